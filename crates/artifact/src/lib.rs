@@ -1,0 +1,1 @@
+//! The run folder: resolved config, metrics, checkpoints, probe results; every write atomic

@@ -1,0 +1,1 @@
+//! The relata command: train, probe, embed, report, data, import, export

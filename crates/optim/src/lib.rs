@@ -1,0 +1,1 @@
+//! Optimisers over named flat parameters, with state that can be saved

@@ -1,0 +1,1 @@
+//! Evaluation of a frozen backbone: features once, then linear probe and kNN
