@@ -1,0 +1,171 @@
+use super::{Conv2d, ConvSpec, reference};
+use crate::test_support::{assert_close, noise};
+use crate::{Error, Isa, Layout, chunk_count};
+
+/// Relative to the largest entry: sums of up to some thousand products, each rounded to f32.
+const TOLERANCE: f64 = 3e-6;
+
+fn spec(channels_in: usize, channels_out: usize, kernel: usize, stride: usize) -> ConvSpec {
+    ConvSpec { channels_in, channels_out, kernel, stride, padding: kernel / 2 }
+}
+
+/// (layer, images, height, width): the nets' own layers, and awkward ones.
+fn cases() -> Vec<(ConvSpec, usize, usize, usize)> {
+    vec![
+        (spec(3, 8, 3, 1), 3, 9, 13),
+        (spec(8, 16, 3, 1), 2, 8, 16),
+        (spec(16, 16, 3, 1), 2, 7, 11),
+        (spec(32, 64, 3, 1), 2, 4, 5),
+        (spec(16, 32, 3, 2), 2, 8, 10),
+        (spec(16, 32, 3, 2), 1, 7, 9),
+        (spec(16, 32, 1, 2), 2, 8, 7),
+        (spec(64, 128, 1, 2), 1, 5, 6),
+        (spec(128, 64, 3, 1), 1, 3, 2),
+        (spec(3, 64, 7, 2), 1, 15, 12),
+        (spec(5, 7, 3, 1), 70, 1, 1),
+        (spec(5, 70, 3, 2), 2, 3, 4),
+        (spec(1, 1, 1, 1), 1, 1, 3),
+        (spec(9, 17, 7, 1), 1, 8, 9),
+        (spec(4, 9, 3, 3), 1, 10, 8),
+    ]
+}
+
+/// Dense images into a layout with a halo of zeros.
+fn with_halo(dense: &[f64], layout: Layout, n: usize) -> Vec<f32> {
+    let mut out = vec![0.0; n * layout.image_len()];
+    let row = layout.width * layout.channels;
+    for image in 0..n {
+        for y in 0..layout.height {
+            let to = &mut out[image * layout.image_len()..][layout.row(y)];
+            for (to, from) in to.iter_mut().zip(&dense[(image * layout.height + y) * row..]) {
+                *to = *from as f32;
+            }
+        }
+    }
+    out
+}
+
+fn without_halo(padded: &[f32], layout: Layout, n: usize) -> Vec<f32> {
+    (0..n)
+        .flat_map(|image| (0..layout.height).map(move |y| (image, y)))
+        .flat_map(|(image, y)| padded[image * layout.image_len()..][layout.row(y)].to_vec())
+        .collect()
+}
+
+struct Case {
+    layer: Conv2d,
+    n: usize,
+    sides: (usize, usize),
+    input: Vec<f64>,
+    weights: Vec<f64>,
+    d_output: Vec<f64>,
+}
+
+fn each_case(check: impl Fn(&Case)) {
+    for isa in Isa::available() {
+        for (spec, n, h, w) in cases() {
+            let input_layout = Layout { height: h, width: w, channels: spec.channels_in, halo: spec.padding.max(1) };
+            let halo = Conv2d::gradient_halo(spec, input_layout);
+            let layer = Conv2d::new(isa, spec, input_layout, halo).unwrap();
+            let input = noise("input", n * input_layout.pixels() * spec.channels_in);
+            let weights = noise("weights", spec.weight_len());
+            let d_output = noise("d_output", n * layer.output().pixels() * spec.channels_out);
+            check(&Case { layer, n, sides: (h, w), input, weights, d_output });
+        }
+    }
+}
+
+fn f32s(x: &[f64]) -> Vec<f32> {
+    x.iter().map(|&x| x as f32).collect()
+}
+
+#[test]
+fn forward_matches_the_definition_and_its_sums() {
+    each_case(|case| {
+        let Case { layer, n, .. } = case;
+        let spec = layer.spec();
+        let mut packed = vec![f32::NAN; layer.forward_packed_len()];
+        layer.pack_forward(&f32s(&case.weights), &mut packed);
+        let mut output = vec![0.0; n * layer.output().image_len()];
+        let mut sums = vec![f64::NAN; chunk_count(*n) * 2 * spec.channels_out];
+        layer.forward(*n, &with_halo(&case.input, layer.input(), *n), &packed, &mut output, Some(&mut sums));
+        let expected = reference::forward(spec, *n, case.sides, &case.input, &case.weights);
+        assert_close(&without_halo(&output, layer.output(), *n), &expected, TOLERANCE, &format!("{spec:?}"));
+        let inner: f64 = without_halo(&output, layer.output(), *n).iter().map(|x| f64::from(x.abs())).sum();
+        let all: f64 = output.iter().map(|x| f64::from(x.abs())).sum();
+        assert!((inner - all).abs() <= 1e-9 * all, "the halo was written: {spec:?}");
+        for channel in 0..spec.channels_out {
+            let of = |power: i32| expected.iter().skip(channel).step_by(spec.channels_out).map(|x| x.powi(power)).sum::<f64>();
+            let got = |row: usize| sums.chunks(2 * spec.channels_out).map(|s| s[row * spec.channels_out + channel]).sum::<f64>();
+            assert!((got(0) - of(1)).abs() <= 1e-5 * (1.0 + of(2)), "sum of channel {channel}: {spec:?}");
+            assert!((got(1) - of(2)).abs() <= 1e-5 * (1.0 + of(2)), "squares of channel {channel}: {spec:?}");
+        }
+    });
+}
+
+#[test]
+fn data_gradient_matches_the_definition_and_accumulates() {
+    each_case(|case| {
+        let Case { layer, n, .. } = case;
+        let spec = layer.spec();
+        let mut packed = vec![f32::NAN; layer.backward_packed_len()];
+        layer.pack_backward(&f32s(&case.weights), &mut packed);
+        let d_output = with_halo(&case.d_output, layer.output(), *n);
+        let expected = reference::data_gradient(spec, *n, case.sides, &case.d_output, &case.weights);
+        let mut d_input = vec![f32::NAN; expected.len()];
+        layer.data_gradient(*n, &d_output, &packed, &mut d_input, false);
+        assert_close(&d_input, &expected, TOLERANCE, &format!("{spec:?}"));
+        layer.data_gradient(*n, &d_output, &packed, &mut d_input, true);
+        let twice: Vec<f64> = expected.iter().map(|x| 2.0 * x).collect();
+        assert_close(&d_input, &twice, TOLERANCE, &format!("accumulated {spec:?}"));
+    });
+}
+
+#[test]
+fn weight_gradient_matches_the_definition() {
+    each_case(|case| {
+        let Case { layer, n, .. } = case;
+        let spec = layer.spec();
+        let mut workspace = vec![f32::NAN; layer.gradient_workspace_len(*n)];
+        let mut d_weights = vec![f32::NAN; spec.weight_len()];
+        let input = with_halo(&case.input, layer.input(), *n);
+        let d_output = with_halo(&case.d_output, layer.output(), *n);
+        layer.weight_gradient(*n, &input, &d_output, &mut workspace, &mut d_weights);
+        let expected = reference::weight_gradient(spec, *n, case.sides, &case.input, &case.d_output);
+        assert_close(&d_weights, &expected, TOLERANCE, &format!("{spec:?}"));
+    });
+}
+
+#[test]
+fn thread_count_does_not_change_a_bit() {
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let layer = Conv2d::new(Isa::best(), spec(8, 16, 3, 1), Layout { height: 6, width: 5, channels: 8, halo: 1 }, 1).unwrap();
+            let n = 67;
+            let input = with_halo(&noise("input", n * 30 * 8), layer.input(), n);
+            let d_output = with_halo(&noise("d_output", n * 30 * 16), layer.output(), n);
+            let mut packed = vec![0.0; layer.forward_packed_len()];
+            layer.pack_forward(&f32s(&noise("weights", 9 * 8 * 16)), &mut packed);
+            let mut output = vec![0.0; n * layer.output().image_len()];
+            let mut sums = vec![0.0; chunk_count(n) * 32];
+            layer.forward(n, &input, &packed, &mut output, Some(&mut sums));
+            let mut workspace = vec![0.0; layer.gradient_workspace_len(n)];
+            let mut d_weights = vec![0.0; 9 * 8 * 16];
+            layer.weight_gradient(n, &input, &d_output, &mut workspace, &mut d_weights);
+            (output, sums, d_weights)
+        })
+    };
+    assert!(run(1) == run(4));
+}
+
+#[test]
+fn what_does_not_fit_is_an_error() {
+    let new = |spec: ConvSpec, layout: Layout| Conv2d::new(Isa::best(), spec, layout, 1).err();
+    let layout = Layout { height: 4, width: 4, channels: 3, halo: 1 };
+    let is_shape = |error: Option<Error>| matches!(error, Some(Error::Shape { operator: "convolution", .. }));
+    assert!(is_shape(new(spec(4, 8, 3, 1), layout)), "channels differ");
+    assert!(is_shape(new(spec(3, 8, 7, 1), layout)), "halo narrower than the padding");
+    assert!(is_shape(new(ConvSpec { padding: 0, ..spec(3, 8, 5, 1) }, layout)), "kernel larger than the image");
+    assert!(is_shape(new(ConvSpec { stride: 0, ..spec(3, 8, 3, 1) }, layout)), "stride of zero");
+}

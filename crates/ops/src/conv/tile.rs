@@ -1,0 +1,370 @@
+//! The two register tiles that all convolution time is spent in, and their choice by instruction set and channel count.
+//!
+//! [`correlate`] holds T output pixels x V vectors of output channels in registers over the whole kernel window. In NHWC
+//! the window's taps of one row, and their channels, lie side by side, so the window is `rows` runs of `run` floats;
+//! each float is broadcast and multiplied with V vectors of weights.
+//!
+//! [`accumulate_outer`] holds M window floats x V vectors of output channels in registers over many pixels: the weight
+//! gradient, a sum of outer products.
+
+use crate::Isa;
+use crate::simd::{Level, Portable, Simd};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512, Avx512Half};
+
+/// Which tile a layer uses: how many output channels are in registers at once, and in what vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Block {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2x1,
+    #[cfg(target_arch = "x86_64")]
+    Avx2x2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Half,
+    #[cfg(target_arch = "x86_64")]
+    Avx512x1,
+    #[cfg(target_arch = "x86_64")]
+    Avx512x2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512x4,
+}
+
+impl Block {
+    pub(crate) fn pick(isa: Isa, channels_out: usize) -> Self {
+        match isa.level() {
+            Level::Portable => Self::Portable,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 if channels_out > 8 => Self::Avx2x2,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => Self::Avx2x1,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => match channels_out {
+                0..=8 => Self::Avx512Half,
+                9..=16 => Self::Avx512x1,
+                17..=32 => Self::Avx512x2,
+                _ => Self::Avx512x4,
+            },
+        }
+    }
+
+    /// Output channels a block.
+    pub(crate) fn width(self) -> usize {
+        match self {
+            Self::Portable => 8,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2x1 | Self::Avx512Half => 8,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2x2 | Self::Avx512x1 => 16,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512x2 => 32,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512x4 => 64,
+        }
+    }
+
+    /// Blocks that cover `channels_out`, the last one perhaps in part.
+    pub(crate) fn count(self, channels_out: usize) -> usize {
+        channels_out.div_ceil(self.width())
+    }
+}
+
+/// One correlation of an image with a bank of filters, as strides in floats. Forward passes and data gradients are both
+/// this, with other strides.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Correlation {
+    /// Offset in the input image of the first tap of output pixel (0, 0).
+    pub(crate) in_origin: isize,
+    pub(crate) in_y_step: usize,
+    pub(crate) in_x_step: usize,
+    /// Floats between the window's rows.
+    pub(crate) in_row_pitch: usize,
+    /// Rows of the window.
+    pub(crate) rows: usize,
+    /// Floats of one window row: taps x input channels.
+    pub(crate) run: usize,
+    pub(crate) out_origin: usize,
+    pub(crate) out_y_step: usize,
+    pub(crate) out_x_step: usize,
+    pub(crate) out_h: usize,
+    pub(crate) out_w: usize,
+    pub(crate) channels_out: usize,
+    /// Whether the result is added to what stands in the output.
+    pub(crate) accumulate: bool,
+}
+
+#[inline(always)]
+unsafe fn correlate_tile<S: Simd, const T: usize, const V: usize>(
+    c: &Correlation,
+    input: *const f32,
+    weights: *const f32,
+    output: *mut f32,
+    lanes: usize,
+    sums: Option<(*mut f32, *mut f32)>,
+) {
+    // SAFETY: `correlate` was given buffers that hold the whole correlation, and walks within it.
+    unsafe {
+        let mut acc = [[S::zero(); V]; T];
+        let mut w = weights;
+        for r in 0..c.rows {
+            let row = input.add(r * c.in_row_pitch);
+            for j in 0..c.run {
+                let mut wv = [S::zero(); V];
+                for v in 0..V {
+                    wv[v] = S::load(w.add(v * S::LANES));
+                }
+                w = w.add(V * S::LANES);
+                let at = row.add(j);
+                for t in 0..T {
+                    let x = S::splat(*at.add(t * c.in_x_step));
+                    for v in 0..V {
+                        acc[t][v] = S::fma(x, wv[v], acc[t][v]);
+                    }
+                }
+            }
+        }
+        if lanes == V * S::LANES {
+            for (t, row) in acc.iter_mut().enumerate() {
+                for (v, value) in row.iter_mut().enumerate() {
+                    let to = output.add(t * c.out_x_step + v * S::LANES);
+                    if c.accumulate {
+                        *value = S::add(*value, S::load(to));
+                    }
+                    S::store(to, *value);
+                }
+            }
+        } else {
+            let mut spill = [0.0f32; 64];
+            for (t, row) in acc.iter().enumerate() {
+                for (v, value) in row.iter().enumerate() {
+                    S::store(spill.as_mut_ptr().add(v * S::LANES), *value);
+                }
+                for (lane, value) in spill[..lanes].iter().enumerate() {
+                    let to = output.add(t * c.out_x_step + lane);
+                    *to = if c.accumulate { *to + value } else { *value };
+                }
+            }
+        }
+        if let Some((sum, square)) = sums {
+            for v in 0..V {
+                let mut s = S::load(sum.add(v * S::LANES));
+                let mut q = S::load(square.add(v * S::LANES));
+                for row in &acc {
+                    s = S::add(s, row[v]);
+                    q = S::fma(row[v], row[v], q);
+                }
+                S::store(sum.add(v * S::LANES), s);
+                S::store(square.add(v * S::LANES), q);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn correlate_body<S: Simd, const V: usize>(
+    c: &Correlation,
+    input: *const f32,
+    weights: *const f32,
+    output: *mut f32,
+    sums: Option<(*mut f32, *mut f32)>,
+) {
+    let width = V * S::LANES;
+    for block in 0..c.channels_out.div_ceil(width) {
+        let lanes = width.min(c.channels_out - block * width);
+        // SAFETY: as `correlate`: every offset below lies within the correlation.
+        unsafe {
+            let w = weights.add(block * c.rows * c.run * width);
+            let sums = sums.map(|(s, q)| (s.add(block * width), q.add(block * width)));
+            for y in 0..c.out_h {
+                let mut from = input.offset(c.in_origin + (y * c.in_y_step) as isize);
+                let mut to = output.add(c.out_origin + y * c.out_y_step + block * width);
+                let mut left = c.out_w;
+                macro_rules! tiles {
+                    ($t:literal) => {
+                        while left >= $t {
+                            correlate_tile::<S, $t, V>(c, from, w, to, lanes, sums);
+                            from = from.add($t * c.in_x_step);
+                            to = to.add($t * c.out_x_step);
+                            left -= $t;
+                        }
+                    };
+                }
+                if V <= 2 {
+                    tiles!(8);
+                }
+                tiles!(4);
+                tiles!(2);
+                tiles!(1);
+            }
+        }
+    }
+}
+
+/// Sums of outer products, as strides in floats: for pixels (y, x), `acc[j][o] += input[y, x, j] · grad[y, x, o]`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OuterProduct {
+    pub(crate) in_y_step: usize,
+    pub(crate) in_x_step: usize,
+    pub(crate) grad_y_step: usize,
+    pub(crate) grad_x_step: usize,
+    pub(crate) rows: usize,
+    pub(crate) width: usize,
+    /// Window floats j.
+    pub(crate) run: usize,
+    /// Valid output channels of this block; the rest of the block's lanes is left at zero.
+    pub(crate) lanes: usize,
+}
+
+#[inline(always)]
+unsafe fn outer_tile<S: Simd, const M: usize, const V: usize>(
+    p: &OuterProduct,
+    input: *const f32,
+    grad: *const f32,
+    rows: usize,
+    acc_out: *mut f32,
+) {
+    // SAFETY: `accumulate_outer` was given buffers that hold all of it.
+    unsafe {
+        let mut acc = [[S::zero(); V]; M];
+        for (m, row) in acc.iter_mut().enumerate() {
+            for (v, value) in row.iter_mut().enumerate() {
+                *value = S::load(acc_out.add((m * V + v) * S::LANES));
+            }
+        }
+        let whole = p.lanes == V * S::LANES;
+        let mut spill = [0.0f32; 64];
+        for y in 0..rows {
+            let mut from = input.add(y * p.in_y_step);
+            let mut g = grad.add(y * p.grad_y_step);
+            for _ in 0..p.width {
+                let lanes = if whole {
+                    g
+                } else {
+                    spill[..p.lanes].copy_from_slice(std::slice::from_raw_parts(g, p.lanes));
+                    spill.as_ptr()
+                };
+                let mut gv = [S::zero(); V];
+                for (v, value) in gv.iter_mut().enumerate() {
+                    *value = S::load(lanes.add(v * S::LANES));
+                }
+                for m in 0..M {
+                    let x = S::splat(*from.add(m));
+                    for v in 0..V {
+                        acc[m][v] = S::fma(x, gv[v], acc[m][v]);
+                    }
+                }
+                from = from.add(p.in_x_step);
+                g = g.add(p.grad_x_step);
+            }
+        }
+        for (m, row) in acc.iter().enumerate() {
+            for (v, value) in row.iter().enumerate() {
+                S::store(acc_out.add((m * V + v) * S::LANES), *value);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn outer_body<S: Simd, const V: usize>(p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32) {
+    // Enough rows that loading and storing the accumulators is little beside the products, few enough to stay in L1.
+    let row_floats = p.width * (p.grad_x_step + p.in_x_step);
+    let rows_at_once = (6144 / row_floats.max(1)).max(64usize.div_ceil(p.width.max(1))).min(p.rows).max(1);
+    let mut y = 0;
+    while y < p.rows {
+        let rows = rows_at_once.min(p.rows - y);
+        // SAFETY: as `accumulate_outer`.
+        unsafe {
+            let (input, grad) = (input.add(y * p.in_y_step), grad.add(y * p.grad_y_step));
+            let mut j = 0;
+            macro_rules! tiles {
+                ($m:literal) => {
+                    while p.run - j >= $m {
+                        outer_tile::<S, $m, V>(p, input.add(j), grad, rows, acc.add(j * V * S::LANES));
+                        j += $m;
+                    }
+                };
+            }
+            if V <= 2 {
+                if V == 1 && p.run % 8 == 1 && p.run >= 9 {
+                    // A lone last row would wait on its own products: three runs of nine rather than eight and one.
+                    while p.run - j > 9 {
+                        outer_tile::<S, 8, V>(p, input.add(j), grad, rows, acc.add(j * V * S::LANES));
+                        j += 8;
+                    }
+                    tiles!(9);
+                }
+                tiles!(8);
+            }
+            tiles!(4);
+            tiles!(2);
+            tiles!(1);
+        }
+        y += rows;
+    }
+}
+
+macro_rules! compiled {
+    ($name:ident, $features:literal, $simd:ty, $v:literal, $body:ident($($arg:ident : $ty:ty),*)) => {
+        #[target_feature(enable = $features)]
+        unsafe fn $name($($arg: $ty),*) {
+            // SAFETY: the caller's promise is passed on.
+            unsafe { $body::<$simd, $v>($($arg),*) }
+        }
+    };
+}
+
+macro_rules! by_block {
+    ($(#[$doc:meta])* $name:ident, $body:ident($($arg:ident : $ty:ty),*)) => {
+        $(#[$doc])*
+        pub(crate) unsafe fn $name(block: Block, $($arg: $ty),*) {
+            #[cfg(target_arch = "x86_64")]
+            compiled!(avx2x1, "avx2,fma", Avx2, 1, $body($($arg: $ty),*));
+            #[cfg(target_arch = "x86_64")]
+            compiled!(avx2x2, "avx2,fma", Avx2, 2, $body($($arg: $ty),*));
+            #[cfg(target_arch = "x86_64")]
+            compiled!(half, "avx512f,avx512vl,avx2,fma", Avx512Half, 1, $body($($arg: $ty),*));
+            #[cfg(target_arch = "x86_64")]
+            compiled!(avx512x1, "avx512f,avx512vl,avx2,fma", Avx512, 1, $body($($arg: $ty),*));
+            #[cfg(target_arch = "x86_64")]
+            compiled!(avx512x2, "avx512f,avx512vl,avx2,fma", Avx512, 2, $body($($arg: $ty),*));
+            #[cfg(target_arch = "x86_64")]
+            compiled!(avx512x4, "avx512f,avx512vl,avx2,fma", Avx512, 4, $body($($arg: $ty),*));
+            // SAFETY: a block of a kind is only picked by an `Isa` that has its instructions; buffers are the caller's promise.
+            unsafe {
+                match block {
+                    Block::Portable => $body::<Portable, 1>($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    Block::Avx2x1 => avx2x1($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    Block::Avx2x2 => avx2x2($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    Block::Avx512Half => half($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    Block::Avx512x1 => avx512x1($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    Block::Avx512x2 => avx512x2($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    Block::Avx512x4 => avx512x4($($arg),*),
+                }
+            }
+        }
+    };
+}
+
+by_block!(
+    /// Correlates one image. `weights` are packed `[block][rows][run][block width]`; `sums`, where asked for, are two rows
+    /// of `blocks x width` floats to which the outputs and their squares are added.
+    ///
+    /// # Safety
+    /// `block` was picked by an [`Isa`]; every offset that `c` reaches lies within the buffers.
+    correlate, correlate_body(c: &Correlation, input: *const f32, weights: *const f32, output: *mut f32, sums: Option<(*mut f32, *mut f32)>)
+);
+
+by_block!(
+    /// Adds outer products of one image and one block of output channels to `acc`, `[run][block width]`.
+    ///
+    /// # Safety
+    /// As [`correlate`].
+    accumulate_outer, outer_body(p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32)
+);

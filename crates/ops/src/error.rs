@@ -1,0 +1,16 @@
+/// What can be wrong with what an operator was asked to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Sizes that do not fit together.
+    #[error("{operator}: {what}")]
+    Shape {
+        /// The operator.
+        operator: &'static str,
+        /// What does not fit, with what was expected.
+        what: String,
+    },
+}
+
+/// The crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,64 @@
+/// Where the floats of a batch of images lie: NHWC, each image with a border (*halo*) of `halo` pixels on every side.
+///
+/// The halo is kept at zero, so a convolution reads its zero padding from memory instead of checking bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Rows of the image itself, H.
+    pub height: usize,
+    /// Pixels in a row of the image itself, W.
+    pub width: usize,
+    /// Channels, C.
+    pub channels: usize,
+    /// Pixels of border on each of the four sides.
+    pub halo: usize,
+}
+
+impl Layout {
+    /// A layout without a halo.
+    #[must_use]
+    pub fn dense(height: usize, width: usize, channels: usize) -> Self {
+        Self { height, width, channels, halo: 0 }
+    }
+
+    /// The same image with another halo.
+    #[must_use]
+    pub fn with_halo(self, halo: usize) -> Self {
+        Self { halo, ..self }
+    }
+
+    /// Floats from one row to the next.
+    #[must_use]
+    pub fn row_pitch(self) -> usize {
+        (self.width + 2 * self.halo) * self.channels
+    }
+
+    /// Floats of one image, halo included.
+    #[must_use]
+    pub fn image_len(self) -> usize {
+        (self.height + 2 * self.halo) * self.row_pitch()
+    }
+
+    /// Pixels of the image itself, H · W.
+    #[must_use]
+    pub fn pixels(self) -> usize {
+        self.height * self.width
+    }
+
+    /// Float offset, within one image, of channel 0 of the pixel in row `y` and column `x`; 0 is the first inside the halo.
+    #[must_use]
+    pub fn offset(self, y: usize, x: usize) -> usize {
+        (y + self.halo) * self.row_pitch() + (x + self.halo) * self.channels
+    }
+
+    /// As [`Layout::offset`] for places that may lie in the halo.
+    pub(crate) fn signed_offset(self, y: isize, x: isize) -> isize {
+        (y + self.halo as isize) * self.row_pitch() as isize + (x + self.halo as isize) * self.channels as isize
+    }
+
+    /// The range, within one image, of the floats of row `y` without its halo.
+    #[must_use]
+    pub fn row(self, y: usize) -> std::ops::Range<usize> {
+        let start = self.offset(y, 0);
+        start..start + self.width * self.channels
+    }
+}

@@ -1,0 +1,46 @@
+use super::Simd;
+use std::arch::x86_64::{
+    __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_storeu_ps,
+};
+
+macro_rules! simd {
+    ($(#[$doc:meta])* $name:ident, $v:ty, $lanes:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub(crate) struct $name;
+
+        // SAFETY (all blocks): the caller of a `Simd` method promises the instruction set and valid pointers.
+        #[allow(clippy::undocumented_unsafe_blocks)]
+        impl Simd for $name {
+            type V = $v;
+            const LANES: usize = $lanes;
+            #[inline(always)]
+            unsafe fn zero() -> $v { unsafe { $zero() } }
+            #[inline(always)]
+            unsafe fn splat(x: f32) -> $v { unsafe { $splat(x) } }
+            #[inline(always)]
+            unsafe fn load(from: *const f32) -> $v { unsafe { $load(from) } }
+            #[inline(always)]
+            unsafe fn store(to: *mut f32, v: $v) { unsafe { $store(to, v) } }
+            #[inline(always)]
+            unsafe fn fma(a: $v, b: $v, c: $v) -> $v { unsafe { $fma(a, b, c) } }
+            #[inline(always)]
+            unsafe fn add(a: $v, b: $v) -> $v { unsafe { $add(a, b) } }
+        }
+    };
+}
+
+simd!(
+    /// 16 lanes, 32 registers.
+    Avx512, __m512, 16, _mm512_setzero_ps, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_add_ps
+);
+simd!(
+    /// 8 lanes in a processor with AVX-512: for layers of few channels.
+    Avx512Half, __m256, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_add_ps
+);
+simd!(
+    /// 8 lanes, 16 registers.
+    Avx2, __m256, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_add_ps
+);
