@@ -1,0 +1,198 @@
+use super::forward::{by_channel_group, group, group_mut};
+use super::{Normalisation, Pool};
+use crate::chunks::chunk_images;
+use crate::simd::multiversion;
+use crate::{Isa, Layout, chunk_count};
+use rayon::prelude::*;
+
+/// What kind of gradient arrives at a batch-norm layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GradientSource {
+    /// Whether a ReLU stands right behind the normalisation; its mask is computed anew from z.
+    pub relu: bool,
+    /// The pool behind it; the gradient has the pool's sides.
+    pub pool: Pool,
+}
+
+/// The backward pass of a batch-norm layer over z, which lies as `z`; gradients are dense.
+#[derive(Debug, Clone, Copy)]
+pub struct BackwardShape {
+    /// The instruction set to use.
+    pub isa: Isa,
+    /// Where the convolution's output lies.
+    pub z: Layout,
+    /// What stands behind the layer.
+    pub source: GradientSource,
+}
+
+impl BackwardShape {
+    fn gradient(self) -> Layout {
+        let (height, width) = self.source.pool.output_sides(self.z.height, self.z.width);
+        Layout::dense(height, width, self.z.channels)
+    }
+
+    /// Sets the gradient to zero where the layer's output, which lies as `layout`, was cut off by its ReLU. For layers
+    /// with a residual, whose mask cannot be had from z alone; what remains is the residual's gradient too.
+    pub fn mask(isa: Isa, n: usize, d_out: &mut [f32], out: &[f32], layout: Layout) {
+        let row_len = layout.width * layout.channels;
+        let image = layout.height * row_len;
+        let chunk = chunk_images(n);
+        d_out[..n * image].par_chunks_mut(chunk * image).enumerate().for_each(|(piece, d_out)| {
+            for (row, d_out) in d_out.chunks_exact_mut(row_len).enumerate() {
+                let at = (piece * chunk + row / layout.height) * layout.image_len();
+                mask_row(isa, &out[at..][layout.row(row % layout.height)], d_out);
+            }
+        });
+    }
+
+    /// First pass: fills `d_bias = Σ g` and `d_weight = Σ g · x̂`, `[C]` each. `sums` is workspace of
+    /// `chunk_count(n) · 2 · C`.
+    pub fn reduce(
+        self,
+        n: usize,
+        d_out: &[f32],
+        z: &[f32],
+        norm: &Normalisation,
+        sums: &mut [f64],
+        d_weight: &mut [f32],
+        d_bias: &mut [f32],
+    ) {
+        let channels = self.z.channels;
+        let (z_len, d) = (self.z.image_len(), self.gradient());
+        let chunk = chunk_images(n);
+        let sums = &mut sums[..chunk_count(n) * 2 * channels];
+        sums.par_chunks_mut(2 * channels).enumerate().for_each(|(piece, sums)| {
+            sums.fill(0.0);
+            let mut part = vec![0.0f32; 2 * channels];
+            for image in piece * chunk..((piece + 1) * chunk).min(n) {
+                part.fill(0.0);
+                let z = &z[image * z_len..][..z_len];
+                let d_out = &d_out[image * d.image_len()..][..d.image_len()];
+                self.each_row(d, |y, row| {
+                    if let Some(row) = row {
+                        reduce_row(self.isa, &z[self.z.row(y)], &d_out[row], self.columns(), norm, self.source.relu, &mut part);
+                    }
+                });
+                let share = self.share();
+                for (sum, part) in sums.iter_mut().zip(&part) {
+                    *sum += f64::from(*part) * share;
+                }
+            }
+        });
+        for c in 0..channels {
+            let (mut bias, mut weight) = (0.0, 0.0);
+            for piece in sums.chunks_exact(2 * channels) {
+                bias += piece[c];
+                weight += piece[channels + c];
+            }
+            d_bias[c] = bias as f32;
+            d_weight[c] = weight as f32;
+        }
+    }
+
+    /// Second pass: writes `d_z = scale · (g − d_bias / M − x̂ · d_weight / M)` in the place of z.
+    pub fn write(self, n: usize, d_out: &[f32], z: &mut [f32], norm: &Normalisation, d_weight: &[f32], d_bias: &[f32]) {
+        let (z_len, d) = (self.z.image_len(), self.gradient());
+        let count = (n * self.z.pixels()) as f64;
+        let mut affine = vec![0.0f32; 2 * self.z.channels];
+        for c in 0..self.z.channels {
+            let (mean, inv_std, scale) = (f64::from(norm.mean[c]), f64::from(norm.inv_std[c]), f64::from(norm.scale[c]));
+            let slope = -scale * inv_std * f64::from(d_weight[c]) / count;
+            affine[c] = slope as f32;
+            affine[self.z.channels + c] = (-scale * f64::from(d_bias[c]) / count - slope * mean) as f32;
+        }
+        let chunk = chunk_images(n);
+        z[..n * z_len].par_chunks_mut(chunk * z_len).enumerate().for_each(|(piece, z)| {
+            for (image, z) in z.chunks_exact_mut(z_len).enumerate() {
+                let d_out = &d_out[(piece * chunk + image) * d.image_len()..][..d.image_len()];
+                self.each_row(d, |y, row| {
+                    let d_row = row.map_or(&[][..], |row| &d_out[row]);
+                    let share = self.share() as f32;
+                    write_row(self.isa, &mut z[self.z.row(y)], d_row, self.columns(), share, norm, &affine, self.source.relu);
+                });
+            }
+        });
+    }
+
+    /// Each row of z, with the range of the gradient's row that it belongs to, or none where the pool left it out.
+    fn each_row(self, d: Layout, mut visit: impl FnMut(usize, Option<std::ops::Range<usize>>)) {
+        let rows = self.source.pool.window(self.z).0;
+        for y in 0..self.z.height {
+            visit(y, (y / rows < d.height).then(|| d.row(y / rows)));
+        }
+    }
+
+    /// Pixels of a row of z that share one gradient.
+    fn columns(self) -> usize {
+        self.source.pool.window(self.z).1
+    }
+
+    /// One pixel's share in a window's mean.
+    fn share(self) -> f64 {
+        let (rows, columns) = self.source.pool.window(self.z);
+        1.0 / (rows * columns) as f64
+    }
+}
+
+multiversion! {
+    fn mask_row(isa, out: &[f32], d_out: &mut [f32]) {
+        for (d, out) in d_out.iter_mut().zip(out) {
+            *d = if *out > 0.0 { *d } else { 0.0 };
+        }
+    }
+}
+
+multiversion! {
+    fn reduce_row(isa, z: &[f32], d: &[f32], columns: usize, norm: &Normalisation, relu: bool, sums: &mut [f32]) {
+        let channels = norm.mean.len();
+        let (bias, weight) = sums.split_at_mut(channels);
+        by_channel_group!(channels, G, from, {
+            let (a, b) = (group::<G>(&norm.scale[from..]), group::<G>(&norm.shift[from..]));
+            let (mean, inv_std) = (group::<G>(&norm.mean[from..]), group::<G>(&norm.inv_std[from..]));
+            let (mut sum, mut product) = ([0.0f32; G], [0.0f32; G]);
+            for (d, window) in d.chunks_exact(channels).zip(z.chunks_exact(columns * channels)) {
+                let d = group::<G>(&d[from..]);
+                for z in window.chunks_exact(channels) {
+                    let z = group::<G>(&z[from..]);
+                    for c in 0..G {
+                        let g = if relu && z[c] * a[c] + b[c] <= 0.0 { 0.0 } else { d[c] };
+                        sum[c] += g;
+                        product[c] += g * ((z[c] - mean[c]) * inv_std[c]);
+                    }
+                }
+            }
+            for c in 0..G {
+                bias[from + c] += sum[c];
+                weight[from + c] += product[c];
+            }
+        });
+    }
+}
+
+multiversion! {
+    fn write_row(isa, z: &mut [f32], d: &[f32], columns: usize, share: f32, norm: &Normalisation, affine: &[f32], relu: bool) {
+        let channels = norm.mean.len();
+        let covered = (d.len() / channels) * columns * channels;
+        let (pooled, left_out) = z.split_at_mut(covered);
+        by_channel_group!(channels, G, from, {
+            let (a, b) = (group::<G>(&norm.scale[from..]), group::<G>(&norm.shift[from..]));
+            let (slope, offset) = (group::<G>(&affine[from..]), group::<G>(&affine[channels + from..]));
+            for (d, window) in d.chunks_exact(channels).zip(pooled.chunks_exact_mut(columns * channels)) {
+                let d = group::<G>(&d[from..]);
+                for z in window.chunks_exact_mut(channels) {
+                    let z = group_mut::<G>(&mut z[from..]);
+                    for c in 0..G {
+                        let g = if relu && z[c] * a[c] + b[c] <= 0.0 { 0.0 } else { d[c] * share };
+                        z[c] = a[c] * g + (slope[c] * z[c] + offset[c]);
+                    }
+                }
+            }
+            for z in left_out.chunks_exact_mut(channels) {
+                let z = group_mut::<G>(&mut z[from..]);
+                for c in 0..G {
+                    z[c] = slope[c] * z[c] + offset[c];
+                }
+            }
+        });
+    }
+}

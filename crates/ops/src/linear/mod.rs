@@ -1,0 +1,94 @@
+//! Matrix products for linear layers, without bias: rows x weights, and both gradients.
+//!
+//! `out[r, o] = Σ_i in[r, i] · w[o, i]` for weights `[out, in]` as PyTorch's `Linear` keeps them. The inner loops are
+//! the convolution's: a linear layer is a 1 x 1 convolution over a row of pixels.
+
+#[cfg(test)]
+mod tests;
+
+use crate::Isa;
+use crate::conv::tile::{self, Block, Correlation, OuterProduct};
+use crate::conv::{sum_pieces, unpack_columns};
+use rayon::prelude::*;
+
+/// Rows that one task takes; fixed, so that results do not depend on the number of threads.
+const TASK_ROWS: usize = 64;
+
+/// `out[r, o] = Σ_i a[r, i] · b[i, o]`, or added to `out` where `accumulate`; `a [rows, inner]`, `b [inner, columns]`.
+pub fn matmul(isa: Isa, rows: usize, inner: usize, columns: usize, a: &[f32], b: &[f32], out: &mut [f32], accumulate: bool) {
+    let block = Block::pick(isa, columns);
+    let mut packed = vec![0.0; block.count(columns) * block.width() * inner];
+    crate::conv::pack_columns(&b[..inner * columns], columns, block.width(), &mut packed);
+    product(block, rows, inner, columns, a, &packed, out, accumulate);
+}
+
+/// As [`matmul`] with the second matrix transposed, `b [columns, inner]`: a linear layer's forward pass.
+pub fn matmul_transposed(isa: Isa, rows: usize, inner: usize, columns: usize, a: &[f32], b: &[f32], out: &mut [f32], accumulate: bool) {
+    let block = Block::pick(isa, columns);
+    let width = block.width();
+    let mut packed = vec![0.0; block.count(columns) * width * inner];
+    for (column, row) in b[..inner * columns].chunks_exact(inner).enumerate() {
+        let part = &mut packed[column / width * width * inner..];
+        for (i, value) in row.iter().enumerate() {
+            part[i * width + column % width] = *value;
+        }
+    }
+    product(block, rows, inner, columns, a, &packed, out, accumulate);
+}
+
+fn product(block: Block, rows: usize, inner: usize, columns: usize, a: &[f32], packed: &[f32], out: &mut [f32], accumulate: bool) {
+    assert!(a.len() >= rows * inner && out.len() >= rows * columns, "matrix product buffers");
+    if columns == 0 {
+        return;
+    }
+    out[..rows * columns].par_chunks_mut(TASK_ROWS * columns).enumerate().for_each(|(task, out)| {
+        let c = Correlation {
+            in_x_step: inner,
+            rows: 1,
+            run: inner,
+            out_x_step: columns,
+            out_h: 1,
+            out_w: out.len() / columns,
+            channels_out: columns,
+            accumulate,
+            ..Correlation::default()
+        };
+        let from = &a[task * TASK_ROWS * inner..];
+        // SAFETY: `out_w` rows of `inner` floats are left in `a` from this task's first; `packed` is [block][inner][width].
+        unsafe { tile::correlate(block, &c, from.as_ptr(), packed.as_ptr(), out.as_mut_ptr(), None) };
+    });
+}
+
+/// `out[i, o] = Σ_r a[r, i] · b[r, o]`, overwritten: with `a = d_out` and `b = input`, the gradient of a linear layer's
+/// weights `[out, in]`. `a [rows, m]`, `b [rows, columns]`.
+pub fn matmul_of_transposed(isa: Isa, rows: usize, m: usize, columns: usize, a: &[f32], b: &[f32], out: &mut [f32]) {
+    assert!(a.len() >= rows * m && b.len() >= rows * columns && out.len() >= m * columns, "matrix product buffers");
+    let block = Block::pick(isa, columns);
+    let (width, blocks) = (block.width(), block.count(columns));
+    // Pieces of rows, by their number alone; each piece and block is one task.
+    let pieces = rows.div_ceil(512).clamp(1, 8);
+    let piece_rows = rows.div_ceil(pieces).max(1);
+    let len = blocks * m * width;
+    let mut sums = vec![0.0; pieces * len];
+    sums.par_chunks_mut(m * width).enumerate().for_each(|(task, acc)| {
+        let (piece, part) = (task / blocks, task % blocks);
+        let first = (piece * piece_rows).min(rows);
+        let p = OuterProduct {
+            in_x_step: m,
+            grad_x_step: columns,
+            rows: 1,
+            width: piece_rows.min(rows - first),
+            run: m,
+            lanes: width.min(columns - part * width),
+            ..OuterProduct::default()
+        };
+        if p.width > 0 {
+            // SAFETY: `first + width <= rows`, and the block starts within a row of `b`.
+            unsafe {
+                tile::accumulate_outer(block, &p, a.as_ptr().add(first * m), b.as_ptr().add(first * columns + part * width), acc.as_mut_ptr());
+            }
+        }
+    });
+    sum_pieces(&mut sums, len);
+    unpack_columns(&sums[..len], columns, width, &mut out[..m * columns]);
+}

@@ -1,0 +1,46 @@
+use super::{matmul, matmul_of_transposed, matmul_transposed};
+use crate::Isa;
+use crate::test_support::{assert_close, noise};
+
+/// Relative to the largest entry, for sums of up to some thousand products in f32.
+const TOLERANCE: f64 = 3e-6;
+
+#[test]
+fn all_three_products_match_their_definitions() {
+    for isa in Isa::available() {
+        for (rows, inner, columns) in [(1, 1, 1), (3, 64, 256), (130, 20, 10), (65, 7, 70), (2, 512, 3), (1500, 5, 17)] {
+            let a = noise("a", rows * inner);
+            let b = noise("b", inner * columns);
+            let mut expected = vec![0.0; rows * columns];
+            for r in 0..rows {
+                for i in 0..inner {
+                    for o in 0..columns {
+                        expected[r * columns + o] += a[r * inner + i] * b[i * columns + o];
+                    }
+                }
+            }
+            let f32s = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<_>>();
+            let transposed: Vec<f32> = (0..inner * columns).map(|at| b[at % inner * columns + at / inner] as f32).collect();
+            let what = format!("{isa} {rows} x {inner} x {columns}");
+            let mut out = vec![f32::NAN; rows * columns];
+            matmul(isa, rows, inner, columns, &f32s(&a), &f32s(&b), &mut out, false);
+            assert_close(&out, &expected, TOLERANCE, &what);
+            matmul_transposed(isa, rows, inner, columns, &f32s(&a), &transposed, &mut out, true);
+            let twice: Vec<f64> = expected.iter().map(|x| 2.0 * x).collect();
+            assert_close(&out, &twice, TOLERANCE, &what);
+
+            let c = noise("c", rows * columns);
+            let mut expected = vec![0.0; inner * columns];
+            for r in 0..rows {
+                for i in 0..inner {
+                    for o in 0..columns {
+                        expected[i * columns + o] += a[r * inner + i] * c[r * columns + o];
+                    }
+                }
+            }
+            let mut out = vec![f32::NAN; inner * columns];
+            matmul_of_transposed(isa, rows, inner, columns, &f32s(&a), &f32s(&c), &mut out);
+            assert_close(&out, &expected, TOLERANCE, &what);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Pools that stand alone: the global average behind a residual block, and the 3 x 3 maximum of the `imagenet` stem.
+//!
+//! (The averages of conv4 are fused into [`crate::Epilogue`].)
+
+#[cfg(test)]
+mod tests;
+
+use crate::Layout;
+use crate::chunks::chunk_images;
+use rayon::prelude::*;
+
+/// `out[n, c] = Σ_{y,x} in[n,y,x,c] / (H·W)`; `out` is dense, `[n, C]`.
+pub fn global_average(n: usize, input: &[f32], layout: Layout, out: &mut [f32]) {
+    let channels = layout.channels;
+    let share = 1.0 / layout.pixels() as f32;
+    out[..n * channels].par_chunks_mut(chunk_images(n) * channels).enumerate().for_each(|(piece, out)| {
+        for (image, out) in out.chunks_exact_mut(channels).enumerate() {
+            let input = &input[(piece * chunk_images(n) + image) * layout.image_len()..];
+            out.fill(0.0);
+            for y in 0..layout.height {
+                for pixel in input[layout.row(y)].chunks_exact(channels) {
+                    out.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value);
+                }
+            }
+            out.iter_mut().for_each(|sum| *sum *= share);
+        }
+    });
+}
+
+/// Gradient of [`global_average`]: `d_in[n,y,x,c] = d_out[n,c] / (H·W)`, overwritten; both dense.
+pub fn global_average_gradient(n: usize, d_out: &[f32], pixels: usize, channels: usize, d_in: &mut [f32]) {
+    let image = pixels * channels;
+    let share = 1.0 / pixels as f32;
+    d_in[..n * image].par_chunks_mut(image).zip(d_out.par_chunks(channels)).for_each(|(d_in, d_out)| {
+        for pixel in d_in.chunks_exact_mut(channels) {
+            pixel.iter_mut().zip(d_out).for_each(|(to, from)| *to = from * share);
+        }
+    });
+}
+
+/// Maximum over windows of `KERNEL` pixels a side, `STRIDE` apart, with `PADDING` pixels around that never win:
+/// PyTorch's `MaxPool2d(3, 2, 1)`.
+#[derive(Debug, Clone, Copy)]
+pub struct MaxPool {
+    /// Where the input lies.
+    pub input: Layout,
+    /// Where the output lies.
+    pub output: Layout,
+}
+
+const KERNEL: usize = 3;
+const STRIDE: usize = 2;
+const PADDING: usize = 1;
+
+impl MaxPool {
+    /// For images that lie as `input`; the output gets a halo of `output_halo` pixels.
+    #[must_use]
+    pub fn new(input: Layout, output_halo: usize) -> Self {
+        let side = |side: usize| (side + 2 * PADDING - KERNEL) / STRIDE + 1;
+        let output = Layout { height: side(input.height), width: side(input.width), channels: input.channels, halo: output_halo };
+        Self { input, output }
+    }
+
+    /// Writes the maxima to the output's inner pixels, and to `winners` (dense, one byte an output) which pixel of the
+    /// window it was, 0 to 8 in reading order; of equals the first, as in PyTorch.
+    pub fn forward(&self, n: usize, input: &[f32], output: &mut [f32], winners: &mut [u8]) {
+        let (i, o) = (self.input, self.output);
+        let dense = o.pixels() * o.channels;
+        let outputs = output[..n * o.image_len()].par_chunks_mut(o.image_len());
+        outputs.zip(winners[..n * dense].par_chunks_mut(dense)).enumerate().for_each(|(image, (output, winners))| {
+            let input = &input[image * i.image_len()..][..i.image_len()];
+            for y in 0..o.height {
+                for x in 0..o.width {
+                    let out = &mut output[o.offset(y, x)..][..o.channels];
+                    let winner = &mut winners[(y * o.width + x) * o.channels..][..o.channels];
+                    out.fill(f32::NEG_INFINITY);
+                    winner.fill(0);
+                    for (tap, at) in self.window(y, x) {
+                        for ((best, winner), &value) in out.iter_mut().zip(winner.iter_mut()).zip(&input[at..]) {
+                            if value > *best || value.is_nan() {
+                                *best = value;
+                                *winner = tap;
+                            }
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    /// Gradient: each output's goes to its winner; `d_in` is overwritten; both dense.
+    pub fn gradient(&self, n: usize, d_out: &[f32], winners: &[u8], d_in: &mut [f32]) {
+        let dense_in = Layout { halo: 0, ..self.input };
+        let (i, o) = (dense_in, self.output);
+        let dense = o.pixels() * o.channels;
+        d_in[..n * i.image_len()].par_chunks_mut(i.image_len()).enumerate().for_each(|(image, d_in)| {
+            d_in.fill(0.0);
+            for y in 0..o.height {
+                for x in 0..o.width {
+                    let at = image * dense + (y * o.width + x) * o.channels;
+                    for (c, (&d, &tap)) in d_out[at..at + o.channels].iter().zip(&winners[at..]).enumerate() {
+                        let (in_y, in_x) = (y * STRIDE + tap as usize / KERNEL, x * STRIDE + tap as usize % KERNEL);
+                        d_in[i.offset(in_y - PADDING, in_x - PADDING) + c] += d;
+                    }
+                }
+            }
+        });
+    }
+
+    /// The window of output (y, x) in reading order: number of the tap, offset in the input image; padding left out.
+    fn window(&self, y: usize, x: usize) -> impl Iterator<Item = (u8, usize)> + use<> {
+        let input = self.input;
+        (0..KERNEL * KERNEL).filter_map(move |tap| {
+            let (in_y, in_x) = (y * STRIDE + tap / KERNEL, x * STRIDE + tap % KERNEL);
+            let inside = in_y >= PADDING && in_x >= PADDING && in_y - PADDING < input.height && in_x - PADDING < input.width;
+            inside.then(|| (tap as u8, input.offset(in_y - PADDING, in_x - PADDING)))
+        })
+    }
+}

@@ -1,0 +1,46 @@
+use super::{MaxPool, global_average, global_average_gradient};
+use crate::Layout;
+use crate::test_support::{assert_close, noise};
+
+#[test]
+fn global_average_and_its_gradient() {
+    let layout = Layout { height: 2, width: 3, channels: 5, halo: 1 };
+    let n = 3;
+    let mut input = vec![100.0; n * layout.image_len()];
+    let values = noise("pool", n * 30);
+    for r in 0..n * 2 {
+        let row = &mut input[r / 2 * layout.image_len()..][layout.row(r % 2)];
+        row.iter_mut().zip(&values[r * 15..]).for_each(|(to, from)| *to = *from as f32);
+    }
+    let mut out = vec![0.0; n * 5];
+    global_average(n, &input, layout, &mut out);
+    let expected: Vec<f64> = (0..n * 5).map(|at| (0..6).map(|p| values[at / 5 * 30 + p * 5 + at % 5]).sum::<f64>() / 6.0).collect();
+    assert_close(&out, &expected, 1e-6, "global average");
+    let mut d_in = vec![f32::NAN; n * 30];
+    global_average_gradient(n, &out, 6, 5, &mut d_in);
+    assert!(d_in.iter().enumerate().all(|(at, d)| *d == out[at / 30 * 5 + at % 5] * (1.0 / 6.0)));
+}
+
+#[test]
+fn maximum_takes_the_first_of_equals_and_sends_the_gradient_there() {
+    // One channel, 3 x 4 pixels in a halo whose large values must never win.
+    let layout = Layout { height: 3, width: 4, channels: 1, halo: 1 };
+    let image = [1.0, 5.0, 2.0, -1.0, 5.0, 5.0, 0.0, -3.0, -2.0, 0.0, -7.0, -8.0];
+    let mut input = vec![9.0; layout.image_len()];
+    for y in 0..3 {
+        input[layout.row(y)].copy_from_slice(&image[y * 4..][..4]);
+    }
+    let pool = MaxPool::new(layout, 0);
+    assert_eq!((pool.output.height, pool.output.width), (2, 2));
+    let (mut out, mut winners) = (vec![0.0; 4], vec![0; 4]);
+    pool.forward(1, &input, &mut out, &mut winners);
+    assert_eq!(out, [5.0, 5.0, 5.0, 5.0]);
+    let mut d_in = vec![f32::NAN; 12];
+    pool.gradient(1, &[1.0, 10.0, 100.0, 1000.0], &winners, &mut d_in);
+    let mut expected = [0.0; 12];
+    // Windows of (0,0) and (0,1) both meet the 5 in row 0, column 1 first; those of row 1 meet (1,0) and (1,1) first.
+    expected[1] = 11.0;
+    expected[4] = 100.0;
+    expected[5] = 1000.0;
+    assert_eq!(d_in, expected);
+}
