@@ -1,1 +1,66 @@
-//! Fast, repeatable image augmentation: K random views an image, batched by a prefetching loader
+//! Fast, repeatable image augmentation: K random views an image, batched by a prefetching loader.
+//!
+//! What goes in: images ([`relata_data::Image`], or a [`relata_data::Dataset`] of them) and a key. What comes out: views,
+//! `[side, side, 3]` f32, normalised; or whole batches of them, view-major, `[K · B, side, side, 3]`. No tensors, no training.
+//!
+//! - A view is a function of its image, the settings and its [`ViewKey`] (seed, epoch, image, view), the same bits on any
+//!   thread, in any order, on any instruction set and after any resume.
+//! - Each transform has torchvision's meaning and its arithmetic on float tensors, to 1e-5.
+//! - Every strength and probability is a field of [`PipelineConfig`]; the defaults are the paper's relational augmentation.
+//! - Nothing is allocated per view: a thread brings its [`Scratch`], a loader recycles its batches.
+//!
+//! ```
+//! use relata_augment::{Pipeline, ViewKey};
+//! use relata_data::Image;
+//!
+//! let image = Image::new(5, 7, (0..105).collect()).expect("5 x 7 pixels have 105 bytes");
+//! let pipeline = Pipeline::relational(32)?;
+//! let key = ViewKey { seed: 1, epoch: 0, image: 7, view: 3 };
+//! let view = pipeline.view(&image, key);
+//! assert_eq!(view.len(), 32 * 32 * 3);
+//! assert_eq!(view, pipeline.view(&image, key));
+//! # Ok::<(), relata_augment::Error>(())
+//! ```
+//!
+//! Batches from worker threads, in bounded memory:
+//!
+//! ```
+//! # fn run(dataset: std::sync::Arc<dyn relata_data::Dataset>) -> relata_augment::Result<()> {
+//! use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
+//!
+//! let config = LoaderConfig { batch_size: 64, views: 4, workers: 2, ..LoaderConfig::default() };
+//! let loader = ViewLoader::new(dataset, Pipeline::relational(32)?, config)?;
+//! for batch in loader.epoch(0) {
+//!     let batch = batch?;
+//!     let (images, rows) = (batch.size(), &batch.rows); // [4 · images, 32, 32, 3]
+//! #   let _ = (images, rows);
+//! }
+//! # Ok(()) }
+//! ```
+
+mod config;
+mod key;
+
+mod parameters;
+mod pipeline;
+
+mod colour;
+mod resize;
+
+mod batch;
+mod epoch;
+mod loader;
+
+mod error;
+
+pub use batch::{Batch, DroppedBatch, SkippedImage};
+pub use config::{
+    CropConfig, CropKind, FlipConfig, GrayscaleConfig, InvertConfig, JitterConfig, MAX_SIDE_PX,
+    PipelineConfig,
+};
+pub use epoch::Epoch;
+pub use error::{Error, Result};
+pub use key::{ViewKey, epoch_order};
+pub use loader::{LoaderConfig, OnBadImage, ViewLoader};
+pub use parameters::{Adjustment, Crop, CropBox, Jitter, ViewParameters};
+pub use pipeline::{Pipeline, Scratch};

@@ -1,1 +1,45 @@
-//! One self-contained HTML page a run: curves, views, scores, feature map, provenance
+//! Run folders in, one self-contained HTML page out: no network, no scripts, readable on paper and on a phone.
+//!
+//! The page of a run says in words what was trained and what it reached, and then shows it: scores with their protocol
+//! and the lower bound (random weights), training curves, images with their views, a picture of the features, accuracy
+//! class by class, settings and provenance. A piece that the run does not have yet is said to be missing, in words;
+//! only a damaged file is an error.
+//!
+//! ```
+//! use relata_artifact::RunFolder;
+//! # let parent = tempfile::tempdir().unwrap();
+//! # let out = parent.path().join("shapes-conv4");
+//! # RunFolder::create(&out, false)?.write_config("[data]\ndataset = \"shapes\"\n")?;
+//!
+//! let page = relata_report::write_report(&RunFolder::open(&out)?)?;
+//! assert!(page.ends_with("report.html"));
+//! # Ok::<(), relata_report::Error>(())
+//! ```
+//!
+//! Rules:
+//! - The same run gives the same page: nothing of the clock, the machine or the number of threads gets in.
+//! - All text from run folders goes through maud, which escapes it.
+//! - Colours are CSS variables, so that one picture serves light, dark and paper; every line and point differs from its
+//!   neighbours in more than its colour.
+
+mod comparison;
+mod run_page;
+
+mod headline;
+
+mod class_scores;
+mod curves;
+mod feature_map;
+mod scores;
+mod settings;
+mod views;
+
+mod embedding;
+mod error;
+mod line_chart;
+mod numbers;
+mod shell;
+
+pub use comparison::render_comparison;
+pub use error::{Error, Result};
+pub use run_page::{render_run, write_report};

@@ -67,7 +67,9 @@ fn padded(dense: &[f64], layout: Layout, n: usize) -> Vec<f32> {
 }
 
 fn dense(from: &[f32], layout: Layout, n: usize) -> Vec<f32> {
-    (0..n * layout.height).flat_map(|r| from[r / layout.height * layout.image_len()..][layout.row(r % layout.height)].to_vec()).collect()
+    (0..n * layout.height)
+        .flat_map(|r| from[r / layout.height * layout.image_len()..][layout.row(r % layout.height)].to_vec())
+        .collect()
 }
 
 fn sums_of(case: &Case, z: &[f64]) -> Vec<f64> {

@@ -141,7 +141,8 @@ fn thread_count_does_not_change_a_bit() {
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let layer = Conv2d::new(Isa::best(), spec(8, 16, 3, 1), Layout { height: 6, width: 5, channels: 8, halo: 1 }, 1).unwrap();
+            let layer =
+                Conv2d::new(Isa::best(), spec(8, 16, 3, 1), Layout { height: 6, width: 5, channels: 8, halo: 1 }, 1).unwrap();
             let n = 67;
             let input = with_halo(&noise("input", n * 30 * 8), layer.input(), n);
             let d_output = with_halo(&noise("d_output", n * 30 * 16), layer.output(), n);

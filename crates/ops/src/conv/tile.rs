@@ -8,9 +8,9 @@
 //! gradient, a sum of outer products.
 
 use crate::Isa;
-use crate::simd::{Level, Portable, Simd};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512, Avx512Half};
+use crate::simd::{Level, Portable, Simd};
 
 /// Which tile a layer uses: how many output channels are in registers at once, and in what vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,7 +23,16 @@ pub fn matmul(isa: Isa, rows: usize, inner: usize, columns: usize, a: &[f32], b:
 }
 
 /// As [`matmul`] with the second matrix transposed, `b [columns, inner]`: a linear layer's forward pass.
-pub fn matmul_transposed(isa: Isa, rows: usize, inner: usize, columns: usize, a: &[f32], b: &[f32], out: &mut [f32], accumulate: bool) {
+pub fn matmul_transposed(
+    isa: Isa,
+    rows: usize,
+    inner: usize,
+    columns: usize,
+    a: &[f32],
+    b: &[f32],
+    out: &mut [f32],
+    accumulate: bool,
+) {
     let block = Block::pick(isa, columns);
     let width = block.width();
     let mut packed = vec![0.0; block.count(columns) * width * inner];
@@ -36,7 +45,16 @@ pub fn matmul_transposed(isa: Isa, rows: usize, inner: usize, columns: usize, a:
     product(block, rows, inner, columns, a, &packed, out, accumulate);
 }
 
-fn product(block: Block, rows: usize, inner: usize, columns: usize, a: &[f32], packed: &[f32], out: &mut [f32], accumulate: bool) {
+fn product(
+    block: Block,
+    rows: usize,
+    inner: usize,
+    columns: usize,
+    a: &[f32],
+    packed: &[f32],
+    out: &mut [f32],
+    accumulate: bool,
+) {
     assert!(a.len() >= rows * inner && out.len() >= rows * columns, "matrix product buffers");
     if columns == 0 {
         return;
@@ -85,7 +103,13 @@ pub fn matmul_of_transposed(isa: Isa, rows: usize, m: usize, columns: usize, a: 
         if p.width > 0 {
             // SAFETY: `first + width <= rows`, and the block starts within a row of `b`.
             unsafe {
-                tile::accumulate_outer(block, &p, a.as_ptr().add(first * m), b.as_ptr().add(first * columns + part * width), acc.as_mut_ptr());
+                tile::accumulate_outer(
+                    block,
+                    &p,
+                    a.as_ptr().add(first * m),
+                    b.as_ptr().add(first * columns + part * width),
+                    acc.as_mut_ptr(),
+                );
             }
         }
     });

@@ -14,7 +14,8 @@ fn global_average_and_its_gradient() {
     }
     let mut out = vec![0.0; n * 5];
     global_average(n, &input, layout, &mut out);
-    let expected: Vec<f64> = (0..n * 5).map(|at| (0..6).map(|p| values[at / 5 * 30 + p * 5 + at % 5]).sum::<f64>() / 6.0).collect();
+    let expected: Vec<f64> =
+        (0..n * 5).map(|at| (0..6).map(|p| values[at / 5 * 30 + p * 5 + at % 5]).sum::<f64>() / 6.0).collect();
     assert_close(&out, &expected, 1e-6, "global average");
     let mut d_in = vec![f32::NAN; n * 30];
     global_average_gradient(n, &out, 6, 5, &mut d_in);

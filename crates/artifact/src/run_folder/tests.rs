@@ -1,0 +1,275 @@
+use serde_json::json;
+
+use super::*;
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, name: &str) -> RunFolder {
+        let run = RunFolder::create(self.at(name), false).unwrap();
+        run.write_config("seed = 1\n").unwrap();
+        run
+    }
+}
+
+fn all_files(folder: &Path) -> Vec<PathBuf> {
+    let paths = entries(folder).unwrap().into_iter().map(|(_, path)| path);
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                all_files(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn an_existing_run_is_never_overwritten_unasked() {
+    let place = Place::new();
+    let run = place.run("a");
+    let error = RunFolder::create(run.path(), false).unwrap_err();
+    assert!(matches!(&error, Error::Exists { path } if path == run.path()));
+    assert_eq!(error.kind(), crate::ErrorKind::Usage);
+    assert_eq!(run.config().unwrap(), "seed = 1\n");
+}
+
+#[test]
+fn overwriting_a_run_leaves_nothing_of_it() {
+    let place = Place::new();
+    let run = place.run("a");
+    run.metrics_writer()
+        .unwrap()
+        .append(&json!({"step": 1}))
+        .unwrap();
+    run.write_probe("linear", &ProbeResult::default()).unwrap();
+    run.write_report("<html>").unwrap();
+    fs::write(run.path().join(".relata-x1.tmp"), b"").unwrap();
+    RunFolder::create(run.path(), true).unwrap();
+    assert!(all_files(run.path()).is_empty());
+}
+
+#[test]
+fn overwriting_refuses_a_folder_that_is_no_run_and_removes_nothing() {
+    let place = Place::new();
+    let with_stranger = place.run("stranger");
+    fs::write(with_stranger.path().join("thesis.tex"), b"years of work").unwrap();
+
+    let without_config = place.at("no-config");
+    fs::create_dir_all(without_config.join(FIGURES)).unwrap();
+    fs::write(without_config.join(FIGURES).join("a.png"), b"x").unwrap();
+
+    let project = place.at("somebody's project");
+    fs::create_dir_all(project.join(FIGURES)).unwrap();
+    fs::write(project.join(CONFIG), b"[site]\n").unwrap();
+
+    for path in [with_stranger.path().to_owned(), without_config, project] {
+        let before = all_files(&path);
+        assert!(
+            matches!(
+                RunFolder::create(&path, true),
+                Err(Error::NotOverwritten { .. })
+            ),
+            "{path:?}"
+        );
+        assert_eq!(all_files(&path), before);
+    }
+}
+
+#[test]
+fn a_folder_left_by_a_run_that_died_at_once_counts_as_empty() {
+    let place = Place::new();
+    RunFolder::create(place.at("a"), false).unwrap();
+    fs::write(place.at("a").join(".relata-x1.tmp"), b"").unwrap();
+    RunFolder::create(place.at("a"), false).unwrap();
+}
+
+#[test]
+fn a_file_in_the_folders_place_is_an_error_and_survives() {
+    let place = Place::new();
+    fs::write(place.at("a"), b"precious").unwrap();
+    for overwrite in [false, true] {
+        assert!(matches!(
+            RunFolder::create(place.at("a"), overwrite),
+            Err(Error::Io { .. })
+        ));
+    }
+    assert_eq!(fs::read(place.at("a")).unwrap(), b"precious");
+}
+
+#[test]
+fn opening_a_missing_run_names_the_nearest() {
+    let place = Place::new();
+    for name in [
+        "cifar10-conv4",
+        "stl10-resnet34",
+        "shapes",
+        "runs/cifar10-rotation",
+    ] {
+        place.run(name);
+    }
+    let error = RunFolder::open(place.at("cifar10-conv")).unwrap_err();
+    let Error::NoRun { nearest, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(nearest.len(), 3);
+    assert_eq!(nearest[0], place.at("cifar10-conv4"));
+    assert!(nearest.contains(&place.at("runs/cifar10-rotation")));
+    assert!(
+        matches!(RunFolder::open(place.0.path()), Err(Error::NoRun { .. })),
+        "a folder without config.toml"
+    );
+}
+
+#[test]
+fn names_cannot_leave_their_folder() {
+    let place = Place::new();
+    let run = place.run("a");
+    for name in [
+        "",
+        "..",
+        "../config",
+        "a/b",
+        "a\\b",
+        ".hidden",
+        "line\nbreak",
+    ] {
+        assert!(
+            matches!(run.checkpoint_path(name), Err(Error::Name { .. })),
+            "{name:?}"
+        );
+        assert!(matches!(
+            run.write_probe(name, &ProbeResult::default()),
+            Err(Error::Name { .. })
+        ));
+        assert!(matches!(
+            run.write_figure(name, b""),
+            Err(Error::Name { .. })
+        ));
+    }
+}
+
+#[test]
+fn a_config_that_is_no_toml_is_not_written() {
+    let place = Place::new();
+    let run = place.run("a");
+    assert!(matches!(
+        run.write_config("seed = = 2"),
+        Err(Error::Toml { .. })
+    ));
+    assert_eq!(run.config_table().unwrap()["seed"].as_integer(), Some(1));
+}
+
+#[test]
+fn everything_written_is_read_back() {
+    let place = Place::new();
+    let run = place.run("a");
+    assert_eq!(run.provenance().unwrap(), None);
+    assert_eq!(run.views().unwrap(), None);
+    assert_eq!(run.feature_sample().unwrap(), None);
+    assert_eq!(run.probes().unwrap(), []);
+
+    let provenance = Provenance {
+        version: "0.1.0".into(),
+        seed: u64::MAX,
+        data: vec![crate::DataFingerprint {
+            name: "shapes".into(),
+            images: 10_000,
+            ..Default::default()
+        }],
+        extra: [("note".to_owned(), json!("by hand"))]
+            .into_iter()
+            .collect(),
+        ..Default::default()
+    };
+    run.write_provenance(&provenance).unwrap();
+    assert_eq!(run.provenance().unwrap(), Some(provenance));
+
+    let linear = ProbeResult {
+        protocol: "linear".into(),
+        accuracy_pct: 58.75,
+        baseline_random_pct: Some(14.75),
+        settings: [("epochs".to_owned(), json!(100))].into_iter().collect(),
+        confusion: vec![vec![3, 1], vec![0, 4]],
+        ..Default::default()
+    };
+    assert_eq!(linear.gain_points(), Some(44.0));
+    run.write_probe("linear", &linear).unwrap();
+    run.write_probe("knn", &ProbeResult::default()).unwrap();
+    assert_eq!(
+        run.probes().unwrap(),
+        [
+            ("knn".to_owned(), ProbeResult::default()),
+            ("linear".to_owned(), linear)
+        ]
+    );
+
+    let grid = ViewGrid {
+        rows: 2,
+        columns: 5,
+        captions: vec!["original".into()],
+        augmentation: "crop".into(),
+    };
+    run.write_views(&grid, b"png").unwrap();
+    assert_eq!(run.views().unwrap(), Some((grid, b"png".to_vec())));
+
+    let sample = FeatureSample {
+        features: vec![1.0, 2.0],
+        dim: 2,
+        labels: vec![3],
+        class_names: vec![],
+    };
+    run.write_feature_sample(&sample).unwrap();
+    assert_eq!(run.feature_sample().unwrap(), Some(sample));
+
+    for name in [
+        RunFolder::epoch_checkpoint_name(50),
+        RunFolder::epoch_checkpoint_name(9),
+        "last".into(),
+    ] {
+        run.save_checkpoint(&name, &[], &BTreeMap::new()).unwrap();
+    }
+    assert_eq!(
+        run.checkpoint_names().unwrap(),
+        ["epoch-0009", "epoch-0050", "last"]
+    );
+}
+
+#[test]
+fn leftovers_of_a_killed_process_can_be_removed() {
+    let place = Place::new();
+    let run = place.run("a");
+    let file = crate::AtomicFile::create(&run.checkpoint_path("last").unwrap()).unwrap();
+    std::mem::forget(file);
+    assert_eq!(run.checkpoint_names().unwrap(), [""; 0]);
+    assert_eq!(run.remove_leftovers().unwrap(), 1);
+    assert_eq!(run.remove_leftovers().unwrap(), 0);
+    assert_eq!(run.config().unwrap(), "seed = 1\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn overwriting_through_a_link_keeps_the_link_and_what_it_does_not_own() {
+    let place = Place::new();
+    let run = place.run("real");
+    let archive = place.at("archive");
+    fs::create_dir_all(&archive).unwrap();
+    fs::write(archive.join("epoch-0001.safetensors"), b"kept elsewhere").unwrap();
+    fs::remove_dir(run.checkpoints_dir()).unwrap();
+    std::os::unix::fs::symlink(&archive, run.checkpoints_dir()).unwrap();
+    std::os::unix::fs::symlink(run.path(), place.at("link")).unwrap();
+
+    RunFolder::create(place.at("link"), true).unwrap();
+    assert!(place.at("link").is_symlink());
+    assert!(archive.join("epoch-0001.safetensors").exists());
+    assert!(!run.config_path().exists());
+}

@@ -1,0 +1,291 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Largest side of a view, in pixels.
+pub const MAX_SIDE_PX: usize = 4096;
+
+/// Every strength and probability of the augmentation, as a configuration file's `[augment]` holds them.
+///
+/// The defaults are the paper's relational augmentation (arXiv 2006.05849, appendix; the same as SimCLR's without blur).
+/// The steps run in the order of the fields: crop, flip, jitter, grayscale, invert, normalise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PipelineConfig {
+    /// K, the views an image. Default 4: the reference's notebook; the paper's own runs take 32.
+    pub views: usize,
+    /// Side of a view in pixels; 0 (the default) takes the data set's own.
+    pub side: usize,
+    /// Mean of each channel for the normalisation, in [0, 1]; empty (the default) takes the data set's own.
+    pub mean: Vec<f64>,
+    /// Standard deviation of each channel; empty (the default) takes the data set's own.
+    pub std: Vec<f64>,
+    /// Which part of the image is seen.
+    pub crop: CropConfig,
+    /// Left and right exchanged.
+    pub flip: FlipConfig,
+    /// Brightness, contrast, saturation and hue changed in random order.
+    pub jitter: JitterConfig,
+    /// Colours taken away.
+    pub grayscale: GrayscaleConfig,
+    /// Every channel turned to 1 - value.
+    pub invert: InvertConfig,
+}
+
+impl Default for PipelineConfig {
+    fn default() -> Self {
+        Self {
+            views: 4,
+            side: 0,
+            mean: Vec::new(),
+            std: Vec::new(),
+            crop: CropConfig::default(),
+            flip: FlipConfig::default(),
+            jitter: JitterConfig::default(),
+            grayscale: GrayscaleConfig::default(),
+            invert: InvertConfig::default(),
+        }
+    }
+}
+
+/// How the part of the image that becomes a view is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CropKind {
+    /// torchvision's `RandomResizedCrop`: a box of random area and aspect ratio, resized to the side. The paper's choice.
+    #[default]
+    Resized,
+    /// torchvision's `RandomCrop(side, padding)`: the image (resized to the side where it differs) moved over a black frame.
+    Padded,
+    /// The whole image, resized to the side: nothing random.
+    Whole,
+}
+
+/// `[augment.crop]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CropConfig {
+    /// How the part is chosen.
+    pub kind: CropKind,
+    /// `resized`: the box's share of the image's area, smallest and largest. Default 0.08 to 1: torchvision's and the paper's.
+    pub scale: [f64; 2],
+    /// `resized`: the box's width over its height, smallest and largest. Default 3/4 to 4/3: torchvision's and the paper's.
+    pub ratio: [f64; 2],
+    /// `padded`: black pixels around the image. Default 4: the reference's side / 8 for images of 32 px.
+    pub padding: usize,
+}
+
+impl Default for CropConfig {
+    fn default() -> Self {
+        Self {
+            kind: CropKind::Resized,
+            scale: [0.08, 1.0],
+            ratio: [3.0 / 4.0, 4.0 / 3.0],
+            padding: 4,
+        }
+    }
+}
+
+/// `[augment.flip]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FlipConfig {
+    /// Probability of a horizontal flip. Default 0.5: the paper's.
+    pub p: f64,
+}
+
+impl Default for FlipConfig {
+    fn default() -> Self {
+        Self { p: 0.5 }
+    }
+}
+
+/// `[augment.jitter]`: torchvision's `RandomApply([ColorJitter(...)], p)`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JitterConfig {
+    /// Probability that colours are changed at all. Default 0.8: the paper's.
+    pub p: f64,
+    /// The brightness factor is uniform in [max(0, 1 - x), 1 + x]. Default 0.8: the paper's.
+    pub brightness: f64,
+    /// The contrast factor is uniform in [max(0, 1 - x), 1 + x]. Default 0.8: the paper's.
+    pub contrast: f64,
+    /// The saturation factor is uniform in [max(0, 1 - x), 1 + x]. Default 0.8: the paper's.
+    pub saturation: f64,
+    /// The hue's shift is uniform in [-x, x], in turns of the colour circle. Default 0.2: the paper's.
+    pub hue: f64,
+}
+
+impl Default for JitterConfig {
+    fn default() -> Self {
+        Self {
+            p: 0.8,
+            brightness: 0.8,
+            contrast: 0.8,
+            saturation: 0.8,
+            hue: 0.2,
+        }
+    }
+}
+
+/// `[augment.grayscale]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GrayscaleConfig {
+    /// Probability of a view without colour. Default 0.2: the paper's.
+    pub p: f64,
+}
+
+impl Default for GrayscaleConfig {
+    fn default() -> Self {
+        Self { p: 0.2 }
+    }
+}
+
+/// `[augment.invert]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InvertConfig {
+    /// Probability of a negative. Default 0: the paper has none.
+    pub p: f64,
+}
+
+impl PipelineConfig {
+    /// No randomness: the whole image, resized and normalised.
+    #[must_use]
+    pub fn evaluation() -> Self {
+        Self {
+            views: 1,
+            crop: CropConfig {
+                kind: CropKind::Whole,
+                ..CropConfig::default()
+            },
+            flip: FlipConfig { p: 0.0 },
+            jitter: JitterConfig {
+                p: 0.0,
+                ..JitterConfig::default()
+            },
+            grayscale: GrayscaleConfig { p: 0.0 },
+            invert: InvertConfig { p: 0.0 },
+            ..Self::default()
+        }
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the key, the value and the allowed range of the first setting that is wrong.
+    pub fn validate(&self) -> Result<()> {
+        within("augment.views", self.views, 1, 65_536, "1 to 65536")?;
+        within(
+            "augment.side",
+            self.side,
+            0,
+            MAX_SIDE_PX,
+            "0 (the data set's own) to 4096",
+        )?;
+        channels(
+            "augment.mean",
+            &self.mean,
+            "[] or three numbers in 0 to 1",
+            |v| (0.0..=1.0).contains(&v),
+        )?;
+        channels(
+            "augment.std",
+            &self.std,
+            "[] or three numbers above 0",
+            |v| v > 0.0 && v.is_finite(),
+        )?;
+        let CropConfig {
+            scale,
+            ratio,
+            padding,
+            ..
+        } = self.crop;
+        let ordered = |pair: [f64; 2]| pair[0] > 0.0 && pair[0] <= pair[1] && pair[1].is_finite();
+        let fits = ordered(scale) && scale[1] <= 1.0;
+        check(
+            "augment.crop.scale",
+            fits,
+            scale,
+            "[smallest, largest] in 0 (exclusive) to 1",
+        )?;
+        check(
+            "augment.crop.ratio",
+            ordered(ratio),
+            ratio,
+            "[smallest, largest], both above 0",
+        )?;
+        within("augment.crop.padding", padding, 0, MAX_SIDE_PX, "0 to 4096")?;
+        probability("augment.flip.p", self.flip.p)?;
+        let JitterConfig {
+            p,
+            brightness,
+            contrast,
+            saturation,
+            hue,
+        } = self.jitter;
+        probability("augment.jitter.p", p)?;
+        strength("augment.jitter.brightness", brightness)?;
+        strength("augment.jitter.contrast", contrast)?;
+        strength("augment.jitter.saturation", saturation)?;
+        check(
+            "augment.jitter.hue",
+            (0.0..=0.5).contains(&hue),
+            hue,
+            "0 to 0.5",
+        )?;
+        probability("augment.grayscale.p", self.grayscale.p)?;
+        probability("augment.invert.p", self.invert.p)
+    }
+}
+
+pub(crate) fn check(
+    key: &'static str,
+    good: bool,
+    value: impl std::fmt::Debug,
+    allowed: &'static str,
+) -> Result<()> {
+    if good {
+        Ok(())
+    } else {
+        Err(Error::Setting {
+            key,
+            value: format!("{value:?}"),
+            allowed,
+        })
+    }
+}
+
+pub(crate) fn within(
+    key: &'static str,
+    value: usize,
+    least: usize,
+    most: usize,
+    allowed: &'static str,
+) -> Result<()> {
+    check(key, (least..=most).contains(&value), value, allowed)
+}
+
+fn probability(key: &'static str, p: f64) -> Result<()> {
+    check(key, (0.0..=1.0).contains(&p), p, "a probability, 0 to 1")
+}
+
+fn strength(key: &'static str, value: f64) -> Result<()> {
+    check(key, value >= 0.0 && value.is_finite(), value, "0 or more")
+}
+
+fn channels(
+    key: &'static str,
+    values: &[f64],
+    allowed: &'static str,
+    good: impl Fn(f64) -> bool,
+) -> Result<()> {
+    let count = values.is_empty() || values.len() == 3;
+    check(
+        key,
+        count && values.iter().all(|&v| good(v)),
+        values,
+        allowed,
+    )
+}

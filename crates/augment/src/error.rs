@@ -1,0 +1,62 @@
+use crate::CropBox;
+
+/// What can go wrong between a data set and a batch of views.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting outside its range.
+    #[error("{key} = {value} is not allowed: expected {allowed}")]
+    Setting {
+        /// The setting's dotted path, as in the configuration file.
+        key: &'static str,
+        /// The value found.
+        value: String,
+        /// What would have been allowed.
+        allowed: &'static str,
+    },
+    /// A data set without images.
+    #[error("the data set has no images")]
+    EmptyDataset,
+    /// A crop box that is empty or reaches outside the image.
+    #[error(
+        "crop of {} x {} px at column {}, row {} does not fit an image of {width_px} x {height_px} px",
+        crop.width_px, crop.height_px, crop.left_px, crop.top_px
+    )]
+    CropOutside {
+        /// The box asked for.
+        crop: CropBox,
+        /// The image's width.
+        width_px: usize,
+        /// The image's height.
+        height_px: usize,
+    },
+    /// An image that could not be read while a batch was made.
+    #[error("cannot read image {index} ({origin})")]
+    Image {
+        /// Its index in the data set.
+        index: usize,
+        /// Where it comes from, in the data set's words.
+        origin: String,
+        /// The data set's reason.
+        source: relata_data::Error,
+    },
+    /// A panic while a batch was made; the epoch ends there.
+    #[error("panic while batch {batch} was made: {message}")]
+    WorkerPanic {
+        /// Index of the batch in its epoch.
+        batch: usize,
+        /// The panic's message.
+        message: String,
+    },
+    /// The operating system gave no thread.
+    #[error("cannot start worker thread {worker}")]
+    Spawn {
+        /// Number of the worker.
+        worker: usize,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+}
+
+/// The crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

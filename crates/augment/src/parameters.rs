@@ -1,0 +1,233 @@
+use crate::config::{CropConfig, CropKind, JitterConfig, PipelineConfig};
+use crate::key::{Draws, ViewKey};
+
+/// What is done to an image to make one view of it, with every number decided.
+///
+/// Drawn by [`crate::Pipeline::parameters`], carried out by [`crate::Pipeline::apply`]. The steps run in the order of the fields.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ViewParameters {
+    /// The part of the image that is seen.
+    pub crop: Crop,
+    /// Whether left and right are exchanged.
+    pub flip: bool,
+    /// Changes of colour, where there are any.
+    pub jitter: Option<Jitter>,
+    /// Whether colours are taken away.
+    pub grayscale: bool,
+    /// Whether every channel becomes 1 - value.
+    pub invert: bool,
+}
+
+/// The part of an image that a view shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crop {
+    /// This box, resized to the side.
+    Resized(CropBox),
+    /// The whole image, resized to the side, seen through a window of the same side whose corner is moved by this many
+    /// pixels; what lies outside the image is black.
+    Shifted {
+        /// Rows down (negative: up, into the padding).
+        top_px: isize,
+        /// Columns to the right (negative: left, into the padding).
+        left_px: isize,
+    },
+}
+
+/// A rectangle of pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CropBox {
+    /// First row.
+    pub top_px: usize,
+    /// First column.
+    pub left_px: usize,
+    /// Rows.
+    pub height_px: usize,
+    /// Columns.
+    pub width_px: usize,
+}
+
+impl CropBox {
+    /// The box that holds a whole image.
+    #[must_use]
+    pub fn whole(width_px: usize, height_px: usize) -> Self {
+        Self {
+            top_px: 0,
+            left_px: 0,
+            height_px,
+            width_px,
+        }
+    }
+
+    /// Whether the box is not empty and lies inside an image of this size.
+    #[must_use]
+    pub fn fits(&self, width_px: usize, height_px: usize) -> bool {
+        let inside = |first: usize, length: usize, limit| {
+            length > 0 && first.checked_add(length).is_some_and(|end| end <= limit)
+        };
+        inside(self.top_px, self.height_px, height_px)
+            && inside(self.left_px, self.width_px, width_px)
+    }
+}
+
+/// One of the four changes of a colour jitter, each clamped to [0, 1] afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adjustment {
+    /// v · factor.
+    Brightness,
+    /// v · factor + m · (1 - factor), m the mean over the image of its gray values as they are at that point.
+    Contrast,
+    /// v · factor + gray · (1 - factor), gray = 0.2989 R + 0.587 G + 0.114 B of the same pixel.
+    Saturation,
+    /// The hue of the pixel in HSV turned by a share of the circle.
+    Hue,
+}
+
+/// A colour jitter with its numbers decided: torchvision's `ColorJitter` after `get_params`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Jitter {
+    /// The order in which the four changes are made.
+    pub order: [Adjustment; 4],
+    /// Factor, 0 or more; 1 changes nothing.
+    pub brightness: f32,
+    /// Factor, 0 or more; 1 changes nothing.
+    pub contrast: f32,
+    /// Factor, 0 or more; 1 changes nothing.
+    pub saturation: f32,
+    /// Turns of the colour circle, -0.5 to 0.5; 0 changes nothing.
+    pub hue: f32,
+}
+
+/// Tries before `RandomResizedCrop` falls back to the middle of the image (torchvision's number).
+const CROP_TRIES: usize = 10;
+
+/// Places of a view's random words. The crop's tries take four each: area, ratio, top, left.
+mod place {
+    pub(super) const CROP: usize = 0;
+    pub(super) const SHIFT_TOP: usize = 40;
+    pub(super) const SHIFT_LEFT: usize = 41;
+    pub(super) const FLIP: usize = 42;
+    pub(super) const JITTER: usize = 43;
+    pub(super) const ORDER: usize = 44;
+    pub(super) const BRIGHTNESS: usize = 45;
+    pub(super) const CONTRAST: usize = 46;
+    pub(super) const SATURATION: usize = 47;
+    pub(super) const HUE: usize = 48;
+    pub(super) const GRAYSCALE: usize = 49;
+    pub(super) const INVERT: usize = 50;
+}
+
+pub(crate) fn draw(
+    config: &PipelineConfig,
+    key: ViewKey,
+    width_px: usize,
+    height_px: usize,
+) -> ViewParameters {
+    let draws = Draws::new(key);
+    ViewParameters {
+        crop: draw_crop(&config.crop, &draws, width_px, height_px),
+        flip: draws.happens(place::FLIP, config.flip.p),
+        jitter: draws
+            .happens(place::JITTER, config.jitter.p)
+            .then(|| draw_jitter(&config.jitter, &draws)),
+        grayscale: draws.happens(place::GRAYSCALE, config.grayscale.p),
+        invert: draws.happens(place::INVERT, config.invert.p),
+    }
+}
+
+fn draw_crop(config: &CropConfig, draws: &Draws, width_px: usize, height_px: usize) -> Crop {
+    match config.kind {
+        CropKind::Whole => Crop::Resized(CropBox::whole(width_px, height_px)),
+        CropKind::Resized => Crop::Resized(draw_box(
+            config.scale,
+            config.ratio,
+            draws,
+            width_px,
+            height_px,
+        )),
+        CropKind::Padded => {
+            let reach = config.padding as isize;
+            let offset = |place| draws.below(place, 2 * config.padding + 1) as isize - reach;
+            Crop::Shifted {
+                top_px: offset(place::SHIFT_TOP),
+                left_px: offset(place::SHIFT_LEFT),
+            }
+        }
+    }
+}
+
+/// torchvision's `RandomResizedCrop.get_params`: area uniform, ratio log-uniform, the first of ten tries that fits.
+fn draw_box(
+    scale: [f64; 2],
+    ratio: [f64; 2],
+    draws: &Draws,
+    width_px: usize,
+    height_px: usize,
+) -> CropBox {
+    let (width, height) = (width_px as f64, height_px as f64);
+    let log_ratio = ratio.map(f64::ln);
+    for first in (0..CROP_TRIES).map(|attempt| place::CROP + 4 * attempt) {
+        let area = width * height * draws.uniform(first, scale[0], scale[1]);
+        let ratio = draws.uniform(first + 1, log_ratio[0], log_ratio[1]).exp();
+        let w = (area * ratio).sqrt().round_ties_even() as usize;
+        let h = (area / ratio).sqrt().round_ties_even() as usize;
+        if (1..=width_px).contains(&w) && (1..=height_px).contains(&h) {
+            return CropBox {
+                top_px: draws.below(first + 2, height_px - h + 1),
+                left_px: draws.below(first + 3, width_px - w + 1),
+                height_px: h,
+                width_px: w,
+            };
+        }
+    }
+    middle_box(ratio, width_px, height_px)
+}
+
+/// The largest box in the middle of the image whose ratio is allowed.
+fn middle_box(ratio: [f64; 2], width_px: usize, height_px: usize) -> CropBox {
+    let (width, height) = (width_px as f64, height_px as f64);
+    let (w, h) = if width / height < ratio[0] {
+        (
+            width_px,
+            ((width / ratio[0]).round_ties_even() as usize).clamp(1, height_px),
+        )
+    } else if width / height > ratio[1] {
+        (
+            ((height * ratio[1]).round_ties_even() as usize).clamp(1, width_px),
+            height_px,
+        )
+    } else {
+        (width_px, height_px)
+    };
+    CropBox {
+        top_px: (height_px - h) / 2,
+        left_px: (width_px - w) / 2,
+        height_px: h,
+        width_px: w,
+    }
+}
+
+fn draw_jitter(config: &JitterConfig, draws: &Draws) -> Jitter {
+    let factor = |place, x: f64| draws.uniform(place, (1.0 - x).max(0.0), 1.0 + x) as f32;
+    Jitter {
+        order: permutation(draws.below(place::ORDER, 24)),
+        brightness: factor(place::BRIGHTNESS, config.brightness),
+        contrast: factor(place::CONTRAST, config.contrast),
+        saturation: factor(place::SATURATION, config.saturation),
+        hue: draws.uniform(place::HUE, -config.hue, config.hue) as f32,
+    }
+}
+
+/// The 24 orders of the four adjustments, numbered.
+fn permutation(mut number: usize) -> [Adjustment; 4] {
+    use Adjustment::{Brightness, Contrast, Hue, Saturation};
+    let mut order = [Brightness, Contrast, Saturation, Hue];
+    for place in 0..3 {
+        let choices = 4 - place;
+        order.swap(place, place + number % choices);
+        number /= choices;
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+use multiversion::multiversion;
+use relata_data::Image;
+
+use crate::colour::{BLOCK, Normalise, Ops, colour};
+use crate::config::{MAX_SIDE_PX, PipelineConfig, check, within};
+use crate::parameters::{Crop, CropBox, ViewParameters, draw};
+use crate::resize::{Rows, Taps};
+use crate::{Error, Result, ViewKey};
+
+/// Makes views of images: crop, flip, colours and normalisation, as a configuration asks.
+///
+/// Holds settings only, so that one pipeline serves any number of threads; each brings its own [`Scratch`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pipeline {
+    config: PipelineConfig,
+    side_px: usize,
+    normalise: Normalise,
+}
+
+/// Working memory of one thread, grown at first use and reused from view to view.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    rows: Rows,
+    x: Taps,
+    y: Taps,
+    planes: [Vec<f32>; 3],
+}
+
+impl Scratch {
+    /// Bytes that a thread needs for images of `image_px` square and views of `side_px` square.
+    #[must_use]
+    pub fn bytes(image_px: usize, side_px: usize) -> usize {
+        let planes = 3 * (side_px * side_px).next_multiple_of(BLOCK);
+        let rows = Rows::len(image_px, image_px, side_px);
+        let taps = 2 * side_px * (2 + (2 * image_px).div_ceil(side_px).max(1) + 1);
+        4 * (planes + rows + taps)
+    }
+}
+
+impl Pipeline {
+    /// A pipeline for views of `side_px`, normalised by `mean` and `std`, unless the configuration names its own.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where a setting, the side, a mean or a standard deviation lies outside its range.
+    pub fn new(
+        config: &PipelineConfig,
+        side_px: usize,
+        mean: [f32; 3],
+        std: [f32; 3],
+    ) -> Result<Self> {
+        config.validate()?;
+        let side_px = if config.side == 0 {
+            side_px
+        } else {
+            config.side
+        };
+        within("augment.side", side_px, 1, MAX_SIDE_PX, "1 to 4096")?;
+        let channels = |own: &[f64], given| {
+            if let &[r, g, b] = own {
+                [r as f32, g as f32, b as f32]
+            } else {
+                given
+            }
+        };
+        let (mean, std) = (channels(&config.mean, mean), channels(&config.std, std));
+        check(
+            "augment.mean",
+            mean.iter().all(|v| v.is_finite()),
+            mean,
+            "three numbers in 0 to 1",
+        )?;
+        check(
+            "augment.std",
+            std.iter().all(|&v| v > 0.0 && v.is_finite()),
+            std,
+            "three numbers above 0",
+        )?;
+        Ok(Self {
+            config: config.clone(),
+            side_px,
+            normalise: Normalise {
+                mean,
+                inverse_std: std.map(|v| 1.0 / v),
+            },
+        })
+    }
+
+    /// The paper's relational augmentation, values left in [0, 1].
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where the side is not in 1..=4096.
+    pub fn relational(side_px: usize) -> Result<Self> {
+        Self::new(&PipelineConfig::default(), side_px, [0.0; 3], [1.0; 3])
+    }
+
+    /// The whole image resized to the side, nothing random, values left in [0, 1].
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where the side is not in 1..=4096.
+    pub fn evaluation(side_px: usize) -> Result<Self> {
+        Self::new(&PipelineConfig::evaluation(), side_px, [0.0; 3], [1.0; 3])
+    }
+
+    /// The same side and normalisation without any randomness: what a probe sees of a backbone trained with this pipeline.
+    #[must_use]
+    pub fn without_randomness(&self) -> Self {
+        Self {
+            config: PipelineConfig::evaluation(),
+            side_px: self.side_px,
+            normalise: self.normalise,
+        }
+    }
+
+    /// Side of a view in pixels.
+    #[must_use]
+    pub fn side_px(&self) -> usize {
+        self.side_px
+    }
+
+    /// Floats of a view: side · side · 3.
+    #[must_use]
+    pub fn view_len(&self) -> usize {
+        self.side_px * self.side_px * 3
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &PipelineConfig {
+        &self.config
+    }
+
+    /// What the view of this key does to an image of this size.
+    #[must_use]
+    pub fn parameters(&self, key: ViewKey, width_px: usize, height_px: usize) -> ViewParameters {
+        draw(&self.config, key, width_px, height_px)
+    }
+
+    /// One view, `[side, side, 3]`. Allocates; [`Pipeline::view_into`] is the form for many.
+    #[must_use]
+    pub fn view(&self, image: &Image, key: ViewKey) -> Vec<f32> {
+        let mut out = vec![0.0; self.view_len()];
+        self.view_into(image, key, &mut out, &mut Scratch::default());
+        out
+    }
+
+    /// Writes one view, `[side, side, 3]`, to `out`.
+    ///
+    /// # Panics
+    /// Where `out` is not [`Pipeline::view_len`] long.
+    pub fn view_into(&self, image: &Image, key: ViewKey, out: &mut [f32], scratch: &mut Scratch) {
+        let parameters = self.parameters(key, image.width_px(), image.height_px());
+        self.render(&parameters, image, out, scratch);
+    }
+
+    /// Writes the view that these parameters describe, `[side, side, 3]`, to `out`.
+    ///
+    /// v / 255 → resize → flip → colours, each clamped to [0, 1] → (v - mean) / std, in f32 all the way. The meaning of every
+    /// step is that of torchvision 0.24's functions on float tensors (resize with antialiasing), to 1e-5.
+    ///
+    /// # Errors
+    /// [`Error::CropOutside`] where the crop does not fit the image.
+    ///
+    /// # Panics
+    /// Where `out` is not [`Pipeline::view_len`] long.
+    pub fn apply(
+        &self,
+        parameters: &ViewParameters,
+        image: &Image,
+        out: &mut [f32],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let (width_px, height_px) = (image.width_px(), image.height_px());
+        if let Crop::Resized(crop) = parameters.crop
+            && !crop.fits(width_px, height_px)
+        {
+            return Err(Error::CropOutside {
+                crop,
+                width_px,
+                height_px,
+            });
+        }
+        self.render(parameters, image, out, scratch);
+        Ok(())
+    }
+
+    /// Needs a crop that fits.
+    fn render(
+        &self,
+        parameters: &ViewParameters,
+        image: &Image,
+        out: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        assert_eq!(
+            out.len(),
+            self.view_len(),
+            "a view of {} px has {} floats",
+            self.side_px,
+            self.view_len()
+        );
+        let side = self.side_px;
+        let crop = match parameters.crop {
+            Crop::Resized(crop) => crop,
+            Crop::Shifted { .. } => CropBox::whole(image.width_px(), image.height_px()),
+        };
+        scratch.x.fill(crop.width_px, side);
+        scratch.y.fill(crop.height_px, side);
+        if let Crop::Shifted { top_px, left_px } = parameters.crop {
+            scratch.x.shift(left_px);
+            scratch.y.shift(top_px);
+        }
+        if parameters.flip {
+            scratch.x.reverse();
+        }
+        let padded = (side * side).next_multiple_of(BLOCK);
+        for plane in &mut scratch.planes {
+            plane.resize(padded, 0.0);
+        }
+        pixels(
+            image,
+            crop,
+            side,
+            Ops::new(parameters),
+            &self.normalise,
+            out,
+            scratch,
+        );
+    }
+}
+
+/// All work on pixels, compiled for each instruction set and chosen at run time.
+///
+/// The same additions and multiplications in the same order everywhere (no contraction, no reassociation): the same bits.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+bmi1+bmi2+fma",
+    "x86_64+avx2+bmi1+bmi2+fma",
+    "x86_64+sse4.1"
+))]
+fn pixels(
+    image: &Image,
+    crop: CropBox,
+    side: usize,
+    ops: Ops,
+    normalise: &Normalise,
+    out: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let Scratch { rows, x, y, planes } = scratch;
+    rows.resize(image, crop, side, x, y, planes);
+    colour(ops, normalise, planes, out);
+}
+
+#[cfg(test)]
+mod tests;

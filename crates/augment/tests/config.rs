@@ -1,0 +1,99 @@
+//! The configuration as a TOML table.
+
+use relata_augment::{CropKind, Error, PipelineConfig};
+
+const WRITTEN_OUT: &str = r#"
+views = 4
+side = 0
+mean = []
+std = []
+
+[crop]
+kind = "resized"
+scale = [0.08, 1.0]
+ratio = [0.75, 1.3333333333333333]
+padding = 4
+
+[flip]
+p = 0.5
+
+[jitter]
+p = 0.8
+brightness = 0.8
+contrast = 0.8
+saturation = 0.8
+hue = 0.2
+
+[grayscale]
+p = 0.2
+
+[invert]
+p = 0.0
+"#;
+
+#[test]
+fn the_defaults_written_out_are_the_defaults() {
+    let read: PipelineConfig = toml::from_str(WRITTEN_OUT).expect("valid TOML");
+    assert_eq!(read, PipelineConfig::default());
+    let written = toml::to_string(&PipelineConfig::default()).expect("every value has a TOML form");
+    assert_eq!(
+        toml::from_str::<PipelineConfig>(&written).expect("valid TOML"),
+        read
+    );
+    read.validate().expect("the defaults are valid");
+}
+
+#[test]
+fn a_file_lists_only_what_differs() {
+    let read: PipelineConfig =
+        toml::from_str("views = 32\n[crop]\nkind = \"padded\"\n[jitter]\nhue = 0.5")
+            .expect("valid TOML");
+    assert_eq!(
+        (read.views, read.crop.kind, read.jitter.hue, read.jitter.p),
+        (32, CropKind::Padded, 0.5, 0.8)
+    );
+}
+
+#[test]
+fn unknown_keys_are_errors() {
+    for text in [
+        "view = 3",
+        "[crop]\nscales = [0.1, 1.0]",
+        "[flip]\nprobability = 1.0",
+        "[jitter]\nhues = 0.1",
+        "[blur]\np = 0.5",
+    ] {
+        assert!(toml::from_str::<PipelineConfig>(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn settings_out_of_range_are_named() {
+    for (text, expected) in [
+        ("views = 0", "augment.views"),
+        ("side = 5000", "augment.side"),
+        ("mean = [0.5]", "augment.mean"),
+        ("mean = [0.5, 0.5, 1.5]", "augment.mean"),
+        ("std = [0.5, 0.0, 0.5]", "augment.std"),
+        ("[crop]\nscale = [0.0, 1.0]", "augment.crop.scale"),
+        ("[crop]\nscale = [0.5, 0.4]", "augment.crop.scale"),
+        ("[crop]\nscale = [0.5, 1.1]", "augment.crop.scale"),
+        ("[crop]\nratio = [-1.0, 1.1]", "augment.crop.ratio"),
+        ("[crop]\nratio = [1.0, nan]", "augment.crop.ratio"),
+        ("[crop]\npadding = 99999", "augment.crop.padding"),
+        ("[flip]\np = 1.1", "augment.flip.p"),
+        ("[jitter]\np = -0.1", "augment.jitter.p"),
+        ("[jitter]\nbrightness = -0.1", "augment.jitter.brightness"),
+        ("[jitter]\ncontrast = inf", "augment.jitter.contrast"),
+        ("[jitter]\nsaturation = nan", "augment.jitter.saturation"),
+        ("[jitter]\nhue = 0.6", "augment.jitter.hue"),
+        ("[grayscale]\np = nan", "augment.grayscale.p"),
+        ("[invert]\np = 2.0", "augment.invert.p"),
+    ] {
+        let config: PipelineConfig = toml::from_str(text).expect("valid TOML");
+        let Err(Error::Setting { key, .. }) = config.validate() else {
+            panic!("{text} passed")
+        };
+        assert_eq!(key, expected, "{text}");
+    }
+}

@@ -1,0 +1,82 @@
+use crate::{Architecture, Error, Op, ParameterKind, Parameters, Result};
+
+/// Whether a forward pass learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Batch statistics, running statistics move along, activations are kept for the backward pass.
+    Train,
+    /// Running statistics.
+    Eval,
+}
+
+/// A batch of normalised images, `[rows, height, width, 3]`, NHWC.
+#[derive(Debug, Clone, Copy)]
+pub struct Images<'a> {
+    /// The numbers.
+    pub data: &'a [f32],
+    /// Images in the batch, N.
+    pub rows: usize,
+    /// Rows of an image, H.
+    pub height: usize,
+    /// Columns of an image, W.
+    pub width: usize,
+}
+
+impl<'a> Images<'a> {
+    /// Wraps a batch.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where the number of floats is not rows · height · width · 3, or there are none.
+    pub fn new(data: &'a [f32], rows: usize, height: usize, width: usize) -> Result<Self> {
+        if data.len() != rows * height * width * 3 || data.is_empty() {
+            return Err(Error::Size {
+                what: "images",
+                expected: format!("{rows} x {height} x {width} x 3 floats, more than none"),
+                got: format!("{} floats", data.len()),
+            });
+        }
+        Ok(Self { data, rows, height, width })
+    }
+}
+
+/// A backbone that can be trained: images in, features out, and the way back. Everything above the features (heads,
+/// losses) is the caller's; see the crate's front page for how the two meet.
+pub trait Backbone: Send {
+    /// What it is.
+    fn architecture(&self) -> &Architecture;
+
+    /// Its parameters, with the gradients of the last backward pass.
+    fn parameters(&self) -> &Parameters;
+
+    /// Its parameters, to be changed by an optimiser or a weight file.
+    fn parameters_mut(&mut self) -> &mut Parameters;
+
+    /// Features `[rows, D]` of a batch.
+    ///
+    /// # Errors
+    /// Where the images are too small for the net.
+    fn forward(&mut self, images: Images<'_>, mode: Mode) -> Result<&[f32]>;
+
+    /// Fills the parameters' gradients from the features' `[rows, D]`. Belongs to the last forward pass, which must have
+    /// been in training mode, and uses it up.
+    ///
+    /// # Errors
+    /// [`Error::NoForward`], or [`Error::Size`] where the gradient is not as large as the features were.
+    fn backward(&mut self, d_features: &[f32]) -> Result<()>;
+}
+
+impl Architecture {
+    /// The backbone's parameters, not yet initialised.
+    #[must_use]
+    pub fn parameters(&self) -> Parameters {
+        let mut parameters = Parameters::default();
+        for layer in &self.layers {
+            if let Op::ConvNorm { conv, conv_name, norm_name, .. } = &layer.op {
+                let shape = [conv.channels_out, conv.channels_in, conv.kernel, conv.kernel];
+                parameters.add(format!("{conv_name}.weight"), &shape, ParameterKind::ConvWeight);
+                parameters.add_norm(norm_name, conv.channels_out);
+            }
+        }
+        parameters
+    }
+}

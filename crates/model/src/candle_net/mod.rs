@@ -1,0 +1,263 @@
+//! The candle executor: the same list of layers as candle expressions under candle's autograd, on any device that candle
+//! knows, and the independent reference of the fused executor and of the relation head.
+
+mod layers;
+mod relation;
+pub mod seam;
+#[cfg(test)]
+mod tests;
+
+pub use relation::{
+    RelationStatistics, RelationTensors, bce_with_logits, focal_with_logits, relation_logits, relation_logits_with_statistics,
+};
+
+use crate::{Architecture, Backbone, Error, Images, Mode, Node, Op, Parameters, Result};
+use candle_core::{DType, Device, Tensor, Var};
+use layers::Statistics;
+
+/// Share of a new batch in the running statistics, PyTorch's default.
+const MOMENTUM: f32 = 0.1;
+
+/// A backbone run by candle.
+///
+/// Slower than the fused executor on a CPU, but at home on every device. Parameters live on the host, in
+/// [`Parameters`], and go to the device at each forward pass: a change made through [`Backbone::parameters_mut`] is seen
+/// by the next one.
+#[derive(Debug)]
+pub struct CandleNetwork {
+    architecture: Architecture,
+    parameters: Parameters,
+    device: Device,
+    layers: Vec<LayerPlaces>,
+    last_readers: Vec<usize>,
+    features: Vec<f32>,
+    pending: Option<Pending>,
+}
+
+/// What a training forward pass leaves for the backward pass.
+#[derive(Debug)]
+struct Pending {
+    features: Tensor,
+    leaves: Vec<Var>,
+}
+
+/// Where a conv-norm layer finds its tensors, as indices into the parameters' specs and norms; unused by other layers.
+#[derive(Debug, Clone, Copy, Default)]
+struct LayerPlaces {
+    conv_weight: usize,
+    norm_weight: usize,
+    norm_bias: usize,
+    norm: usize,
+}
+
+impl CandleNetwork {
+    /// Takes parameters laid out as [`Architecture::parameters`] gives them.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`] or [`Error::TensorShape`] where they are another net's.
+    pub fn new(architecture: Architecture, parameters: Parameters, device: &Device) -> Result<Self> {
+        let layers = architecture.layers.iter().map(|layer| places(&layer.op, &parameters)).collect::<Result<_>>()?;
+        let last_readers = last_readers(&architecture);
+        let device = device.clone();
+        Ok(Self { architecture, parameters, device, layers, last_readers, features: Vec::new(), pending: None })
+    }
+
+    /// The device it runs on.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The parameters, the net given up.
+    #[must_use]
+    pub fn into_parameters(self) -> Parameters {
+        self.parameters
+    }
+
+    /// Every parameter as a tensor, `[k, k, C_in, C_out]` for convolutions.
+    fn leaves(&self, dtype: DType) -> Result<Vec<Tensor>> {
+        let leaf = |spec: &crate::ParameterSpec| -> Result<Tensor> {
+            let shape = match *spec.shape.as_slice() {
+                [out, input, rows, columns] => vec![rows, columns, input, out],
+                ref other => other.to_vec(),
+            };
+            let values = &self.parameters.values[spec.range.clone()];
+            Ok(Tensor::from_slice(values, shape, &self.device)?.to_dtype(dtype)?)
+        };
+        self.parameters.specs().iter().map(leaf).collect()
+    }
+
+    /// Images `[N, 3, H, W]` to features `[N, D]`, with each norm's batch statistics in training mode.
+    fn run(&self, images: &Tensor, leaves: &[Tensor], mode: Mode) -> Result<(Tensor, Vec<(usize, Statistics)>)> {
+        let mut nodes: Vec<Option<Tensor>> = vec![Some(images.clone())];
+        let mut statistics = Vec::new();
+        for (index, layer) in self.architecture.layers.iter().enumerate() {
+            let input = read(&nodes, layer.input);
+            let output = match &layer.op {
+                Op::ConvNorm { conv, residual, relu, .. } => {
+                    let places = self.layers[index];
+                    let weight = leaves[places.conv_weight].permute((3, 2, 0, 1))?.contiguous()?;
+                    let (norm_weight, norm_bias) = (&leaves[places.norm_weight], &leaves[places.norm_bias]);
+                    let mut output = layers::conv(input, &weight, *conv)?;
+                    output = match mode {
+                        Mode::Train => {
+                            let (output, batch) = layers::batch_norm_train(&output, norm_weight, norm_bias)?;
+                            statistics.push((places.norm, batch));
+                            output
+                        }
+                        Mode::Eval => {
+                            let norm = &self.parameters.norms[places.norm];
+                            let tensor = |data: &[f32]| Tensor::new(data, &self.device)?.to_dtype(images.dtype());
+                            layers::batch_norm_eval(&output, norm_weight, norm_bias, &tensor(&norm.mean)?, &tensor(&norm.var)?)?
+                        }
+                    };
+                    if let Some(residual) = *residual {
+                        output = (output + read(&nodes, residual))?;
+                    }
+                    if *relu { layers::relu(&output)? } else { output }
+                }
+                Op::AveragePool2 => layers::average_pool_2(input)?,
+                Op::MaxPool => layers::max_pool_3_2(input)?,
+                Op::GlobalAverage => layers::global_average(input)?,
+            };
+            nodes.push(Some(output));
+            for (node, _) in self.last_readers.iter().enumerate().filter(|&(_, &reader)| reader == index) {
+                nodes[node] = None;
+            }
+        }
+        let features = nodes.pop().flatten().unwrap_or_else(|| images.clone());
+        Ok((features, statistics))
+    }
+
+    /// Lets the running statistics follow a batch: `0.9 · old + 0.1 · batch`, the variance unbiased (0 of a single value).
+    fn follow(&mut self, statistics: &[(usize, Statistics)]) -> Result<()> {
+        for (norm, batch) in statistics {
+            let norm = &mut self.parameters.norms[*norm];
+            let unbiased = (batch.count as f64 / (batch.count as f64 - 1.0).max(1.0)) as f32;
+            for (running, batch, factor) in [(&mut norm.mean, &batch.mean, 1.0), (&mut norm.var, &batch.var, unbiased)] {
+                let batch = batch.to_vec1::<f32>()?;
+                running.iter_mut().zip(batch).for_each(|(running, batch)| *running += MOMENTUM * (factor * batch - *running));
+            }
+        }
+        self.parameters.batches_tracked += 1;
+        Ok(())
+    }
+
+    /// Sizes of every layer, so that too small a batch is an error with a name instead of one deep inside candle.
+    fn check(&self, images: Images<'_>) -> Result<()> {
+        let mut sides = vec![(images.height, images.width)];
+        for (index, layer) in self.architecture.layers.iter().enumerate() {
+            let (height, width) = sides[layer.input];
+            let output = match &layer.op {
+                Op::ConvNorm { conv, .. } => conv.output_side(height).zip(conv.output_side(width)),
+                Op::AveragePool2 => Some((height / 2, width / 2)),
+                Op::MaxPool => Some(((height - 1) / 2 + 1, (width - 1) / 2 + 1)),
+                Op::GlobalAverage => Some((1, 1)),
+            };
+            let (height, width) = output.filter(|&(height, width)| height * width > 0).ok_or_else(|| Error::Size {
+                what: "images",
+                expected: format!("large enough for layer {} of {}", index + 1, self.architecture.describe()),
+                got: format!("{} x {} px, {height} x {width} at that layer", images.height, images.width),
+            })?;
+            sides.push((height, width));
+        }
+        Ok(())
+    }
+}
+
+impl Backbone for CandleNetwork {
+    fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        &mut self.parameters
+    }
+
+    fn forward(&mut self, images: Images<'_>, mode: Mode) -> Result<&[f32]> {
+        self.pending = None;
+        self.check(images)?;
+        let batch = Tensor::from_slice(images.data, (images.rows, images.height, images.width, 3), &self.device)?;
+        let batch = layers::nchw_from_nhwc(&batch, DType::F32)?;
+        let leaves = self.leaves(DType::F32)?;
+        match mode {
+            Mode::Train => {
+                let leaves = leaves.iter().map(Var::from_tensor).collect::<candle_core::Result<Vec<_>>>()?;
+                let tensors: Vec<Tensor> = leaves.iter().map(|leaf| leaf.as_tensor().clone()).collect();
+                let (features, statistics) = self.run(&batch, &tensors, mode)?;
+                self.follow(&statistics)?;
+                self.features = features.flatten_all()?.to_vec1()?;
+                self.pending = Some(Pending { features, leaves });
+            }
+            Mode::Eval => {
+                let (features, _) = self.run(&batch, &leaves, mode)?;
+                self.features = features.flatten_all()?.to_vec1()?;
+            }
+        }
+        Ok(&self.features)
+    }
+
+    fn backward(&mut self, d_features: &[f32]) -> Result<()> {
+        let Pending { features, leaves } = self.pending.take().ok_or(Error::NoForward)?;
+        if d_features.len() != features.elem_count() {
+            return Err(Error::Size {
+                what: "gradient of the features",
+                expected: format!("{:?} floats", features.dims()),
+                got: format!("{} floats", d_features.len()),
+            });
+        }
+        let d_features = Tensor::from_slice(d_features, features.shape(), &self.device)?;
+        let gradients = (features * d_features)?.sum_all()?.backward()?;
+        for (spec, leaf) in self.parameters.specs().to_vec().iter().zip(&leaves) {
+            let place = &mut self.parameters.gradients[spec.range.clone()];
+            match gradients.get(leaf) {
+                Some(gradient) => place.copy_from_slice(&gradient.flatten_all()?.to_vec1::<f32>()?),
+                None => place.fill(0.0),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(nodes: &[Option<Tensor>], node: Node) -> &Tensor {
+    nodes[node].as_ref().expect("a node is kept until its last reader has run")
+}
+
+/// For each node, the last layer that reads it; nodes that nobody reads are never dropped.
+fn last_readers(architecture: &Architecture) -> Vec<usize> {
+    let mut readers = vec![usize::MAX; architecture.layers.len() + 1];
+    for (index, layer) in architecture.layers.iter().enumerate() {
+        readers[layer.input] = index;
+        if let Op::ConvNorm { residual: Some(residual), .. } = layer.op {
+            readers[residual] = index;
+        }
+    }
+    readers
+}
+
+fn places(op: &Op, parameters: &Parameters) -> Result<LayerPlaces> {
+    let Op::ConvNorm { conv, conv_name, norm_name, .. } = op else {
+        return Ok(LayerPlaces::default());
+    };
+    let find = |name: String, shape: &[usize]| {
+        let missing = || Error::MissingTensor { name: name.clone(), shape: shape.to_vec() };
+        let index = parameters.specs().iter().position(|spec| spec.name == name).ok_or_else(missing)?;
+        let found = &parameters.specs()[index].shape;
+        if found != shape {
+            return Err(Error::TensorShape { name: name.clone(), expected: shape.to_vec(), found: found.clone() });
+        }
+        Ok(index)
+    };
+    let channels = [conv.channels_out];
+    let norm = parameters.norms.iter().position(|norm| norm.name == *norm_name);
+    Ok(LayerPlaces {
+        conv_weight: find(format!("{conv_name}.weight"), &[conv.channels_out, conv.channels_in, conv.kernel, conv.kernel])?,
+        norm_weight: find(format!("{norm_name}.weight"), &channels)?,
+        norm_bias: find(format!("{norm_name}.bias"), &channels)?,
+        norm: norm.ok_or_else(|| Error::MissingTensor { name: format!("{norm_name}.running_mean"), shape: channels.to_vec() })?,
+    })
+}

@@ -1,0 +1,458 @@
+use super::*;
+use crate::{Aggregation, BackboneKind, Stem};
+use relata_ops::ConvSpec;
+
+/// Central differences in f64 with a step of 1e-6 are good to about 1e-8 of a loss of order 1; kinks that the step
+/// crosses and deep nets take more.
+const DIFFERENCE_TOLERANCE: f64 = 1e-5;
+/// f32 arithmetic through tens of layers.
+const F32_TOLERANCE: f32 = 2e-4;
+
+/// Numbers in (−1, 1) without a pattern, the same everywhere.
+fn numbers(count: usize, salt: u64) -> Vec<f64> {
+    let hash = |index: u64| {
+        let mut x = (index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ salt.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((x ^ (x >> 31)) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+    };
+    (0..count as u64).map(hash).collect()
+}
+
+fn tensor(shape: &[usize], salt: u64) -> Tensor {
+    Tensor::from_vec(numbers(shape.iter().product(), salt), shape, &Device::Cpu).unwrap()
+}
+
+fn images(rows: usize, height: usize, width: usize) -> Vec<f32> {
+    numbers(rows * height * width * 3, 77).into_iter().map(|v| v as f32).collect()
+}
+
+fn network(kind: BackboneKind, stem: Stem) -> CandleNetwork {
+    let architecture = Architecture::new(kind, stem);
+    let mut parameters = architecture.parameters();
+    parameters.initialise(5, 0);
+    CandleNetwork::new(architecture, parameters, &Device::Cpu).unwrap()
+}
+
+fn f64s(tensor: &Tensor) -> Vec<f64> {
+    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn number(tensor: &Tensor) -> f64 {
+    f64s(tensor)[0]
+}
+
+/// Worst difference of the gradient of `f` at `inputs` from central differences, one direction an input, relative to the
+/// larger of 1 and the slope.
+fn worst_slope(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Tensor) -> f64 {
+    let variables: Vec<Var> = inputs.iter().map(|input| Var::from_tensor(input).unwrap()).collect();
+    let tensors: Vec<Tensor> = variables.iter().map(|variable| variable.as_tensor().clone()).collect();
+    let gradients = f(&tensors).backward().unwrap();
+    let step = 1e-6;
+    let slope = |index: usize| {
+        let direction = tensor(inputs[index].dims(), 1000 + index as u64);
+        let told = number(&(gradients.get(&variables[index]).unwrap() * &direction).unwrap().sum_all().unwrap());
+        let at = |sign: f64| {
+            let mut moved = inputs.to_vec();
+            moved[index] = (&moved[index] + (&direction * (sign * step)).unwrap()).unwrap();
+            number(&f(&moved))
+        };
+        let measured = (at(1.0) - at(-1.0)) / (2.0 * step);
+        (told - measured).abs() / measured.abs().max(1.0)
+    };
+    (0..inputs.len()).map(slope).fold(0.0, f64::max)
+}
+
+/// A number that depends on every output, each with its own weight.
+fn weighted(output: &Tensor) -> Tensor {
+    (output * tensor(output.dims(), 31)).unwrap().sum_all().unwrap()
+}
+
+fn whole_net_slope(kind: BackboneKind, stem: Stem, rows: usize, height: usize, width: usize) -> f64 {
+    let net = network(kind, stem);
+    let images = Tensor::from_vec(images(rows, height, width), (rows, height, width, 3), &Device::Cpu).unwrap();
+    let images = layers::nchw_from_nhwc(&images, DType::F64).unwrap();
+    worst_slope(&net.leaves(DType::F64).unwrap(), |leaves| weighted(&net.run(&images, leaves, Mode::Train).unwrap().0))
+}
+
+#[test]
+fn gradients_of_conv4_match_central_differences_on_a_non_square_image() {
+    assert!(whole_net_slope(BackboneKind::Conv4, Stem::Imagenet, 3, 9, 13) < DIFFERENCE_TOLERANCE);
+}
+
+#[test]
+fn gradients_of_resnet8_match_central_differences_on_odd_and_even_sides() {
+    for (height, width) in [(8, 8), (7, 7), (6, 9)] {
+        let worst = whole_net_slope(BackboneKind::Resnet8, Stem::Imagenet, 2, height, width);
+        assert!(worst < DIFFERENCE_TOLERANCE, "{height} x {width}: {worst}");
+    }
+}
+
+#[test]
+fn gradients_of_a_strided_convolution_match_central_differences() {
+    for (kernel, height, width) in [(3, 5, 6), (3, 6, 5), (3, 8, 8), (1, 6, 7), (1, 5, 5), (7, 10, 13), (7, 9, 9)] {
+        let spec = ConvSpec { channels_in: 2, channels_out: 3, kernel, stride: 2, padding: kernel / 2 };
+        let inputs = [tensor(&[2, 2, height, width], 1), tensor(&[3, 2, kernel, kernel], 2)];
+        let worst = worst_slope(&inputs, |inputs| weighted(&layers::conv(&inputs[0], &inputs[1], spec).unwrap()));
+        assert!(worst < 1e-7, "kernel {kernel}, {height} x {width}: {worst}");
+    }
+}
+
+/// If this fails, candle has learned it and `layers::conv` may drop its zeros.
+#[test]
+fn candle_has_no_gradient_for_a_strided_convolution_of_unequal_parity() {
+    let (input, weight) = (Var::from_tensor(&tensor(&[1, 1, 5, 6], 1)).unwrap(), tensor(&[1, 1, 3, 3], 2));
+    let output = input.conv2d(&weight, 1, 2, 1, 1).unwrap();
+    assert!(output.sum_all().unwrap().backward().is_err());
+}
+
+#[test]
+fn convolution_matches_its_definition() {
+    for (kernel, height, width) in [(3, 5, 6), (7, 6, 9), (1, 4, 5)] {
+        let spec = ConvSpec { channels_in: 2, channels_out: 3, kernel, stride: 2, padding: kernel / 2 };
+        let (input, weight) = (tensor(&[1, 2, height, width], 1), tensor(&[3, 2, kernel, kernel], 2));
+        let output = layers::conv(&input, &weight, spec).unwrap();
+        let (rows, columns) = (spec.output_side(height).unwrap(), spec.output_side(width).unwrap());
+        assert_eq!(output.dims(), [1, 3, rows, columns]);
+        let (input, weight, output) = (f64s(&input), f64s(&weight), f64s(&output));
+        for (at, found) in output.iter().enumerate() {
+            let (o, y, x) = (at / (rows * columns), at / columns % rows, at % columns);
+            let mut expected = 0.0;
+            for (tap, w) in weight[o * 2 * kernel * kernel..(o + 1) * 2 * kernel * kernel].iter().enumerate() {
+                let (c, ky, kx) = (tap / (kernel * kernel), tap / kernel % kernel, tap % kernel);
+                let (row, column) = (2 * y + ky, 2 * x + kx);
+                let inside = |at: usize, side: usize| (spec.padding..side + spec.padding).contains(&at);
+                if inside(row, height) && inside(column, width) {
+                    expected += w * input[(c * height + row - spec.padding) * width + column - spec.padding];
+                }
+            }
+            assert!((found - expected).abs() < 1e-12, "kernel {kernel}, output {at}: {found}, expected {expected}");
+        }
+    }
+}
+
+#[test]
+fn pools_match_their_definitions_and_central_differences_on_odd_sides() {
+    for (height, width) in [(5, 7), (4, 6), (1, 2), (7, 4)] {
+        let input = tensor(&[1, 2, height, width], 3);
+        let values = f64s(&input);
+        let output = layers::max_pool_3_2(&input).unwrap();
+        let (rows, columns) = (height.div_ceil(2), width.div_ceil(2));
+        assert_eq!(output.dims(), [1, 2, rows, columns]);
+        for (at, found) in f64s(&output).into_iter().enumerate() {
+            let (c, y, x) = (at / (rows * columns), at / columns % rows, at % columns);
+            let near = |centre: usize, side: usize| (2 * centre).saturating_sub(1)..(2 * centre + 2).min(side);
+            let window = near(y, height).flat_map(|row| near(x, width).map(move |column| (c * height + row) * width + column));
+            assert_eq!(found, window.map(|place| values[place]).fold(f64::MIN, f64::max));
+        }
+        let worst = worst_slope(&[input], |inputs| weighted(&layers::max_pool_3_2(&inputs[0]).unwrap()));
+        assert!(worst < 1e-7, "maximum, {height} x {width}: {worst}");
+    }
+    for (height, width) in [(5, 7), (4, 6), (2, 3)] {
+        let input = tensor(&[2, 2, height, width], 3);
+        let output = layers::average_pool_2(&input).unwrap();
+        assert_eq!(output.dims(), [2, 2, height / 2, width / 2]);
+        let values = f64s(&input);
+        assert!((f64s(&output)[0] - (values[0] + values[1] + values[width] + values[width + 1]) / 4.0).abs() < 1e-12);
+        let worst = worst_slope(&[input], |inputs| weighted(&layers::average_pool_2(&inputs[0]).unwrap()));
+        assert!(worst < 1e-7, "average, {height} x {width}: {worst}");
+    }
+}
+
+#[test]
+fn max_pool_gives_the_gradient_to_the_first_of_equals() {
+    let input = Var::from_tensor(&Tensor::zeros((1, 1, 2, 2), DType::F64, &Device::Cpu).unwrap()).unwrap();
+    let gradients = layers::max_pool_3_2(input.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
+    assert_eq!(f64s(gradients.get(&input).unwrap()), [1.0, 0.0, 0.0, 0.0]);
+}
+
+#[test]
+fn relu_has_no_slope_at_zero() {
+    let input = Var::from_tensor(&Tensor::new(&[-1.0_f64, 0.0, 2.0], &Device::Cpu).unwrap()).unwrap();
+    for (slope, expected) in [(0.0, [0.0, 0.0, 1.0]), (0.25, [0.25, 0.25, 1.0])] {
+        let output = if slope == 0.0 { layers::relu(&input) } else { layers::leaky_relu(&input, slope) };
+        let gradients = output.unwrap().sum_all().unwrap().backward().unwrap();
+        assert_eq!(f64s(gradients.get(&input).unwrap()), expected);
+    }
+}
+
+#[test]
+fn backward_fills_the_gradients_in_the_native_layout() {
+    let mut net = network(BackboneKind::Resnet8, Stem::Imagenet);
+    let data = images(2, 6, 6);
+    let batch = Images::new(&data, 2, 6, 6).unwrap();
+    let width = net.architecture().width;
+    let d_features: Vec<f32> = numbers(2 * width, 31).into_iter().map(|v| v as f32).collect();
+    net.forward(batch, Mode::Train).unwrap();
+    net.backward(&d_features).unwrap();
+    let told: Vec<f32> = net.parameters().gradients.clone();
+    let exact = {
+        let batch = Tensor::from_slice(&data, (2, 6, 6, 3), &Device::Cpu).unwrap();
+        let batch = layers::nchw_from_nhwc(&batch, DType::F64).unwrap();
+        let variables: Vec<Var> = net.leaves(DType::F64).unwrap().iter().map(|leaf| Var::from_tensor(leaf).unwrap()).collect();
+        let leaves: Vec<Tensor> = variables.iter().map(|variable| variable.as_tensor().clone()).collect();
+        let loss = weighted(&net.run(&batch, &leaves, Mode::Train).unwrap().0);
+        let gradients = loss.backward().unwrap();
+        variables.iter().flat_map(|variable| f64s(gradients.get(variable).unwrap())).collect::<Vec<_>>()
+    };
+    let largest = exact.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    let worst = told.iter().zip(&exact).map(|(told, exact)| (f64::from(*told) - exact).abs()).fold(0.0, f64::max);
+    assert!(largest > 0.1 && worst < f64::from(F32_TOLERANCE) * largest, "worst {worst} of {largest}");
+    // One weight by hand: conv1's native [ky, kx, c, o] = [0, 2, 1, 5] moves the loss as its gradient says.
+    let (place, step) = ((2 * 3 + 1) * 16 + 5, 1e-3_f32);
+    let mut loss_at = |moved: f32| {
+        net.parameters_mut().values[place] += moved;
+        let features = net.forward(batch, Mode::Train).unwrap().to_vec();
+        net.parameters_mut().values[place] -= moved;
+        features.iter().zip(&d_features).map(|(f, d)| f64::from(f * d)).sum::<f64>()
+    };
+    let measured = (loss_at(step) - loss_at(-step)) / f64::from(2.0 * step);
+    assert!((measured - f64::from(told[place])).abs() < 0.02 * measured.abs().max(0.5), "{measured} but {}", told[place]);
+}
+
+#[test]
+fn running_statistics_follow_the_unbiased_batch() {
+    let mut net = network(BackboneKind::Conv4, Stem::Imagenet);
+    let data = images(2, 9, 11);
+    let batch = Images::new(&data, 2, 9, 11).unwrap();
+    net.parameters_mut().norms[0].mean.fill(0.5);
+    net.forward(batch, Mode::Train).unwrap();
+    let nchw = Tensor::from_slice(&data, (2, 9, 11, 3), &Device::Cpu).unwrap();
+    let nchw = layers::nchw_from_nhwc(&nchw, DType::F64).unwrap();
+    let weight = net.leaves(DType::F64).unwrap()[0].permute((3, 2, 0, 1)).unwrap().contiguous().unwrap();
+    let maps = nchw.conv2d(&weight, 1, 1, 1, 1).unwrap();
+    for channel in 0..8 {
+        let values = f64s(&maps.narrow(1, channel, 1).unwrap());
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let var = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        let norm = &net.parameters().norms[0];
+        assert!((f64::from(norm.mean[channel]) - (0.9 * 0.5 + 0.1 * mean)).abs() < 1e-6);
+        assert!((f64::from(norm.var[channel]) - (0.9 + 0.1 * var)).abs() < 1e-6);
+    }
+    assert_eq!(net.parameters().batches_tracked, 1);
+    let before = net.parameters().clone();
+    net.forward(batch, Mode::Eval).unwrap();
+    assert_eq!(net.parameters(), &before, "evaluation changes nothing");
+}
+
+#[test]
+fn evaluation_equals_training_once_the_running_statistics_are_the_batch_s() {
+    let mut net = network(BackboneKind::Resnet18, Stem::Imagenet);
+    let data = images(4, 33, 40);
+    let batch = Images::new(&data, 4, 33, 40).unwrap();
+    let trained = net.forward(batch, Mode::Train).unwrap().to_vec();
+    let fresh = net.architecture().parameters().norms;
+    // Steps of 0.1 from 0 and 1: take the batch's own statistics back out, its variance biased again.
+    let counts = [4 * 17 * 20, 4 * 9 * 10, 4 * 5 * 5, 4 * 3 * 3, 4 * 2 * 2];
+    for (norm, start) in net.parameters_mut().norms.iter_mut().zip(&fresh) {
+        let stage = norm.name.strip_prefix("layer").map_or(0, |rest| rest[..1].parse().unwrap());
+        let count = counts[stage] as f32;
+        norm.mean.iter_mut().for_each(|mean| *mean *= 10.0);
+        norm.var.iter_mut().zip(&start.var).for_each(|(var, start)| *var = (10.0 * *var - 9.0 * start) * (count - 1.0) / count);
+    }
+    let evaluated = net.forward(batch, Mode::Eval).unwrap();
+    let worst = trained.iter().zip(evaluated).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let largest = trained.iter().copied().fold(0.0, f32::max);
+    assert!(largest > 0.5 && worst < 5e-3 * largest, "worst {worst} of {largest}");
+}
+
+#[test]
+fn every_backbone_runs_and_learns_nothing_unasked() {
+    for kind in BackboneKind::ALL {
+        for stem in [Stem::Imagenet, Stem::Cifar] {
+            let mut net = network(kind, stem);
+            let data = images(1, 8, 10);
+            let features = net.forward(Images::new(&data, 1, 8, 10).unwrap(), Mode::Eval).unwrap();
+            assert_eq!(features.len(), net.architecture().width);
+            assert!(net.forward(Images::new(&data, 1, 8, 10).unwrap(), Mode::Eval).unwrap().iter().all(|f| f.is_finite()));
+        }
+    }
+}
+
+#[test]
+fn misuse_is_an_error_with_a_name() {
+    let mut net = network(BackboneKind::Conv4, Stem::Imagenet);
+    let data = images(2, 9, 9);
+    let batch = Images::new(&data, 2, 9, 9).unwrap();
+    assert!(matches!(net.backward(&[0.0; 128]), Err(Error::NoForward)));
+    net.forward(batch, Mode::Train).unwrap();
+    assert!(matches!(net.backward(&[0.0; 127]), Err(Error::Size { .. })));
+    net.forward(batch, Mode::Train).unwrap();
+    net.backward(&[0.0; 128]).unwrap();
+    assert!(matches!(net.backward(&[0.0; 128]), Err(Error::NoForward)), "used up");
+    net.forward(batch, Mode::Train).unwrap();
+    net.forward(batch, Mode::Eval).unwrap();
+    assert!(matches!(net.backward(&[0.0; 128]), Err(Error::NoForward)), "the last pass did not learn");
+    let small = images(2, 7, 9);
+    assert!(matches!(net.forward(Images::new(&small, 2, 7, 9).unwrap(), Mode::Eval), Err(Error::Size { .. })));
+    let other = Architecture::new(BackboneKind::Resnet8, Stem::Imagenet);
+    let parameters = net.into_parameters();
+    assert!(matches!(CandleNetwork::new(other, parameters, &Device::Cpu), Err(Error::MissingTensor { .. })));
+}
+
+struct Head([Tensor; 6]);
+
+impl Head {
+    fn new(inputs: usize, hidden: usize) -> Self {
+        let shapes: [&[usize]; 6] = [&[hidden, inputs], &[hidden], &[hidden], &[hidden], &[1, hidden], &[1]];
+        Self(std::array::from_fn(|index| tensor(shapes[index], 50 + index as u64)))
+    }
+
+    fn tensors(tensors: &[Tensor]) -> RelationTensors<'_> {
+        RelationTensors {
+            linear1_weight: &tensors[0],
+            linear1_bias: &tensors[1],
+            bn1_weight: &tensors[2],
+            bn1_bias: &tensors[3],
+            linear2_weight: &tensors[4],
+            linear2_bias: &tensors[5],
+        }
+    }
+}
+
+/// The reference's double loop, one row at a time.
+fn slow_logits(
+    features: &[Vec<f64>],
+    images: usize,
+    views: usize,
+    aggregation: Aggregation,
+    head: &Head,
+) -> (Vec<f64>, Vec<f64>) {
+    let [w1, b1, gamma, beta, w2, b2] = head.0.each_ref().map(f64s);
+    let (mut rows, mut targets, mut shift) = (Vec::new(), Vec::new(), 1);
+    for i in 0..views {
+        for j in i + 1..views {
+            let second: Vec<&Vec<f64>> = (0..images).map(|b| &features[j * images + b]).collect();
+            let mut rolled = second.clone();
+            rolled.rotate_right(shift);
+            for (second, target) in [(second, 1.0), (rolled, 0.0)] {
+                for (b, c) in second.into_iter().enumerate() {
+                    let a = &features[i * images + b];
+                    let both = a.iter().zip(c);
+                    rows.push(match aggregation {
+                        Aggregation::Cat => a.iter().chain(c).copied().collect::<Vec<f64>>(),
+                        Aggregation::Sum => both.map(|(a, c)| a + c).collect(),
+                        Aggregation::Mean => both.map(|(a, c)| 0.5 * (a + c)).collect(),
+                        Aggregation::Max => both.map(|(a, c)| a.max(*c)).collect(),
+                    });
+                    targets.push(target);
+                }
+            }
+            shift += 1;
+            if shift >= images {
+                shift = 1;
+            }
+        }
+    }
+    let mut logits = vec![b2[0]; rows.len()];
+    for hidden in 0..b1.len() {
+        let inputs = rows[0].len();
+        let weights = &w1[hidden * inputs..(hidden + 1) * inputs];
+        let h: Vec<f64> = rows.iter().map(|row| b1[hidden] + row.iter().zip(weights).map(|(x, w)| x * w).sum::<f64>()).collect();
+        let mean = h.iter().sum::<f64>() / h.len() as f64;
+        let var = h.iter().map(|h| (h - mean).powi(2)).sum::<f64>() / h.len() as f64;
+        for (logit, h) in logits.iter_mut().zip(h) {
+            let u = gamma[hidden] * (h - mean) / (var + 1e-5).sqrt() + beta[hidden];
+            *logit += w2[hidden] * if u > 0.0 { u } else { 0.01 * u };
+        }
+    }
+    (logits, targets)
+}
+
+#[test]
+fn relation_rows_follow_the_reference_s_order() {
+    for (images, views, width) in [(2, 4, 3), (3, 5, 4), (5, 2, 2)] {
+        let features = tensor(&[images * views, width], 8);
+        let rows: Vec<Vec<f64>> = features.to_vec2().unwrap();
+        for aggregation in Aggregation::ALL {
+            let head = Head::new(aggregation.width(width), 6);
+            let (logits, targets) = relation_logits(&features, images, views, aggregation, Head::tensors(&head.0)).unwrap();
+            let (expected, expected_targets) = slow_logits(&rows, images, views, aggregation, &head);
+            assert_eq!(f64s(&targets), expected_targets);
+            assert_eq!(expected.len(), images * views * (views - 1));
+            let worst = f64s(&logits).iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(worst < 1e-12, "{aggregation:?}, {images} images, {views} views: {worst}");
+        }
+    }
+}
+
+#[test]
+fn gradients_of_the_relation_head_match_central_differences() {
+    for aggregation in Aggregation::ALL {
+        let head = Head::new(aggregation.width(3), 5);
+        let inputs: Vec<Tensor> = std::iter::once(tensor(&[12, 3], 9)).chain(head.0).collect();
+        let worst = worst_slope(&inputs, |inputs| {
+            let (logits, targets) = relation_logits(&inputs[0], 3, 4, aggregation, Head::tensors(&inputs[1..])).unwrap();
+            let focal = focal_with_logits(&logits, &targets, 2.0, 0.3).unwrap();
+            (bce_with_logits(&logits, &targets).unwrap() + focal).unwrap()
+        });
+        assert!(worst < 1e-7, "{aggregation:?}: {worst}");
+    }
+}
+
+#[test]
+fn one_image_has_no_negative_and_is_refused() {
+    let head = Head::new(6, 5);
+    let features = tensor(&[4, 3], 9);
+    for (images, views) in [(1, 4), (4, 1), (2, 3)] {
+        let refused = relation_logits(&features, images, views, Aggregation::Cat, Head::tensors(&head.0));
+        assert!(matches!(refused, Err(Error::Size { .. })), "{images} images, {views} views");
+    }
+}
+
+#[test]
+fn losses_and_their_gradients_stay_finite_and_right_far_out() {
+    let logits = [-1e4_f32, -100.0, -3.0, 0.0, 0.0, 3.0, 100.0, 1e4];
+    for right in [true, false] {
+        let targets: Vec<f32> = logits.iter().map(|z| f32::from((*z > 0.0) == right)).collect();
+        let targets_tensor = Tensor::new(targets.as_slice(), &Device::Cpu).unwrap();
+        let loss = |gamma: Option<f64>| {
+            let result = seam::loss_and_gradient(&logits, 8, 1, &Device::Cpu, |z| {
+                let z = z.flatten_all()?;
+                match gamma {
+                    None => bce_with_logits(&z, &targets_tensor),
+                    Some(gamma) => focal_with_logits(&z, &targets_tensor, gamma, 0.25),
+                }
+            });
+            result.unwrap()
+        };
+        let (bce, gradient) = loss(None);
+        let mut expected = 0.0;
+        for ((z, t), found) in logits.iter().zip(&targets).zip(gradient) {
+            let (z, t) = (f64::from(*z), f64::from(*t));
+            expected += z.max(0.0) - z * t + (-z.abs()).exp().ln_1p();
+            let slope = 1.0 / (1.0 + (-z).exp()) - t;
+            assert!((f64::from(found) - slope / 8.0).abs() < 1e-7, "logit {z}: {found}, expected {}", slope / 8.0);
+        }
+        assert!((f64::from(bce) - expected / 8.0).abs() < 1e-6 * expected.max(1.0));
+        for gamma in [0.5, 2.0] {
+            let (focal, gradient) = loss(Some(gamma));
+            let weigh = |(z, t): (&f32, &f32)| {
+                let (z, t) = (f64::from(*z), f64::from(*t));
+                let wrong = if t == 1.0 { 1.0 / (1.0 + z.exp()) } else { 1.0 / (1.0 + (-z).exp()) };
+                let alpha = if t == 1.0 { 0.25 } else { 0.75 };
+                alpha * wrong.powf(gamma) * (z.max(0.0) - z * t + (-z.abs()).exp().ln_1p())
+            };
+            let expected: f64 = logits.iter().zip(&targets).map(weigh).sum::<f64>() / 8.0;
+            assert!(
+                (f64::from(focal) - expected).abs() < 1e-6 * expected.max(1.0),
+                "gamma {gamma}: {focal}, expected {expected}"
+            );
+            assert!(gradient.iter().all(|slope| slope.is_finite()), "gamma {gamma}: {gradient:?}");
+        }
+    }
+}
+
+#[test]
+fn the_seam_gives_a_head_its_gradients_too() {
+    let weight = Var::from_tensor(&Tensor::new(&[[2.0_f32], [3.0]], &Device::Cpu).unwrap()).unwrap();
+    let idle = Var::zeros(2, DType::F32, &Device::Cpu).unwrap();
+    let variables = [weight.clone(), idle];
+    let f = |features: &Tensor| features.matmul(weight.as_tensor())?.sum_all();
+    let (loss, d_features, others) = seam::loss_and_gradients(&[1.0, 4.0, 5.0, 6.0], 2, 2, &Device::Cpu, &variables, f).unwrap();
+    assert_eq!((loss, d_features), (42.0, vec![2.0, 3.0, 2.0, 3.0]));
+    assert_eq!(others, [vec![6.0, 10.0], vec![0.0, 0.0]]);
+    let many = seam::loss_and_gradient(&[1.0, 2.0], 1, 2, &Device::Cpu, |features| Ok(features.clone()));
+    assert!(matches!(many, Err(Error::Size { what: "loss", .. })));
+}

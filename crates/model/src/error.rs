@@ -1,0 +1,75 @@
+use std::path::PathBuf;
+
+/// What can go wrong with models and weight files.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Sizes that a kernel cannot work with.
+    #[error(transparent)]
+    Ops(#[from] relata_ops::Error),
+    /// A failure inside candle.
+    #[error("candle: {0}")]
+    Candle(String),
+    /// A batch or gradient whose size is not what the net expects.
+    #[error("{what}: expected {expected}, got {got}")]
+    Size {
+        /// What was given.
+        what: &'static str,
+        /// What it should have been.
+        expected: String,
+        /// What it was.
+        got: String,
+    },
+    /// Weights lack a tensor that the model has.
+    #[error("tensor {name} of shape {shape:?} is missing from the weights")]
+    MissingTensor {
+        /// Its state-dict name.
+        name: String,
+        /// The shape that the model has.
+        shape: Vec<usize>,
+    },
+    /// A tensor of the weights has another shape than the model's.
+    #[error("tensor {name} has shape {found:?} in the weights, but {expected:?} in the model")]
+    TensorShape {
+        /// Its state-dict name.
+        name: String,
+        /// The model's shape.
+        expected: Vec<usize>,
+        /// The weights' shape.
+        found: Vec<usize>,
+    },
+    /// A weight file that cannot be read.
+    #[error("cannot read weights from {}: {reason}", path.display())]
+    WeightFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A list of layers that the fused executor cannot run.
+    #[error("the fused executor cannot run {what}")]
+    Unsupported {
+        /// What it cannot run.
+        what: String,
+    },
+    /// A backward pass without the forward pass that it belongs to.
+    #[error("backward was called without a forward pass in training mode before it")]
+    NoForward,
+    /// The worker threads could not be started.
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// The operating system's reason.
+        reason: String,
+    },
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Candle(error.to_string())
+    }
+}
+
+/// The crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,266 @@
+//! The relation head: aggregation of pairs of features, a small classifier, its loss, and every gradient.
+//!
+//! `Linear(2D or D → 256) → BatchNorm1d → LeakyReLU(0.01) → Linear(256 → 1)` on every pair of views (section 3 of
+//! arXiv 2006.05849). The rows of the pairs are never stored: see [`relata_ops::PairHead`] for how.
+
+#[cfg(test)]
+mod tests;
+
+use crate::{Aggregation, Compute, Error, ParameterKind, Parameters, Result};
+use relata_ops::{
+    MaxPairHead, PairHead, PairHeadGrads, PairHeadParams, PairLoss, PairOutcome, RunningStats, matmul, matmul_of_transposed,
+    matmul_transposed,
+};
+use std::ops::Range;
+
+/// PyTorch's default for `BatchNorm1d`.
+const NORM_MOMENTUM: f32 = 0.1;
+
+/// What a relation head is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RelationHeadConfig {
+    /// How two features become one pair.
+    pub aggregation: Aggregation,
+    /// Width of the hidden layer; the paper's is 256.
+    pub hidden: usize,
+    /// Loss on each pair's logit.
+    pub loss: PairLoss,
+}
+
+impl Default for RelationHeadConfig {
+    fn default() -> Self {
+        Self { aggregation: Aggregation::Cat, hidden: 256, loss: PairLoss::Bce }
+    }
+}
+
+/// The relation head for batches of up to a number of images, K views each.
+#[derive(Debug)]
+pub struct RelationHead {
+    config: RelationHeadConfig,
+    width: usize,
+    views: usize,
+    max_images: usize,
+    parameters: Parameters,
+    compute: Compute,
+    kernel: Kernel,
+    rows: usize,
+    d_features: Vec<f32>,
+}
+
+#[derive(Debug)]
+enum Kernel {
+    /// `cat`, `sum`, `mean`: the first layer works on features, not on pairs.
+    Factorised { head: Box<PairHead>, projections: Box<Projections> },
+    /// `max` does not come apart.
+    Max(Box<MaxPairHead>),
+}
+
+#[derive(Debug)]
+struct Projections {
+    left: Vec<f32>,
+    right: Vec<f32>,
+    d_left: Vec<f32>,
+    d_right: Vec<f32>,
+    weight_left: Vec<f32>,
+    weight_right: Vec<f32>,
+    d_weight_left: Vec<f32>,
+    d_weight_right: Vec<f32>,
+}
+
+/// Places of the head's parameters.
+struct Places {
+    weight1: Range<usize>,
+    bias1: Range<usize>,
+    norm_weight: Range<usize>,
+    norm_bias: Range<usize>,
+    weight2: Range<usize>,
+    bias2: Range<usize>,
+}
+
+impl RelationHead {
+    /// A head with freshly drawn weights, for features of width D = `width`.
+    ///
+    /// # Errors
+    /// [`Error::Ops`] for fewer than two views or images: one image alone has no negative pair.
+    pub fn new(
+        config: RelationHeadConfig,
+        width: usize,
+        views: usize,
+        max_images: usize,
+        seed: u64,
+        compute: Compute,
+    ) -> Result<Self> {
+        let mut parameters = Parameters::default();
+        let inputs = config.aggregation.width(width);
+        parameters.add("linear1.weight", &[config.hidden, inputs], ParameterKind::LinearWeight);
+        parameters.add("linear1.bias", &[config.hidden], ParameterKind::LinearBias { inputs });
+        parameters.add_norm("bn1", config.hidden);
+        parameters.add("linear2.weight", &[1, config.hidden], ParameterKind::LinearWeight);
+        parameters.add("linear2.bias", &[1], ParameterKind::LinearBias { inputs: config.hidden });
+        parameters.initialise(seed, 1);
+        let (isa, hidden, rows) = (compute.isa(), config.hidden, views * max_images);
+        let kernel = if config.aggregation == Aggregation::Max {
+            Kernel::Max(Box::new(MaxPairHead::new(isa, views, max_images, width, hidden)?))
+        } else {
+            let (of_rows, of_weights) = (|| vec![0.0; rows * hidden], || vec![0.0; width * hidden]);
+            let projections = Projections {
+                left: of_rows(),
+                right: of_rows(),
+                d_left: of_rows(),
+                d_right: of_rows(),
+                weight_left: of_weights(),
+                weight_right: of_weights(),
+                d_weight_left: of_weights(),
+                d_weight_right: of_weights(),
+            };
+            let head = Box::new(PairHead::new(isa, views, max_images, hidden)?);
+            Kernel::Factorised { head, projections: Box::new(projections) }
+        };
+        Ok(Self { config, width, views, max_images, parameters, compute, kernel, rows: 0, d_features: vec![0.0; rows * width] })
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn config(&self) -> RelationHeadConfig {
+        self.config
+    }
+
+    /// Its parameters, with the gradients of the last step.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Its parameters, to be changed by an optimiser or a weight file.
+    pub fn parameters_mut(&mut self) -> &mut Parameters {
+        &mut self.parameters
+    }
+
+    /// The logit of every pair of the last step, in the order of [`relata_ops::RelationPairs`].
+    #[must_use]
+    pub fn logits(&self) -> &[f32] {
+        match &self.kernel {
+            Kernel::Factorised { head, .. } => head.logits(),
+            Kernel::Max(head) => head.logits(),
+        }
+    }
+
+    /// The gradient of the loss with respect to the features of the last step, `[N, D]`.
+    #[must_use]
+    pub fn d_features(&self) -> &[f32] {
+        &self.d_features[..self.rows * self.width]
+    }
+
+    /// Loss of a view-major batch of features `[K·B, D]`, B = `images`, and all gradients: the head's own in its
+    /// parameters, the features' in [`RelationHead::d_features`].
+    ///
+    /// # Errors
+    /// [`Error::Size`] where the features are not K·B rows of width D; [`Error::Ops`] where B is 1, or more than the head
+    /// was made for.
+    pub fn step(&mut self, images: usize, features: &[f32]) -> Result<PairOutcome> {
+        let (rows, width, hidden) = (images * self.views, self.width, self.config.hidden);
+        if features.len() != rows * width || images > self.max_images {
+            return Err(Error::Size {
+                what: "features",
+                expected: format!("{} views of at most {} images, {rows} x {width} floats here", self.views, self.max_images),
+                got: format!("{} floats, {images} images", features.len()),
+            });
+        }
+        self.rows = rows;
+        let places = self.places();
+        let Self { config, parameters, compute, kernel, d_features, .. } = self;
+        let Parameters { values, gradients, norms, .. } = parameters;
+        let params = PairHeadParams {
+            bias: &values[places.bias1.clone()],
+            bn_weight: &values[places.norm_weight.clone()],
+            bn_bias: &values[places.norm_bias.clone()],
+            w2: &values[places.weight2.clone()],
+            b2: values[places.bias2.start],
+        };
+        let weight = &values[places.weight1.clone()];
+        let (d_weight, grads) = split_gradients(gradients, &places);
+        let norm = &mut norms[0];
+        let running = RunningStats { mean: &mut norm.mean, var: &mut norm.var, momentum: NORM_MOMENTUM };
+        let d_features = &mut d_features[..rows * width];
+        let (loss, isa, aggregation) = (config.loss, compute.isa(), config.aggregation);
+        let outcome = compute.install(|| match kernel {
+            Kernel::Max(head) => {
+                head.forward_backward(images, features, weight, params, running, loss, d_features, d_weight, grads)
+            }
+            Kernel::Factorised { head, projections } => {
+                let p = projections;
+                p.take_weights(aggregation, weight, width);
+                let n = rows * hidden;
+                matmul_transposed(isa, rows, width, hidden, features, &p.weight_left, &mut p.left, false);
+                matmul_transposed(isa, rows, width, hidden, features, &p.weight_right, &mut p.right, false);
+                let (left, right) = (&p.left[..n], &p.right[..n]);
+                let (d_left, d_right) = (&mut p.d_left[..n], &mut p.d_right[..n]);
+                let outcome = head.forward_backward(images, left, right, params, running, loss, d_left, d_right, grads)?;
+                matmul(isa, rows, hidden, width, d_left, &p.weight_left, d_features, false);
+                matmul(isa, rows, hidden, width, d_right, &p.weight_right, d_features, true);
+                matmul_of_transposed(isa, rows, hidden, width, d_left, features, &mut p.d_weight_left);
+                matmul_of_transposed(isa, rows, hidden, width, d_right, features, &mut p.d_weight_right);
+                p.give_gradient(aggregation, d_weight, width);
+                Ok(outcome)
+            }
+        })?;
+        parameters.batches_tracked += 1;
+        Ok(outcome)
+    }
+
+    fn places(&self) -> Places {
+        let of = |name| self.parameters.range(name).expect("added in new");
+        Places {
+            weight1: of("linear1.weight"),
+            bias1: of("linear1.bias"),
+            norm_weight: of("bn1.weight"),
+            norm_bias: of("bn1.bias"),
+            weight2: of("linear2.weight"),
+            bias2: of("linear2.bias"),
+        }
+    }
+}
+
+/// The flat gradients, cut into the first layer's weight and the rest; parameters lie in the order of `Places`.
+fn split_gradients<'a>(gradients: &'a mut [f32], places: &Places) -> (&'a mut [f32], PairHeadGrads<'a>) {
+    let (weight1, rest) = gradients.split_at_mut(places.weight1.end);
+    let (bias, rest) = rest.split_at_mut(places.bias1.len());
+    let (bn_weight, rest) = rest.split_at_mut(places.norm_weight.len());
+    let (bn_bias, rest) = rest.split_at_mut(places.norm_bias.len());
+    let (w2, b2) = rest.split_at_mut(places.weight2.len());
+    (weight1, PairHeadGrads { bias, bn_weight, bn_bias, w2, b2: &mut b2[0] })
+}
+
+impl Projections {
+    /// What each side of a pair is multiplied with: the halves of `[hidden, 2D]` for `cat`, all of `[hidden, D]` for
+    /// `sum`, half of that for `mean`.
+    fn take_weights(&mut self, aggregation: Aggregation, weight: &[f32], width: usize) {
+        if aggregation == Aggregation::Cat {
+            let halves = self.weight_left.chunks_exact_mut(width).zip(self.weight_right.chunks_exact_mut(width));
+            for ((left, right), row) in halves.zip(weight.chunks_exact(2 * width)) {
+                left.copy_from_slice(&row[..width]);
+                right.copy_from_slice(&row[width..]);
+            }
+        } else {
+            let share = if aggregation == Aggregation::Mean { 0.5 } else { 1.0 };
+            for ((left, right), w) in self.weight_left.iter_mut().zip(&mut self.weight_right).zip(weight) {
+                (*left, *right) = (w * share, w * share);
+            }
+        }
+    }
+
+    fn give_gradient(&self, aggregation: Aggregation, d_weight: &mut [f32], width: usize) {
+        if aggregation == Aggregation::Cat {
+            let halves = self.d_weight_left.chunks_exact(width).zip(self.d_weight_right.chunks_exact(width));
+            for ((left, right), row) in halves.zip(d_weight.chunks_exact_mut(2 * width)) {
+                row[..width].copy_from_slice(left);
+                row[width..].copy_from_slice(right);
+            }
+        } else {
+            let share = if aggregation == Aggregation::Mean { 0.5 } else { 1.0 };
+            for ((d, left), right) in d_weight.iter_mut().zip(&self.d_weight_left).zip(&self.d_weight_right) {
+                *d = (left + right) * share;
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The fused executor: a static plan of fused layers with an explicit forward and backward pass.
+//!
+//! The plan is compiled at the first batch of a size (or by [`Network::prepare`]) and holds every buffer; a batch that
+//! is no larger, of the same sides, allocates nothing of its size. Results depend on weights, batch and instruction set
+//! alone, never on the number of threads.
+
+mod module;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use crate::{Architecture, Backbone, Error, Images, Mode, Parameters, Result};
+use plan::{ConvNorm, Plan, Step, StepKind};
+use relata_ops::{BackwardShape, BatchNormParams, Isa, Layout, RunningStats, global_average, global_average_gradient};
+use std::mem::take;
+use std::sync::Arc;
+
+/// PyTorch's default for `BatchNorm2d`.
+const NORM_EPS: f32 = 1e-5;
+/// PyTorch's default for `BatchNorm2d`.
+const NORM_MOMENTUM: f32 = 0.1;
+
+/// Threads that kernels run on, shared by a backbone and its head. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Compute {
+    pool: Arc<rayon::ThreadPool>,
+    isa: Isa,
+}
+
+impl Compute {
+    /// `threads` workers (0: as many as the machine has) with the best instruction set.
+    ///
+    /// # Errors
+    /// [`Error::Threads`] where the system gives none.
+    pub fn new(threads: usize) -> Result<Self> {
+        Self::with_isa(threads, Isa::best())
+    }
+
+    /// As [`Compute::new`] with an instruction set of one's own choice.
+    ///
+    /// # Errors
+    /// As [`Compute::new`].
+    pub fn with_isa(threads: usize, isa: Isa) -> Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("relata-{i}")).build();
+        let pool = pool.map_err(|error| Error::Threads { threads, reason: error.to_string() })?;
+        Ok(Self { pool: Arc::new(pool), isa })
+    }
+
+    /// Number of worker threads.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// The instruction set.
+    #[must_use]
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Runs `work` on the workers.
+    pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.pool.install(work)
+    }
+}
+
+/// A backbone run by fused kernels on the CPU.
+#[derive(Debug)]
+pub struct Network {
+    architecture: Architecture,
+    parameters: Parameters,
+    compute: Compute,
+    training: Option<Plan>,
+    evaluation: Option<Plan>,
+    /// Rows of the forward pass that a backward pass may follow.
+    pending: Option<usize>,
+}
+
+impl Network {
+    /// A net with freshly drawn weights.
+    #[must_use]
+    pub fn new(architecture: Architecture, seed: u64, compute: Compute) -> Self {
+        let mut parameters = architecture.parameters();
+        parameters.initialise(seed, 0);
+        Self::with_parameters(architecture, parameters, compute)
+    }
+
+    /// A net with given weights, which must be laid out as [`Architecture::parameters`] does.
+    #[must_use]
+    pub fn with_parameters(architecture: Architecture, parameters: Parameters, compute: Compute) -> Self {
+        Self { architecture, parameters, compute, training: None, evaluation: None, pending: None }
+    }
+
+    /// Compiles the plan for batches of up to `rows` images, so that the first batch does not have to.
+    ///
+    /// # Errors
+    /// Where the images are too small for the net.
+    pub fn prepare(&mut self, rows: usize, height: usize, width: usize, mode: Mode) -> Result<()> {
+        let slot = match mode {
+            Mode::Train => &mut self.training,
+            Mode::Eval => &mut self.evaluation,
+        };
+        let fits = slot.as_ref().is_some_and(|plan| plan.rows >= rows && (plan.height, plan.width) == (height, width));
+        if !fits {
+            *slot = None;
+            let isa = self.compute.isa;
+            *slot = Some(Plan::compile(&self.architecture, &self.parameters, isa, (rows, height, width), mode == Mode::Train)?);
+        }
+        Ok(())
+    }
+
+    /// Bytes that the compiled plans hold: activations, gradients, packed weights, workspaces.
+    #[must_use]
+    pub fn plan_bytes(&self) -> usize {
+        self.training.iter().chain(&self.evaluation).map(Plan::bytes).sum()
+    }
+
+    /// The threads that it runs on.
+    #[must_use]
+    pub fn compute(&self) -> &Compute {
+        &self.compute
+    }
+}
+
+impl Backbone for Network {
+    fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        &mut self.parameters
+    }
+
+    fn forward(&mut self, images: Images<'_>, mode: Mode) -> Result<&[f32]> {
+        self.prepare(images.rows, images.height, images.width, mode)?;
+        self.pending = None;
+        let plan = match mode {
+            Mode::Train => self.training.as_mut(),
+            Mode::Eval => self.evaluation.as_mut(),
+        };
+        let plan = plan.expect("prepare has compiled it");
+        let parameters = &mut self.parameters;
+        self.compute.pool.install(|| plan.forward(images, parameters, mode));
+        if mode == Mode::Train {
+            self.parameters.batches_tracked += 1;
+            self.pending = Some(images.rows);
+        }
+        Ok(&plan.activations[self.architecture.layers.len()][..images.rows * self.architecture.width])
+    }
+
+    fn backward(&mut self, d_features: &[f32]) -> Result<()> {
+        let rows = self.pending.take().ok_or(Error::NoForward)?;
+        let expected = rows * self.architecture.width;
+        if d_features.len() != expected {
+            return Err(Error::Size {
+                what: "features' gradient",
+                expected: format!("{expected} floats"),
+                got: format!("{} floats", d_features.len()),
+            });
+        }
+        let plan = self.training.as_mut().ok_or(Error::NoForward)?;
+        let (parameters, isa) = (&mut self.parameters, self.compute.isa);
+        self.compute.pool.install(|| plan.backward(rows, d_features, parameters, isa));
+        Ok(())
+    }
+}
+
+impl Plan {
+    fn forward(&mut self, images: Images<'_>, parameters: &mut Parameters, mode: Mode) {
+        self.take_images(images);
+        let n = images.rows;
+        for step in &mut self.steps {
+            let mut out = take(&mut self.activations[step.output]);
+            let (input, layout) = (&self.activations[step.input], self.layouts[step.input]);
+            match &mut step.kind {
+                StepKind::ConvNorm(layer) => {
+                    let residual = layer.residual.map(|node| (&self.activations[node][..], self.layouts[node]));
+                    layer.forward(n, input, residual, &mut out, &mut self.shared_z, parameters, mode);
+                }
+                StepKind::MaxPool { pool, winners } => pool.forward(n, input, &mut out, winners),
+                StepKind::GlobalAverage => global_average(n, input, layout, &mut out),
+            }
+            self.activations[step.output] = out;
+        }
+    }
+
+    /// Copies the batch into node 0, which has a halo.
+    fn take_images(&mut self, images: Images<'_>) {
+        let layout = self.layouts[0];
+        let row = images.width * 3;
+        let to = &mut self.activations[0];
+        for (image, from) in images.data.chunks_exact(images.height * row).enumerate() {
+            let to = &mut to[image * layout.image_len()..][..layout.image_len()];
+            for (y, from) in from.chunks_exact(row).enumerate() {
+                to[layout.row(y)].copy_from_slice(from);
+            }
+        }
+    }
+
+    fn backward(&mut self, n: usize, d_features: &[f32], parameters: &mut Parameters, isa: Isa) {
+        let nodes = self.layouts.len();
+        let slot = |node: usize| self.gradient_slots[node].expect("every value's gradient has a place");
+        self.gradients[slot(nodes - 1)][..d_features.len()].copy_from_slice(d_features);
+        // A value that several layers read has its gradient written by the last of them and added to by the others.
+        let mut written = vec![false; nodes];
+        for Step { input, output, kind } in self.steps.iter_mut().rev() {
+            let mut d_out = take(&mut self.gradients[slot(*output)]);
+            match kind {
+                StepKind::ConvNorm(layer) => {
+                    let out = (&self.activations[*output][..], self.layouts[*output]);
+                    layer.norm_backward(n, &mut d_out, out, parameters, isa);
+                    let weight = layer.weight.clone();
+                    let d_weight = &mut parameters.gradients[weight.clone()];
+                    layer.conv.weight_gradient(n, &self.activations[*input], &layer.z, &mut self.workspace, d_weight);
+                    self.gradients[slot(*output)] = d_out;
+                    if let Some(residual) = layer.residual {
+                        written[residual] = true;
+                    }
+                    if *input != 0 {
+                        layer.conv.pack_backward(&parameters.values[weight], &mut layer.packed_backward);
+                        let d_in = &mut self.gradients[slot(*input)];
+                        layer.conv.data_gradient(n, &layer.z, &layer.packed_backward, d_in, written[*input]);
+                    }
+                }
+                StepKind::MaxPool { pool, winners } => {
+                    pool.gradient(n, &d_out, winners, &mut self.gradients[slot(*input)]);
+                    self.gradients[slot(*output)] = d_out;
+                }
+                StepKind::GlobalAverage => {
+                    let Layout { channels, .. } = self.layouts[*input];
+                    let pixels = self.layouts[*input].pixels();
+                    global_average_gradient(n, &d_out, pixels, channels, &mut self.gradients[slot(*input)]);
+                    self.gradients[slot(*output)] = d_out;
+                }
+            }
+            written[*input] = true;
+        }
+    }
+}
+
+impl ConvNorm {
+    fn forward(
+        &mut self,
+        n: usize,
+        input: &[f32],
+        residual: Option<(&[f32], Layout)>,
+        out: &mut [f32],
+        shared_z: &mut [f32],
+        parameters: &mut Parameters,
+        mode: Mode,
+    ) {
+        let values = &parameters.values;
+        self.conv.pack_forward(&values[self.weight.clone()], &mut self.packed);
+        let norm =
+            BatchNormParams { weight: &values[self.norm_weight.clone()], bias: &values[self.norm_bias.clone()], eps: NORM_EPS };
+        let buffers = &mut parameters.norms[self.norm];
+        let z = match mode {
+            Mode::Train => {
+                self.conv.forward(n, input, &self.packed, &mut self.z, Some(&mut self.sums));
+                let running = RunningStats { mean: &mut buffers.mean, var: &mut buffers.var, momentum: NORM_MOMENTUM };
+                self.normalisation.from_batch(n, self.conv.output().pixels(), &self.sums, norm, running);
+                &self.z[..]
+            }
+            Mode::Eval => {
+                self.conv.forward(n, input, &self.packed, shared_z, None);
+                self.normalisation.from_running(&buffers.mean, &buffers.var, norm);
+                shared_z
+            }
+        };
+        self.epilogue.forward(n, z, &self.normalisation, residual, out);
+    }
+
+    /// From the gradient of the layer's output to that of the convolution's output, which takes the place of z. With a
+    /// residual, `d_out` becomes the residual's gradient.
+    fn norm_backward(&mut self, n: usize, d_out: &mut [f32], out: (&[f32], Layout), parameters: &mut Parameters, isa: Isa) {
+        if self.residual.is_some() && self.relu {
+            BackwardShape::mask(isa, n, d_out, out.0, out.1);
+        }
+        let shape = BackwardShape { isa, z: self.conv.output(), source: self.source };
+        let gradients = &mut parameters.gradients;
+        // A batch norm's weight and bias lie one behind the other.
+        let both = &mut gradients[self.norm_weight.start..self.norm_bias.end];
+        let (d_weight, d_bias) = both.split_at_mut(self.norm_weight.len());
+        shape.reduce(n, d_out, &self.z, &self.normalisation, &mut self.sums, d_weight, d_bias);
+        shape.write(n, d_out, &mut self.z, &self.normalisation, d_weight, d_bias);
+    }
+}

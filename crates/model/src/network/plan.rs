@@ -1,0 +1,261 @@
+//! A net compiled for one batch size and one image size: every buffer sized, every gradient given its place.
+
+use crate::{Architecture, Error, Layer, Node, Op, Parameters, Result};
+use relata_ops::{Conv2d, Epilogue, GradientSource, Isa, Layout, MaxPool, Normalisation, Pool, chunk_count};
+use std::ops::Range;
+
+/// One fused step of a plan.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) input: Node,
+    pub(super) output: Node,
+    pub(super) kind: StepKind,
+}
+
+#[derive(Debug)]
+pub(super) enum StepKind {
+    ConvNorm(Box<ConvNorm>),
+    MaxPool { pool: MaxPool, winners: Vec<u8> },
+    GlobalAverage,
+}
+
+/// Convolution, batch norm, residual, ReLU and pool as one step.
+#[derive(Debug)]
+pub(super) struct ConvNorm {
+    pub(super) conv: Conv2d,
+    pub(super) epilogue: Epilogue,
+    pub(super) source: GradientSource,
+    pub(super) residual: Option<Node>,
+    pub(super) relu: bool,
+    /// Places in the flat parameters.
+    pub(super) weight: Range<usize>,
+    pub(super) norm_weight: Range<usize>,
+    pub(super) norm_bias: Range<usize>,
+    /// Index of the running statistics.
+    pub(super) norm: usize,
+    pub(super) packed: Vec<f32>,
+    /// Empty where the input needs no gradient.
+    pub(super) packed_backward: Vec<f32>,
+    pub(super) sums: Vec<f64>,
+    pub(super) normalisation: Normalisation,
+    /// The convolution's output; in the backward pass its gradient takes its place. Empty in a plan for evaluation,
+    /// where all steps share one.
+    pub(super) z: Vec<f32>,
+}
+
+/// A net compiled for at most `rows` images of one size.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) rows: usize,
+    pub(super) height: usize,
+    pub(super) width: usize,
+    pub(super) steps: Vec<Step>,
+    pub(super) layouts: Vec<Layout>,
+    /// Activations by node; empty for nodes that a fused pool made unnecessary.
+    pub(super) activations: Vec<Vec<f32>>,
+    /// Which gradient buffer a node uses while its gradient lives.
+    pub(super) gradient_slots: Vec<Option<usize>>,
+    pub(super) gradients: Vec<Vec<f32>>,
+    pub(super) workspace: Vec<f32>,
+    pub(super) shared_z: Vec<f32>,
+}
+
+impl Plan {
+    pub(super) fn compile(
+        architecture: &Architecture,
+        parameters: &Parameters,
+        isa: Isa,
+        (rows, height, width): (usize, usize, usize),
+        training: bool,
+    ) -> Result<Self> {
+        let layers = &architecture.layers;
+        let nodes = layers.len() + 1;
+        let halos = halos(layers);
+        let mut layouts = vec![Layout { height, width, channels: 3, halo: halos[0] }; 1];
+        layouts.resize(nodes, layouts[0]);
+        let mut steps = Vec::new();
+        let mut norm = 0;
+        let mut index = 0;
+        while index < layers.len() {
+            let layer = &layers[index];
+            let input = layouts[layer.input];
+            let mut output = index + 1;
+            let kind = match &layer.op {
+                Op::ConvNorm { conv, conv_name, norm_name, residual, relu } => {
+                    let pool = fused_pool(layers, index);
+                    if pool != Pool::None {
+                        output += 1;
+                    }
+                    let z_halo = if layer.input == 0 { 0 } else { Conv2d::gradient_halo(*conv, input) };
+                    let conv = Conv2d::new(isa, *conv, input, z_halo)?;
+                    let z = conv.output();
+                    let (out_h, out_w) = pool.output_sides(z.height, z.width);
+                    layouts[output] = Layout { height: out_h, width: out_w, channels: z.channels, halo: halos[output] };
+                    let range = |name: String| parameters.range(&name).ok_or(Error::MissingTensor { name, shape: Vec::new() });
+                    let step = ConvNorm {
+                        epilogue: Epilogue::new(isa, z, *relu, pool, layouts[output])?,
+                        source: GradientSource { relu: *relu && residual.is_none(), pool },
+                        residual: *residual,
+                        relu: *relu,
+                        weight: range(format!("{conv_name}.weight"))?,
+                        norm_weight: range(format!("{norm_name}.weight"))?,
+                        norm_bias: range(format!("{norm_name}.bias"))?,
+                        norm,
+                        packed: vec![0.0; conv.forward_packed_len()],
+                        packed_backward: vec![0.0; if training && layer.input != 0 { conv.backward_packed_len() } else { 0 }],
+                        sums: vec![0.0; if training { chunk_count_at_most(rows) * 2 * z.channels } else { 0 }],
+                        normalisation: Normalisation::new(z.channels),
+                        z: vec![0.0; if training { rows * z.image_len() } else { 0 }],
+                        conv,
+                    };
+                    norm += 1;
+                    StepKind::ConvNorm(Box::new(step))
+                }
+                Op::MaxPool => {
+                    let pool = MaxPool::new(input, halos[output]);
+                    layouts[output] = pool.output;
+                    let winners = vec![0; rows * pool.output.pixels() * pool.output.channels];
+                    StepKind::MaxPool { pool, winners }
+                }
+                Op::GlobalAverage => {
+                    layouts[output] = Layout::dense(1, 1, input.channels);
+                    StepKind::GlobalAverage
+                }
+                Op::AveragePool2 => {
+                    return Err(Error::Unsupported {
+                        what: "an average pool that does not follow a convolution of its own".into(),
+                    });
+                }
+            };
+            steps.push(Step { input: layer.input, output, kind });
+            index = output;
+        }
+        let mut activations = vec![Vec::new(); nodes];
+        activations[0] = vec![0.0; rows * layouts[0].image_len()];
+        let mut shared_z = 0;
+        let mut workspace = 0;
+        for step in &steps {
+            activations[step.output] = vec![0.0; rows * layouts[step.output].image_len()];
+            if let StepKind::ConvNorm(layer) = &step.kind {
+                shared_z = shared_z.max(rows * layer.conv.output().image_len());
+                workspace = workspace.max((1..=rows).map(|n| layer.conv.gradient_workspace_len(n)).max().unwrap_or(0));
+            }
+        }
+        let mut plan = Self {
+            rows,
+            height,
+            width,
+            layouts,
+            activations,
+            gradient_slots: vec![None; nodes],
+            gradients: Vec::new(),
+            workspace: vec![0.0; if training { workspace } else { 0 }],
+            shared_z: vec![0.0; if training { 0 } else { shared_z }],
+            steps,
+        };
+        if training {
+            plan.place_gradients()?;
+        }
+        Ok(plan)
+    }
+
+    /// Gives every node's gradient a buffer, walking the steps backwards: a buffer is taken when a gradient is first
+    /// written, handed on to the residual's node, and free again when its step is done.
+    fn place_gradients(&mut self) -> Result<()> {
+        let mut sizes: Vec<usize> = Vec::new();
+        let mut free: Vec<usize> = Vec::new();
+        let mut live: Vec<Option<usize>> = vec![None; self.layouts.len()];
+        let dense = |layout: Layout| self.rows * layout.pixels() * layout.channels;
+        let mut take = |len: usize, free: &mut Vec<usize>| {
+            // The free buffer that has to grow least, else a new one.
+            let best = (0..free.len()).min_by_key(|&at| (len.saturating_sub(sizes[free[at]]), sizes[free[at]]));
+            match best {
+                Some(at) => {
+                    let slot = free.swap_remove(at);
+                    sizes[slot] = sizes[slot].max(len);
+                    slot
+                }
+                None => {
+                    sizes.push(len);
+                    sizes.len() - 1
+                }
+            }
+        };
+        let last = self.steps.last().map_or(0, |step| step.output);
+        live[last] = Some(take(dense(self.layouts[last]), &mut free));
+        for step in self.steps.iter().rev() {
+            let Some(slot) = live[step.output] else {
+                return Err(Error::Unsupported { what: format!("value {} is never used", step.output) });
+            };
+            self.gradient_slots[step.output] = Some(slot);
+            let mut handed_on = false;
+            if let StepKind::ConvNorm(layer) = &step.kind
+                && let Some(residual) = layer.residual
+            {
+                if live[residual].is_some() {
+                    return Err(Error::Unsupported { what: format!("value {residual} as a residual of two later layers") });
+                }
+                live[residual] = Some(slot);
+                handed_on = true;
+            }
+            if step.input != 0 && live[step.input].is_none() {
+                live[step.input] = Some(take(dense(self.layouts[step.input]), &mut free));
+            }
+            if !handed_on {
+                free.push(slot);
+            }
+        }
+        self.gradients = sizes.into_iter().map(|len| vec![0.0; len]).collect();
+        Ok(())
+    }
+
+    /// Bytes of all buffers.
+    pub(super) fn bytes(&self) -> usize {
+        let floats = |buffers: &[Vec<f32>]| buffers.iter().map(Vec::len).sum::<usize>();
+        let steps: usize = self
+            .steps
+            .iter()
+            .map(|step| match &step.kind {
+                StepKind::ConvNorm(layer) => {
+                    4 * (layer.packed.len() + layer.packed_backward.len() + layer.z.len()) + 8 * layer.sums.len()
+                }
+                StepKind::MaxPool { winners, .. } => winners.len(),
+                StepKind::GlobalAverage => 0,
+            })
+            .sum();
+        steps + 4 * (floats(&self.activations) + floats(&self.gradients) + self.workspace.len() + self.shared_z.len())
+    }
+}
+
+/// The most pieces that a batch of at most `rows` images is cut into: smaller batches may be cut into more.
+fn chunk_count_at_most(rows: usize) -> usize {
+    (1..=rows).map(chunk_count).max().unwrap_or(0)
+}
+
+/// The pool behind layer `index` that can be done in the same pass: it is next in the list, and alone in reading it.
+fn fused_pool(layers: &[Layer], index: usize) -> Pool {
+    let node = index + 1;
+    let Op::ConvNorm { residual: None, .. } = &layers[index].op else { return Pool::None };
+    let Some(next) = layers.get(index + 1) else { return Pool::None };
+    let readers = layers.iter().filter(|layer| reads(layer, node)).count();
+    match next.op {
+        Op::AveragePool2 if next.input == node && readers == 1 => Pool::Average2,
+        Op::GlobalAverage if next.input == node && readers == 1 => Pool::Global,
+        _ => Pool::None,
+    }
+}
+
+fn reads(layer: &Layer, node: Node) -> bool {
+    layer.input == node || matches!(&layer.op, Op::ConvNorm { residual: Some(residual), .. } if *residual == node)
+}
+
+/// The halo that each node needs: the widest padding among the convolutions that read it.
+fn halos(layers: &[Layer]) -> Vec<usize> {
+    let mut halos = vec![0; layers.len() + 1];
+    for layer in layers {
+        if let Op::ConvNorm { conv, .. } = &layer.op {
+            halos[layer.input] = halos[layer.input].max(conv.padding);
+        }
+    }
+    halos
+}

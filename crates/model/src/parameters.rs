@@ -1,0 +1,239 @@
+//! Named parameters in a fixed order, in one flat buffer, with their gradients in another.
+//!
+//! Names and shapes are PyTorch's; the numbers of a convolution lie as the kernels read them, `[k, k, C_in, C_out]`, and
+//! are brought to and from PyTorch's `[C_out, C_in, k, k]` only where weight files are read or written.
+
+use crate::{Error, Result};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, Normal, Uniform};
+use std::ops::Range;
+
+/// What a parameter is, which says how it starts and how it lies in PyTorch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// `[C_out, C_in, k, k]` in PyTorch, `[k, k, C_in, C_out]` here; starts as normal(0, sqrt(2 / (k·k·C_out))).
+    ConvWeight,
+    /// `[C]`, starts at 1.
+    NormWeight,
+    /// `[C]`, starts at 0.
+    NormBias,
+    /// `[out, in]`, starts as uniform(±1 / sqrt(in)), PyTorch's default.
+    LinearWeight,
+    /// `[out]`, starts as uniform(±1 / sqrt(in)); carries `in`.
+    LinearBias {
+        /// Inputs of the layer that the bias belongs to.
+        inputs: usize,
+    },
+}
+
+/// One parameter's place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterSpec {
+    /// State-dict name, such as `layer1.0.conv1.weight`.
+    pub name: String,
+    /// PyTorch's shape.
+    pub shape: Vec<usize>,
+    /// What it is.
+    pub kind: ParameterKind,
+    /// Where its numbers lie in [`Parameters::values`] and [`Parameters::gradients`].
+    pub range: Range<usize>,
+}
+
+/// Running statistics of one batch-norm layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NormBuffers {
+    /// State-dict prefix, such as `bn1`.
+    pub name: String,
+    /// `running_mean`, starts at 0.
+    pub mean: Vec<f32>,
+    /// `running_var`, starts at 1.
+    pub var: Vec<f32>,
+}
+
+/// All parameters of a model, in the order of its layers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Parameters {
+    specs: Vec<ParameterSpec>,
+    /// The numbers, one parameter after the other.
+    pub values: Vec<f32>,
+    /// Their gradients, in the same places.
+    pub gradients: Vec<f32>,
+    /// Running statistics, in the order of the layers.
+    pub norms: Vec<NormBuffers>,
+    /// Training batches that the running statistics have seen (`num_batches_tracked`).
+    pub batches_tracked: u64,
+}
+
+/// A tensor as PyTorch has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TorchTensor {
+    /// State-dict name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its numbers in PyTorch's order.
+    pub data: Vec<f32>,
+}
+
+impl Parameters {
+    /// Adds a parameter at the end; its numbers are zero until [`Parameters::initialise`]. Gives its index.
+    pub fn add(&mut self, name: impl Into<String>, shape: &[usize], kind: ParameterKind) -> usize {
+        let start = self.values.len();
+        let range = start..start + shape.iter().product::<usize>();
+        self.values.resize(range.end, 0.0);
+        self.gradients.resize(range.end, 0.0);
+        self.specs.push(ParameterSpec { name: name.into(), shape: shape.to_vec(), kind, range });
+        self.specs.len() - 1
+    }
+
+    /// Adds a batch norm's weight, bias and running statistics. Gives the index of its running statistics.
+    pub fn add_norm(&mut self, name: &str, channels: usize) -> usize {
+        self.add(format!("{name}.weight"), &[channels], ParameterKind::NormWeight);
+        self.add(format!("{name}.bias"), &[channels], ParameterKind::NormBias);
+        self.norms.push(NormBuffers { name: name.to_owned(), mean: vec![0.0; channels], var: vec![1.0; channels] });
+        self.norms.len() - 1
+    }
+
+    /// The parameters' names, shapes and places, in order.
+    #[must_use]
+    pub fn specs(&self) -> &[ParameterSpec] {
+        &self.specs
+    }
+
+    /// Number of trained numbers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The place of a parameter by name.
+    #[must_use]
+    pub fn range(&self, name: &str) -> Option<Range<usize>> {
+        self.specs.iter().find(|spec| spec.name == name).map(|spec| spec.range.clone())
+    }
+
+    /// Draws the starting values, each parameter from its own stream of `seed`; running statistics start anew. `part`
+    /// keeps the streams of a model's parts (0: backbone, 1: head) apart.
+    pub fn initialise(&mut self, seed: u64, part: u32) {
+        for (index, spec) in self.specs.iter().enumerate() {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(u64::from(part) << 32 | index as u64);
+            let values = &mut self.values[spec.range.clone()];
+            let uniform = |inputs: usize| {
+                let bound = 1.0 / (inputs as f32).sqrt();
+                Uniform::new_inclusive(-bound, bound).expect("a finite interval")
+            };
+            match spec.kind {
+                ParameterKind::ConvWeight => {
+                    let fan_out = spec.shape[0] * spec.shape[2] * spec.shape[3];
+                    let normal = Normal::new(0.0, (2.0 / fan_out as f32).sqrt()).expect("a finite deviation");
+                    values.iter_mut().for_each(|v| *v = normal.sample(&mut rng));
+                }
+                ParameterKind::NormWeight => values.fill(1.0),
+                ParameterKind::NormBias => values.fill(0.0),
+                ParameterKind::LinearWeight => {
+                    let uniform = uniform(spec.shape[1]);
+                    values.iter_mut().for_each(|v| *v = uniform.sample(&mut rng));
+                }
+                ParameterKind::LinearBias { inputs } => {
+                    let uniform = uniform(inputs);
+                    values.iter_mut().for_each(|v| *v = uniform.sample(&mut rng));
+                }
+            }
+        }
+        for norm in &mut self.norms {
+            norm.mean.fill(0.0);
+            norm.var.fill(1.0);
+        }
+        self.batches_tracked = 0;
+    }
+
+    /// Every parameter and running statistic as PyTorch has it, in the order of the layers.
+    #[must_use]
+    pub fn torch_tensors(&self) -> Vec<TorchTensor> {
+        let mut tensors: Vec<TorchTensor> = self
+            .specs
+            .iter()
+            .map(|spec| TorchTensor {
+                name: spec.name.clone(),
+                shape: spec.shape.clone(),
+                data: torch_from_native(spec, &self.values[spec.range.clone()]),
+            })
+            .collect();
+        for norm in &self.norms {
+            for (what, data) in [("running_mean", &norm.mean), ("running_var", &norm.var)] {
+                tensors.push(TorchTensor { name: format!("{}.{what}", norm.name), shape: vec![data.len()], data: data.clone() });
+            }
+        }
+        tensors
+    }
+
+    /// The gradient of every parameter in PyTorch's layout.
+    #[must_use]
+    pub fn torch_gradients(&self) -> Vec<TorchTensor> {
+        let of = |spec: &ParameterSpec| TorchTensor {
+            name: spec.name.clone(),
+            shape: spec.shape.clone(),
+            data: torch_from_native(spec, &self.gradients[spec.range.clone()]),
+        };
+        self.specs.iter().map(of).collect()
+    }
+
+    /// Takes every parameter and running statistic from `find`, which gives shape and numbers as PyTorch has them.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`] or [`Error::TensorShape`] for the first that is absent or differs; nothing is changed then.
+    pub fn load_torch<'a>(&mut self, find: impl Fn(&str) -> Option<(&'a [usize], &'a [f32])>) -> Result<()> {
+        let expect = |name: &str, shape: &[usize]| -> Result<&'a [f32]> {
+            let (found, data) =
+                find(name).ok_or_else(|| Error::MissingTensor { name: name.to_owned(), shape: shape.to_vec() })?;
+            if found != shape {
+                return Err(Error::TensorShape { name: name.to_owned(), expected: shape.to_vec(), found: found.to_vec() });
+            }
+            Ok(data)
+        };
+        let mut values = self.values.clone();
+        for spec in &self.specs {
+            let data = expect(&spec.name, &spec.shape)?;
+            native_from_torch(spec, data, &mut values[spec.range.clone()]);
+        }
+        let mut norms = self.norms.clone();
+        for norm in &mut norms {
+            let shape = [norm.mean.len()];
+            norm.mean.copy_from_slice(expect(&format!("{}.running_mean", norm.name), &shape)?);
+            norm.var.copy_from_slice(expect(&format!("{}.running_var", norm.name), &shape)?);
+        }
+        (self.values, self.norms) = (values, norms);
+        Ok(())
+    }
+}
+
+/// For each number in PyTorch's order, its place in ours.
+fn native_places(spec: &ParameterSpec) -> impl Iterator<Item = usize> + '_ {
+    let conv = spec.kind == ParameterKind::ConvWeight;
+    spec.range.clone().enumerate().map(move |(at, _)| {
+        if !conv {
+            return at;
+        }
+        let (o, i, k) = (spec.shape[0], spec.shape[1], spec.shape[2] * spec.shape[3]);
+        let (out, rest) = (at / (i * k), at % (i * k));
+        (rest % k * i + rest / k) * o + out
+    })
+}
+
+fn torch_from_native(spec: &ParameterSpec, native: &[f32]) -> Vec<f32> {
+    native_places(spec).map(|place| native[place]).collect()
+}
+
+fn native_from_torch(spec: &ParameterSpec, torch: &[f32], native: &mut [f32]) {
+    for (place, value) in native_places(spec).zip(torch) {
+        native[place] = *value;
+    }
+}

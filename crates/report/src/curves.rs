@@ -1,0 +1,193 @@
+//! The training section: loss, pair accuracy and speed over epochs or steps.
+
+use maud::{Markup, html};
+use relata_artifact::Metrics;
+
+use crate::Result;
+use crate::line_chart::{LineChart, Series};
+use crate::numbers::{NBSP, THIN, count, counted, duration, percent, short};
+
+/// More points than the chart has room for are joined into this many means.
+const MAX_POINTS: usize = 180;
+
+/// Picks a curve's value from a line of metrics.
+type Field = fn(&Metrics) -> Option<f64>;
+
+pub(crate) fn section(metrics: &[Metrics]) -> Result<Markup> {
+    let Some(last) = metrics.last() else {
+        return Ok(html! {
+            section #training {
+                h2 { "Training" }
+                p.missing { "No metrics yet: the run has not finished its first steps." }
+            }
+        });
+    };
+    let mut charts = Vec::new();
+    for chart in [loss(metrics), pair_accuracy(metrics), speed(metrics)] {
+        charts.extend(chart.figure()?);
+    }
+    let bin = metrics.len().div_ceil(MAX_POINTS);
+    Ok(html! {
+        section #training {
+            h2 { "Training" }
+            p { (summary(metrics, last)) }
+            @if charts.is_empty() {
+                p.missing { "The metrics hold neither loss, pair accuracy nor speed." }
+            }
+            div.charts { @for chart in &charts { (chart) } }
+            @if bin > 1 {
+                p.note { "Each point is the mean of " (bin) " lines of metrics.jsonl." }
+            }
+        }
+    })
+}
+
+/// The curve of one field over epochs or steps, finite values only, long ones joined into means.
+pub(crate) fn series(
+    name: impl Into<String>,
+    metrics: &[Metrics],
+    by_epoch: bool,
+    field: Field,
+) -> Series {
+    let x_of = |line: &Metrics| {
+        if by_epoch {
+            line.epoch.unwrap_or(0.0)
+        } else {
+            line.step as f64
+        }
+    };
+    let points: Vec<_> = metrics
+        .iter()
+        .filter_map(|line| Some((x_of(line), field(line)?)))
+        .filter(|(x, y)| x.is_finite() && y.is_finite())
+        .collect();
+    let bin = points.len().div_ceil(MAX_POINTS).max(1);
+    let mean = |chunk: &[(f64, f64)]| {
+        let sum = chunk
+            .iter()
+            .fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));
+        (sum.0 / chunk.len() as f64, sum.1 / chunk.len() as f64)
+    };
+    Series {
+        name: name.into(),
+        points: points.chunks(bin).map(mean).collect(),
+    }
+}
+
+/// Whether every line says its epoch; if not, curves go over steps.
+pub(crate) fn has_epochs(metrics: &[Metrics]) -> bool {
+    metrics.iter().all(|line| line.epoch.is_some())
+}
+
+pub(crate) fn x_label(by_epoch: bool) -> &'static str {
+    if by_epoch { "epoch" } else { "step" }
+}
+
+fn loss(metrics: &[Metrics]) -> LineChart<'static> {
+    let series = series("loss", metrics, has_epochs(metrics), |line| line.loss);
+    LineChart {
+        title: "Loss",
+        alt: from_to("Training loss", &series, short),
+        x_label: x_label(has_epochs(metrics)),
+        y_label: short,
+        y_floor: None,
+        reference: None,
+        series: vec![series],
+    }
+}
+
+fn pair_accuracy(metrics: &[Metrics]) -> LineChart<'static> {
+    let fields: [(&str, Field); 3] = [
+        ("all pairs", |line| line.pair_acc),
+        ("same image", |line| line.pair_acc_pos),
+        ("different images", |line| line.pair_acc_neg),
+    ];
+    let as_percent = |mut series: Series| {
+        series.points.iter_mut().for_each(|point| point.1 *= 100.0);
+        series
+    };
+    let series: Vec<_> = fields
+        .into_iter()
+        .map(|(name, field)| as_percent(series(name, metrics, has_epochs(metrics), field)))
+        .filter(|series| !series.points.is_empty())
+        .collect();
+    LineChart {
+        title: "Pairs told rightly",
+        alt: series
+            .first()
+            .map_or_else(String::new, |all| from_to("Pair accuracy", all, percent)),
+        x_label: x_label(has_epochs(metrics)),
+        y_label: |value| format!("{value:.0}{THIN}%"),
+        y_floor: None,
+        reference: Some((50.0, "guessing")),
+        series,
+    }
+}
+
+fn speed(metrics: &[Metrics]) -> LineChart<'static> {
+    let series = series("views a second", metrics, has_epochs(metrics), |line| {
+        line.views_per_s
+    });
+    LineChart {
+        title: "Views a second",
+        alt: from_to("Training speed in views a second", &series, short),
+        x_label: x_label(has_epochs(metrics)),
+        y_label: short,
+        y_floor: Some(0.0),
+        reference: None,
+        series: vec![series],
+    }
+}
+
+fn from_to(what: &str, series: &Series, shown: fn(f64) -> String) -> String {
+    match (series.points.first(), series.points.last()) {
+        (Some(first), Some(last)) => {
+            format!("{what}, from {} to {}", shown(first.1), shown(last.1))
+        }
+        _ => what.to_owned(),
+    }
+}
+
+fn summary(metrics: &[Metrics], last: &Metrics) -> String {
+    let mut parts = Vec::new();
+    if let Some(epoch) = last.epoch {
+        parts.push(if epoch == epoch.floor() {
+            counted(epoch as u64, "epoch")
+        } else {
+            format!("{epoch:.1}{NBSP}epochs")
+        });
+    }
+    parts.push(counted(last.step, "step"));
+    if let Some(seconds) = last.elapsed_s {
+        parts.push(duration(seconds));
+    }
+    let mut text = parts.join(", ");
+    let speeds: Vec<_> = metrics
+        .iter()
+        .filter_map(|line| line.views_per_s)
+        .filter(|v| v.is_finite())
+        .collect();
+    if !speeds.is_empty() {
+        let mean = speeds.iter().sum::<f64>() / speeds.len() as f64;
+        text.push_str(&format!(
+            ", {}{NBSP}views a second on average",
+            count(mean.max(0.0) as u64)
+        ));
+    }
+    text.push('.');
+    if let Some(pair_acc) = last.pair_acc {
+        text.push_str(&format!(
+            " At the end the relation head tells {} of the pairs rightly",
+            percent(100.0 * pair_acc)
+        ));
+        if let (Some(positive), Some(negative)) = (last.pair_acc_pos, last.pair_acc_neg) {
+            text.push_str(&format!(
+                ": {} of those from one image, {} of those from two",
+                percent(100.0 * positive),
+                percent(100.0 * negative)
+            ));
+        }
+        text.push('.');
+    }
+    text
+}

@@ -1,0 +1,233 @@
+//! Features to points in the plane: t-SNE, started from the two main axes (PCA), the same points every time.
+
+use bhtsne::tSNE;
+
+/// More points would neither be drawn apart nor be computed in a second or two.
+pub(crate) const MAX_POINTS: usize = 900;
+/// Below this t-SNE has no neighbourhoods to keep.
+const MIN_TSNE_POINTS: usize = 30;
+const PERPLEXITY: f32 = 30.0;
+const EPOCHS: usize = 750;
+/// Barnes-Hut's accuracy, the usual compromise.
+const THETA: f32 = 0.5;
+/// Spread of the starting points, as in the original implementation.
+const START_SPREAD: f32 = 1e-4;
+const POWER_ITERATIONS: usize = 200;
+
+/// How the points came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Tsne,
+    Pca,
+}
+
+/// Points `[n]` for rows of `features [n, dim]`; `None` where all rows are the same or not finite.
+pub(crate) fn embed(features: &[f32], dim: usize) -> Option<(Method, Vec<[f32; 2]>)> {
+    let axes = pca(features, dim)?;
+    let n = axes.len();
+    if n >= MIN_TSNE_POINTS {
+        let tsne = tsne(features, dim, &axes);
+        if tsne.iter().flatten().all(|value| value.is_finite()) {
+            return Some((Method::Tsne, tsne));
+        }
+    }
+    Some((Method::Pca, axes))
+}
+
+/// Projection on the first two principal axes, by power iteration with deflation, from a fixed start.
+fn pca(features: &[f32], dim: usize) -> Option<Vec<[f32; 2]>> {
+    if dim == 0 || features.is_empty() || features.iter().any(|value| !value.is_finite()) {
+        return None;
+    }
+    let n = features.len() / dim;
+    let mut mean = vec![0.0_f64; dim];
+    for row in features.chunks_exact(dim) {
+        mean.iter_mut()
+            .zip(row)
+            .for_each(|(sum, &value)| *sum += f64::from(value) / n as f64);
+    }
+    let mut centred: Vec<f64> = Vec::with_capacity(features.len());
+    for row in features.chunks_exact(dim) {
+        centred.extend(
+            row.iter()
+                .zip(&mean)
+                .map(|(&value, mean)| f64::from(value) - mean),
+        );
+    }
+    let total: f64 = centred.iter().map(|value| value * value).sum();
+    if total <= f64::EPSILON {
+        return None;
+    }
+    let mut points = vec![[0.0_f32; 2]; n];
+    for component in 0..2 {
+        let Some(axis) = main_axis(&centred, dim, total) else {
+            break;
+        };
+        for (row, point) in centred.chunks_exact_mut(dim).zip(&mut points) {
+            let along = dot(row, &axis);
+            point[component] = along as f32;
+            row.iter_mut()
+                .zip(&axis)
+                .for_each(|(value, axis)| *value -= along * axis);
+        }
+    }
+    Some(points)
+}
+
+/// The axis of largest variance; `None` once nothing is left.
+fn main_axis(centred: &[f64], dim: usize, total: f64) -> Option<Vec<f64>> {
+    // A start that no ordinary data are orthogonal to.
+    let mut axis: Vec<f64> = (0..dim)
+        .map(|index| 1.0 + (index as f64 * 0.7).sin())
+        .collect();
+    normalise(&mut axis)?;
+    for _ in 0..POWER_ITERATIONS {
+        let mut next = vec![0.0; dim];
+        for row in centred.chunks_exact(dim) {
+            let along = dot(row, &axis);
+            next.iter_mut()
+                .zip(row)
+                .for_each(|(sum, value)| *sum += along * value);
+        }
+        if dot(&next, &next).sqrt() <= 1e-12 * total {
+            return None;
+        }
+        normalise(&mut next)?;
+        axis = next;
+    }
+    Some(axis)
+}
+
+fn tsne(features: &[f32], dim: usize, start: &[[f32; 2]]) -> Vec<[f32; 2]> {
+    let rows: Vec<&[f32]> = features.chunks_exact(dim).collect();
+    let spread = start.iter().map(|point| point[0] * point[0]).sum::<f32>() / start.len() as f32;
+    let scale = START_SPREAD / spread.sqrt().max(f32::MIN_POSITIVE);
+    let start: Vec<f32> = start.iter().flatten().map(|value| value * scale).collect();
+    let perplexity = PERPLEXITY.min((rows.len() as f32 - 1.0) / 4.0);
+    let fit = || {
+        let mut tsne = tSNE::<f32, &[f32], 2>::new(&rows);
+        tsne.perplexity(perplexity)
+            .epochs(EPOCHS)
+            .initial_embedding(start);
+        tsne.barnes_hut(THETA, |a, b| {
+            a.iter()
+                .zip(*b)
+                .map(|(a, b)| (a - b) * (a - b))
+                .sum::<f32>()
+                .sqrt()
+        });
+        tsne.embedding()
+    };
+    // Sums over several threads would be joined in another order each time, and t-SNE magnifies the last bit.
+    let flat = match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+        Ok(pool) => pool.install(fit),
+        Err(_) => return vec![[f32::NAN; 2]; rows.len()], // no thread to be had: the caller falls back to PCA
+    };
+    flat.as_chunks::<2>().0.to_vec()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn normalise(vector: &mut [f64]) -> Option<()> {
+    let length = dot(vector, vector).sqrt();
+    if !length.is_finite() || length == 0.0 {
+        return None;
+    }
+    vector.iter_mut().for_each(|value| *value /= length);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two groups of points around (±4, 0, 0, ...) with a fixed scatter.
+    fn two_groups(n: usize, dim: usize) -> Vec<f32> {
+        let scatter = |row: usize, axis: usize| ((row * 7 + axis * 13) as f32 * 0.37).sin();
+        let value = |row: usize, axis: usize| {
+            let centre = if axis > 0 {
+                0.0
+            } else if row.is_multiple_of(2) {
+                4.0
+            } else {
+                -4.0
+            };
+            centre + 0.5 * scatter(row, axis)
+        };
+        (0..n)
+            .flat_map(|row| (0..dim).map(move |axis| value(row, axis)))
+            .collect()
+    }
+
+    #[test]
+    fn the_same_features_give_the_same_bits() {
+        let features = two_groups(120, 8);
+        let (first, again) = (embed(&features, 8).unwrap(), embed(&features, 8).unwrap());
+        assert_eq!(first.0, Method::Tsne);
+        let bits = |points: &[[f32; 2]]| {
+            points
+                .iter()
+                .flatten()
+                .map(|v| v.to_bits())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(bits(&first.1), bits(&again.1));
+    }
+
+    #[test]
+    fn neighbours_stay_neighbours() {
+        let features = two_groups(120, 8);
+        let (_, points) = embed(&features, 8).unwrap();
+        let same_group = (0..points.len()).filter(|&row| {
+            let distance = |other: &usize| {
+                let [x, y] = points[*other];
+                (x - points[row][0]).powi(2) + (y - points[row][1]).powi(2)
+            };
+            let others = (0..points.len()).filter(|&other| other != row);
+            let nearest = others
+                .min_by(|a, b| distance(a).total_cmp(&distance(b)))
+                .unwrap();
+            nearest % 2 == row % 2
+        });
+        assert_eq!(same_group.count(), points.len());
+    }
+
+    #[test]
+    fn pca_finds_the_axis_of_the_largest_spread() {
+        let points = pca(&two_groups(50, 5), 5).unwrap();
+        assert!(
+            points
+                .iter()
+                .enumerate()
+                .all(|(row, p)| (p[0] > 0.0) == (points[0][0] > 0.0) || row % 2 == 1)
+        );
+        assert!(
+            points
+                .iter()
+                .all(|point| point[0].abs() > 3.0 && point[1].abs() < 2.0)
+        );
+    }
+
+    #[test]
+    fn a_few_points_are_placed_by_pca() {
+        assert_eq!(embed(&two_groups(5, 4), 4).unwrap().0, Method::Pca);
+        assert_eq!(embed(&[1.0, 2.0, 3.0], 1).unwrap().1.len(), 3);
+    }
+
+    #[test]
+    fn features_that_tell_nothing_apart_have_no_picture() {
+        assert!(embed(&[], 4).is_none());
+        assert!(embed(&[1.0; 400], 4).is_none());
+        assert!(embed(&[f32::NAN; 400], 4).is_none());
+    }
+
+    #[test]
+    fn a_crowd_of_equal_rows_among_others_is_no_trouble() {
+        let mut features = two_groups(80, 4);
+        features[..200].fill(0.0);
+        let (_, points) = embed(&features, 4).unwrap();
+        assert!(points.iter().flatten().all(|value| value.is_finite()));
+    }
+}

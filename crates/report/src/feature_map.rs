@@ -1,0 +1,148 @@
+//! The picture of the features: one point an image, coloured and shaped by its class.
+
+use std::fmt::Write as _;
+
+use maud::{Markup, PreEscaped, html};
+use relata_artifact::FeatureSample;
+
+use crate::embedding::{self, Method};
+use crate::headline::Facts;
+use crate::numbers::count;
+
+const WIDTH: f32 = 640.0;
+const HEIGHT: f32 = 460.0;
+const MARGIN: f32 = 14.0;
+/// Numbers of colours and marker shapes share no divisor: 28 classes look different from each other.
+const COLOURS: usize = 7;
+const SHAPES: [&str; 4] = [
+    "M-3.4,0a3.4,3.4 0 1 0 6.8,0a3.4,3.4 0 1 0 -6.8,0z", // disc
+    "M0,-4.2L4,3H-4z",                                   // triangle
+    "M-3,-3H3V3H-3z",                                    // square
+    "M0,-4.4L3.6,0L0,4.4L-3.6,0z",                       // diamond
+];
+const MAX_LEGEND: usize = COLOURS * SHAPES.len();
+
+pub(crate) fn section(sample: Option<&FeatureSample>, facts: &Facts) -> Markup {
+    html! {
+        section #features {
+            h2 { "Features" }
+            @match sample {
+                None => p.missing {
+                    "No sample of features yet. A probe writes one; run the probe, then the report again."
+                },
+                Some(sample) => (picture(sample, facts)),
+            }
+        }
+    }
+}
+
+fn picture(sample: &FeatureSample, facts: &Facts) -> Markup {
+    let (features, labels) = thinned(sample);
+    let Some((method, points)) = embedding::embed(&features, sample.dim) else {
+        return html! {
+            p.missing {
+                "The features of the sample are all the same or not finite, so there is nothing to draw: the backbone \
+                 has collapsed or diverged."
+            }
+        };
+    };
+    let mut classes = labels.clone();
+    classes.sort_unstable();
+    classes.dedup();
+    let name = |label: u32| {
+        sample
+            .class_names
+            .get(label as usize)
+            .cloned()
+            .unwrap_or_else(|| format!("class {label}"))
+    };
+    let method_words = match method {
+        Method::Tsne => "t-SNE",
+        Method::Pca => "the two main axes (PCA)",
+    };
+    html! {
+        p {
+            (count(points.len() as u64)) " test images, placed by " (method_words) " of their " (sample.dim)
+            " frozen features: images that the backbone takes for similar lie close together."
+            @if !facts.is_supervised() {
+                " The training never saw a class; only the colours and shapes of the marks know them."
+            }
+            @if method == Method::Tsne { " Distances between far groups mean nothing in such a picture." }
+        }
+        figure.map {
+            (PreEscaped(svg(&points, &labels, name)))
+            @if classes.len() <= MAX_LEGEND {
+                ul.legend.classes {
+                    @for &label in &classes { li { (sample_marker(label)) (name(label)) } }
+                }
+            } @else {
+                figcaption { (classes.len()) " classes; point at a mark to see its class." }
+            }
+        }
+    }
+}
+
+/// At most [`embedding::MAX_POINTS`] rows, evenly spread over the sample.
+fn thinned(sample: &FeatureSample) -> (Vec<f32>, Vec<u32>) {
+    let (n, most) = (sample.labels.len(), embedding::MAX_POINTS);
+    if n <= most {
+        return (sample.features.clone(), sample.labels.clone());
+    }
+    let rows: Vec<usize> = (0..most).map(|index| index * n / most).collect();
+    let features = rows
+        .iter()
+        .flat_map(|row| &sample.features[row * sample.dim..(row + 1) * sample.dim]);
+    (
+        features.copied().collect(),
+        rows.iter().map(|&row| sample.labels[row]).collect(),
+    )
+}
+
+fn svg(points: &[[f32; 2]], labels: &[u32], name: impl Fn(u32) -> String) -> String {
+    let bounds = |axis: usize| {
+        let values = points.iter().map(move |point| point[axis]);
+        values.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| {
+            (low.min(v), high.max(v))
+        })
+    };
+    let ((left, right), (bottom, top)) = (bounds(0), bounds(1));
+    let at = |value: f32, low: f32, high: f32, size: f32| {
+        let share = if high > low {
+            (value - low) / (high - low)
+        } else {
+            0.5
+        };
+        MARGIN + share * (size - 2.0 * MARGIN)
+    };
+    let mut marks = String::new();
+    for (point, &label) in points.iter().zip(labels) {
+        let (x, y) = (
+            at(point[0], left, right, WIDTH),
+            at(point[1], bottom, top, HEIGHT),
+        );
+        let (colour, shape) = style_of(label);
+        let title = html! { (name(label)) }.into_string();
+        let transform = format!("translate({x:.1} {:.1})", HEIGHT - y);
+        let path = SHAPES[shape];
+        write!(marks, r#"<path class="c{colour}" transform="{transform}" d="{path}"><title>{title}</title></path>"#)
+            .expect("writing to a string");
+    }
+    let alt = format!(
+        "{} points in the plane, marked by class",
+        count(points.len() as u64)
+    );
+    format!(
+        r#"<svg class="points" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{alt}">{marks}</svg>"#
+    )
+}
+
+fn style_of(label: u32) -> (usize, usize) {
+    (label as usize % COLOURS, label as usize % SHAPES.len())
+}
+
+fn sample_marker(label: u32) -> Markup {
+    let (colour, shape) = style_of(label);
+    html! {
+        svg.marker viewBox="-5 -5 10 10" aria-hidden="true" { path class={ "c" (colour) } d=(SHAPES[shape]) {} }
+    }
+}

@@ -1,0 +1,205 @@
+//! The score table: every score with its lower bound, its protocol and its settings.
+
+use maud::{Markup, html};
+use relata_artifact::ProbeResult;
+
+use crate::numbers::{count, counted, duration, percent, settings, short, signed};
+
+pub(crate) fn section(probes: &[(String, ProbeResult)]) -> Markup {
+    html! {
+        section #scores {
+            h2 { "Scores" }
+            @if probes.is_empty() {
+                p.missing {
+                    "Not probed yet, so there is no score. A probe freezes the backbone and asks how well its features \
+                     tell classes apart."
+                }
+            } @else {
+                (table(probes))
+                (legend(probes))
+            }
+        }
+    }
+}
+
+/// Probes in the order of telling: linear first, kNN second, the rest by name.
+pub(crate) fn in_order(mut probes: Vec<(String, ProbeResult)>) -> Vec<(String, ProbeResult)> {
+    probes.sort_by_cached_key(|(name, probe)| (rank(&probe.protocol), name.clone()));
+    probes
+}
+
+/// Place of a protocol in that order.
+pub(crate) fn rank(protocol: &str) -> usize {
+    match protocol {
+        "linear" => 0,
+        "knn" => 1,
+        _ => 2,
+    }
+}
+
+/// `linear` as a reader says it: `Linear probe`.
+pub(crate) fn protocol_title(protocol: &str) -> String {
+    let known = match protocol {
+        "linear" => "Linear probe",
+        "knn" => "k nearest neighbours",
+        "kmeans" => "k-means",
+        "retrieval" => "Retrieval",
+        "finetune" => "Fine-tuning",
+        other => other,
+    };
+    known.to_owned()
+}
+
+/// The gain in words and colour: `+44.1 points`.
+pub(crate) fn gain(points: f64) -> Markup {
+    let class = if points >= 0.05 {
+        "gain up"
+    } else if points <= -0.05 {
+        "gain down"
+    } else {
+        "gain"
+    };
+    html! { span class=(class) { (signed(points)) " points" } }
+}
+
+fn table(probes: &[(String, ProbeResult)]) -> Markup {
+    html! {
+        table.scores {
+            thead {
+                tr {
+                    th scope="col" { "Probe" }
+                    th scope="col" { "Accuracy" }
+                    th scope="col" { "Random weights" }
+                    th scope="col" { "Difference" }
+                    th.wide scope="col" { span.scale aria-hidden="true" { span { "0" } span { "50" } span { "100 %" } } }
+                }
+            }
+            @for (name, probe) in probes { (rows(name, probe)) }
+        }
+    }
+}
+
+fn rows(name: &str, probe: &ProbeResult) -> Markup {
+    html! {
+        tbody {
+            tr {
+                th scope="row" { (protocol_title(&probe.protocol)) }
+                td.score data-label="Accuracy" { (percent(probe.accuracy_pct)) }
+                td data-label="Random weights" {
+                    @match probe.baseline_random_pct {
+                        Some(baseline) => (percent(baseline)),
+                        None => span.soft { "not measured" },
+                    }
+                }
+                td data-label="Difference" {
+                    @match probe.gain_points() {
+                        Some(points) => (gain(points)),
+                        None => span.soft { "unknown" },
+                    }
+                }
+                td.wide { (track(probe)) }
+            }
+            tr.protocol { td colspan="5" { (protocol(name, probe)) } }
+        }
+    }
+}
+
+fn protocol(name: &str, probe: &ProbeResult) -> Markup {
+    let mut facts = vec![
+        format!(
+            "{}, {} split, {}",
+            probe.data,
+            probe.split,
+            counted(probe.test_images as u64, "image")
+        ),
+        format!(
+            "fitted on {}",
+            counted(probe.train_images as u64, "labelled image")
+        ),
+    ];
+    if !probe.settings.is_empty() {
+        facts.push(settings(&probe.settings));
+    }
+    if !probe.checkpoint.is_empty() {
+        facts.push(format!("checkpoint {}", probe.checkpoint));
+    }
+    if probe.seconds > 0.0 {
+        facts.push(duration(probe.seconds));
+    }
+    html! {
+        (facts.join("; ")) "; "
+        span.file { "probes/" (name) ".json" }
+        @for (score, value) in &probe.other_scores { br; (score.replace('_', " ")) " " (short(*value)) }
+    }
+}
+
+/// A line from 0 to 100 % with marks for chance, random weights, this run and supervised training.
+fn track(probe: &ProbeResult) -> Markup {
+    let clamp = |value: f64| {
+        if value.is_finite() {
+            value.clamp(0.0, 100.0)
+        } else {
+            0.0
+        }
+    };
+    let score = clamp(probe.accuracy_pct);
+    let left = |value: f64| format!("left:{:.2}%", clamp(value));
+    html! {
+        div.track role="img" aria-label=(track_words(probe)) {
+            @if let Some(baseline) = probe.baseline_random_pct {
+                @let baseline = clamp(baseline);
+                span.span style=(format!("left:{:.2}%;width:{:.2}%", baseline.min(score), (score - baseline).abs())) {}
+                span.mark.random style=(left(baseline)) {}
+            }
+            @if let Some(chance) = chance(probe) { span.mark.chance style=(left(chance)) {} }
+            @if let Some(bound) = probe.baseline_supervised_pct { span.mark.supervised style=(left(bound)) {} }
+            span.mark.run style=(left(score)) {}
+        }
+    }
+}
+
+fn track_words(probe: &ProbeResult) -> String {
+    let mut words = format!("this run {}", percent(probe.accuracy_pct));
+    let others = [
+        ("random weights", probe.baseline_random_pct),
+        ("chance", chance(probe)),
+        ("supervised", probe.baseline_supervised_pct),
+    ];
+    for (name, value) in others {
+        if let Some(value) = value {
+            words.push_str(&format!(", {name} {}", percent(value)));
+        }
+    }
+    words
+}
+
+fn chance(probe: &ProbeResult) -> Option<f64> {
+    (probe.classes > 0).then(|| 100.0 / probe.classes as f64)
+}
+
+fn legend(probes: &[(String, ProbeResult)]) -> Markup {
+    let any = |has: fn(&ProbeResult) -> bool| probes.iter().any(|(_, probe)| has(probe));
+    let supervised = probes
+        .iter()
+        .find_map(|(_, probe)| probe.baseline_supervised_pct);
+    html! {
+        ul.legend.bounds {
+            li { span.key.run {} "this run" }
+            @if any(|probe| probe.baseline_random_pct.is_some()) {
+                li { span.key.random {} "random weights, the lower bound: the same backbone untrained, the same protocol" }
+            }
+            @if any(|probe| probe.classes > 0) {
+                @let classes: Vec<_> = probes.iter().map(|(_, probe)| probe.classes).collect();
+                li {
+                    span.key.chance {} "chance"
+                    @if classes.windows(2).all(|pair| pair[0] == pair[1]) {
+                        ", " (percent(100.0 / classes[0] as f64)) " with " (count(classes[0] as u64)) " classes"
+                    }
+                }
+            }
+            @if let Some(bound) = supervised {
+                li { span.key.supervised {} "trained with labels, the upper bound: " (percent(bound)) }
+            }
+        }
+    }
+}
