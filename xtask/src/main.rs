@@ -1,2 +1,70 @@
-//! Project tasks.
-fn main() {}
+//! Project tasks: relata's own commands, and beside them `ci`, `tidy` and `fixtures`.
+//!
+//! `cargo xtask <command>` builds in release, since training in anything else would only be waited for.
+
+// Tasks are a program: what they find goes to stdout, what they are doing to stderr.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod ci;
+mod fixtures;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Relata: self-supervised training by relational reasoning, and the project's own tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    #[command(flatten)]
+    Relata(relata_cli::Command),
+    /// Formatting, rules, lints, tests, docs and a quick run: what must pass before a merge.
+    #[command(after_help = "Example: RELATA_DATASETS=~/datasets cargo xtask ci")]
+    Ci,
+    /// The project's own rules: arrows between crates, file sizes, names, unsafe.
+    #[command(after_help = "Example: cargo xtask tidy")]
+    Tidy,
+    /// Makes the numeric fixtures anew from PyTorch.
+    #[command(after_help = "Example: cargo xtask fixtures --python venv/bin/python")]
+    Fixtures {
+        /// A Python that has torch, torchvision and numpy; each script names its versions.
+        #[arg(long, default_value = "python3")]
+        python: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let root = root();
+    match Arguments::parse().task {
+        Task::Relata(command) => relata_cli::run(command),
+        Task::Ci => exit_code(ci::run(root)),
+        Task::Tidy => exit_code(tidy::run(root)),
+        Task::Fixtures { python } => exit_code(fixtures::run(root, &python).map(|()| true)),
+    }
+}
+
+/// The workspace's root, wherever in it the task was called.
+fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+fn exit_code(passed: Result<bool>) -> ExitCode {
+    match passed {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

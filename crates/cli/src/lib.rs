@@ -1,1 +1,43 @@
-//! The relata command: train, probe, embed, report, data, import, export
+//! The commands of Relata: arguments in, a plan that was checked, then work by the other crates; results on stdout, progress
+//! and errors on stderr.
+//!
+//! [`Command`] is a clap subcommand, so that a binary of one's own (`cargo xtask`, say) has the same commands as `relata`:
+//!
+//! ```
+//! use clap::Parser;
+//!
+//! #[derive(Parser)]
+//! struct Arguments {
+//!     #[command(subcommand)]
+//!     command: relata_cli::Command,
+//! }
+//!
+//! let arguments = Arguments::parse_from(["relata", "train", "--dry-run", "train.epochs=2", "data.limit=64"]);
+//! let _exit_code: std::process::ExitCode = relata_cli::run(arguments.command);
+//! ```
+//!
+//! Rules:
+//! - This is the only crate that parses arguments, prints or decides exit codes: 0, 1 for a failure, 2 for a wrong request,
+//!   130 for Ctrl-C.
+//! - Everything is checked before any work starts; a wrong key names the nearest one.
+//! - An error is printed once, with its whole chain and what to do next.
+
+mod commands;
+
+mod config;
+
+mod error;
+mod evaluation;
+mod images;
+mod interrupt;
+mod log;
+mod network;
+mod output;
+mod picture;
+mod progress;
+mod provenance;
+mod words;
+
+pub use commands::{Command, run};
+pub use config::{Config, ConfigError};
+pub use error::{Error, Result};

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::Split;
+
 /// What can go wrong with data on disk. Every variant says what, where, and carries what was expected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -20,6 +22,140 @@ pub enum Error {
         /// The decoder's words.
         reason: String,
     },
+    /// An image file with more pixels than the settings allow; nothing was allocated for it.
+    #[error("image {} has {width_px} x {height_px} px: more than the limit of {limit}", path.display())]
+    ImageTooLarge {
+        /// The image file.
+        path: PathBuf,
+        /// Its width, as its header says.
+        width_px: u32,
+        /// Its height, as its header says.
+        height_px: u32,
+        /// The limit it breaks, in words.
+        limit: String,
+    },
+    /// A data set that is not where it should be, or not all there.
+    #[error("cannot find {}: {hint}", path.display())]
+    Missing {
+        /// The file or folder looked for.
+        path: PathBuf,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A file of fixed-size records that does not hold a whole number of them, at least one.
+    #[error("{} has {got_bytes} bytes: expected a whole number of records of {record_bytes} bytes, \
+             but record {} is cut short", path.display(), got_bytes / record_bytes)]
+    CutShort {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of one record.
+        record_bytes: usize,
+        /// Bytes of the file.
+        got_bytes: usize,
+    },
+    /// A label that no class has.
+    #[error("{}, record {record}: label {got} is not in 0..{classes}", path.display())]
+    LabelOutOfRange {
+        /// The file.
+        path: PathBuf,
+        /// Which record, counted from 0.
+        record: usize,
+        /// The label found.
+        got: usize,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// A list of class names with too few or too many of them.
+    #[error("{} names {got} classes: expected {expected}", path.display())]
+    ClassNames {
+        /// The file.
+        path: PathBuf,
+        /// Names expected.
+        expected: usize,
+        /// Names found.
+        got: usize,
+    },
+    /// A folder without a single image file.
+    #[error("no images in {}: looked for files ending in {extensions}, also in its sub-folders", path.display())]
+    EmptyFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The endings looked for.
+        extensions: String,
+    },
+    /// A folder that holds both images and folders of images: it could be meant either way.
+    #[error(
+        "{} holds both loose images (such as {loose}) and folders of images (such as {class}): \
+         move the images into class folders, or the folders away", path.display()
+    )]
+    MixedFolder {
+        /// The folder.
+        path: PathBuf,
+        /// A loose image in it.
+        loose: String,
+        /// A folder of images in it.
+        class: String,
+    },
+    /// A class of the test images that the training images do not have.
+    #[error("{} holds class {class}, which {} lacks", path.display(), train.display())]
+    UnknownClass {
+        /// The folder of the test images.
+        path: PathBuf,
+        /// The class, by its folder's name.
+        class: String,
+        /// The folder of the training images.
+        train: PathBuf,
+    },
+    /// A data set that has no such split.
+    #[error("{} has no {split} split: {reason}", path.display())]
+    NoSuchSplit {
+        /// The data set's folder.
+        path: PathBuf,
+        /// The split asked for.
+        split: Split,
+        /// Why, and what would give it one.
+        reason: String,
+    },
+    /// An index past the end.
+    #[error("image {index} is asked for, but there are {len}")]
+    IndexOutOfRange {
+        /// The index.
+        index: usize,
+        /// Number of images.
+        len: usize,
+    },
+    /// A setting outside its range.
+    #[error("{key} = {value} is not allowed: expected {allowed}")]
+    Setting {
+        /// The setting's name.
+        key: &'static str,
+        /// The value found.
+        value: String,
+        /// What would have been allowed.
+        allowed: &'static str,
+    },
+    /// A data set name that nobody knows.
+    #[error("unknown data set {name:?}{}: known are {known}", did_you_mean(nearest.as_deref()))]
+    UnknownDataset {
+        /// The name found.
+        name: String,
+        /// The known name most like it, if any is.
+        nearest: Option<String>,
+        /// Every known name.
+        known: String,
+    },
+    /// A data set that is planned, but has no reader so far.
+    #[error("data set {name:?} cannot be read yet: readable are {readable}")]
+    NotReadable {
+        /// The name found.
+        name: String,
+        /// Every name that has a reader.
+        readable: String,
+    },
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!(" (did you mean {name:?}?)"))
 }
 
 /// The crate's result.

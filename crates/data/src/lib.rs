@@ -1,12 +1,52 @@
 //! Image data sets for self-supervised learning: bytes on disk to indexed, verified RGB8 samples.
 //!
-//! What goes in: a folder as its publisher lays it out. What comes out: a [`Dataset`], that is a length,
-//! images by index, labels where there are any, and a fingerprint. No tensors, no augmentation.
+//! What goes in: a folder as its publisher lays it out, or nothing at all for the embedded [`Shapes`]. What comes out: a
+//! [`Dataset`], that is a length, images by index, labels where there are any, and a fingerprint. No tensors, no
+//! augmentation; the same index always gives the same image.
+//!
+//! ```
+//! use relata_data::{DataConfig, Split, open, verify};
+//!
+//! let dataset = open(&DataConfig { limit: 50, ..DataConfig::default() }, Split::Train)?;
+//! let image = dataset.image(7)?;
+//! assert_eq!((image.width_px(), image.height_px()), (32, 32));
+//! assert_eq!(dataset.label(7), Some(7));
+//! assert_eq!(dataset.class_names()[7], "burst");
+//!
+//! let report = verify(&*dataset, |_read, _of| ());
+//! assert!(report.is_whole());
+//! # Ok::<(), relata_data::Error>(())
+//! ```
+//!
+//! A data set by its name and settings: [`open`], [`DataConfig`], [`catalogue`]. One of them directly: [`Shapes::new`],
+//! [`Cifar10::open`], [`Folder::open`]. A part of one: [`Subset`]. Your own: implement [`Dataset`].
 
 mod dataset;
-mod error;
 mod image;
+mod split;
 
+mod cifar10;
+mod folder;
+mod shapes;
+mod subset;
+
+mod catalogue;
+mod config;
+mod verify;
+
+mod digest;
+mod error;
+mod mmap;
+mod records;
+
+pub use catalogue::{Entry, Statistics, catalogue, entry, open, statistics};
+pub use cifar10::Cifar10;
+pub use config::{DataConfig, OnBadImage};
 pub use dataset::Dataset;
 pub use error::{Error, Result};
+pub use folder::{Folder, FolderOptions};
 pub use image::Image;
+pub use shapes::{Difficulty, Shapes, ShapesOptions};
+pub use split::Split;
+pub use subset::Subset;
+pub use verify::{Broken, Report, verify};

@@ -46,6 +46,32 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Weights that were read but are not this model's.
+    #[error("the weights in {} do not fit", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        source: Box<Error>,
+    },
+    /// A weight file's metadata that are not understood.
+    #[error("metadata {key}: expected {expected}, got {}", value.as_deref().unwrap_or("nothing"))]
+    Metadata {
+        /// The entry.
+        key: &'static str,
+        /// What it should have been.
+        expected: &'static str,
+        /// What it was; `None` where it is absent.
+        value: Option<String>,
+    },
+    /// A weight file that cannot be written.
+    #[error("cannot write weights to {}", path.display())]
+    WriteWeights {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
     /// A list of layers that the fused executor cannot run.
     #[error("the fused executor cannot run {what}")]
     Unsupported {

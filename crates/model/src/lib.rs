@@ -9,6 +9,7 @@ mod error;
 mod head;
 mod network;
 mod parameters;
+mod weights;
 
 pub use aggregation::Aggregation;
 pub use architecture::{Architecture, BackboneKind, Layer, Node, Op, Stem};
@@ -22,3 +23,4 @@ pub use error::{Error, Result};
 pub use head::{RelationHead, RelationHeadConfig};
 pub use network::{Compute, Network};
 pub use parameters::{NormBuffers, ParameterKind, ParameterSpec, Parameters, TorchTensor};
+pub use weights::{BackboneInfo, WeightFile, safetensors_bytes, write_safetensors};

@@ -1,1 +1,22 @@
-//! Self-supervised training by relational reasoning: batches and a model in, a run folder out
+//! Self-supervised training: batches of views and a backbone in, a run folder out.
+//!
+//! A [`Trainer`] takes a backbone, a loader of views and a [`MethodConfig`]; [`Trainer::run`] trains, writes metrics and
+//! checkpoints into a [`relata_artifact::RunFolder`], and tells an [`Observer`] what happens. It never prints.
+//!
+//! A run is repeatable to the bit: at any number of threads, and however often it was stopped and resumed. Each method
+//! is one file behind the [`Method`] trait; `relational` is the paper's (arXiv 2006.05849).
+
+mod checkpoint;
+mod config;
+mod error;
+mod event;
+mod method;
+mod relational;
+mod trainer;
+
+pub use config::{LossKind, MethodConfig, MethodKind, TrainConfig};
+pub use error::{Error, Result};
+pub use event::{EpochReport, Event, Flow, Observer, StepReport};
+pub use method::{BatchShape, Method, MethodStep};
+pub use relational::Relational;
+pub use trainer::{Outcome, Setup, Trainer};

@@ -2,6 +2,8 @@
 //! knows, and the independent reference of the fused executor and of the relation head.
 
 mod layers;
+#[cfg(test)]
+mod pytorch_tests;
 mod relation;
 pub mod seam;
 #[cfg(test)]

@@ -83,7 +83,8 @@ pub fn relation_logits_with_statistics(
         Aggregation::Cat => Tensor::cat(&[left, right], 1)?,
         Aggregation::Sum => (left + right)?,
         Aggregation::Mean => ((left + right)? * 0.5)?,
-        Aggregation::Max => left.maximum(&right)?,
+        // As `torch.max` of the stacked pair: the first of equals takes the gradient. (`maximum` would halve it.)
+        Aggregation::Max => right.gt(&left)?.where_cond(&right, &left)?,
     };
     let hidden = pairs.matmul(&head.linear1_weight.t()?)?.broadcast_add(head.linear1_bias)?;
     let (normed, Statistics { mean, var, count }) = layers::batch_norm_train(&hidden, head.bn1_weight, head.bn1_bias)?;

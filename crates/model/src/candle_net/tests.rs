@@ -98,12 +98,22 @@ fn gradients_of_a_strided_convolution_match_central_differences() {
     }
 }
 
-/// If this fails, candle has learned it and `layers::conv` may drop its zeros.
+/// If this fails, candle has learned it and `layers` may take the straight way.
 #[test]
-fn candle_has_no_gradient_for_a_strided_convolution_of_unequal_parity() {
-    let (input, weight) = (Var::from_tensor(&tensor(&[1, 1, 5, 6], 1)).unwrap(), tensor(&[1, 1, 3, 3], 2));
-    let output = input.conv2d(&weight, 1, 2, 1, 1).unwrap();
-    assert!(output.sum_all().unwrap().backward().is_err());
+fn candle_s_own_gradients_still_need_going_around() {
+    let slopes = |f: &dyn Fn(&Tensor) -> candle_core::Result<Tensor>, input: &Tensor| {
+        let input = Var::from_tensor(input).unwrap();
+        let gradients = f(input.as_tensor())?.sum_all()?.backward()?;
+        candle_core::Result::Ok(f64s(gradients.get(&input).unwrap()))
+    };
+    let weight = tensor(&[1, 1, 3, 3], 2);
+    assert!(slopes(&|x| x.conv2d(&weight, 1, 2, 1, 1), &tensor(&[1, 1, 5, 6], 1)).is_err(), "unequal parity");
+    assert!(slopes(&|x| x.max_pool2d_with_stride(3, 2), &tensor(&[1, 1, 5, 5], 1)).is_err(), "overlapping windows");
+    let average = slopes(&|x| x.avg_pool2d(2), &tensor(&[1, 1, 3, 2], 1)).unwrap_or_default();
+    assert_ne!(average, [0.25, 0.25, 0.25, 0.25, 0.0, 0.0], "the last row is in no window");
+    let zero = Tensor::zeros(1, DType::F64, &Device::Cpu).unwrap();
+    assert_eq!(slopes(&|x| x.relu(), &zero).unwrap(), [1.0], "PyTorch: 0");
+    assert_eq!(slopes(&|x| x.maximum(&zero), &zero).unwrap(), [0.5], "torch.max over a stack: 1");
 }
 
 #[test]
@@ -389,6 +399,17 @@ fn gradients_of_the_relation_head_match_central_differences() {
         });
         assert!(worst < 1e-7, "{aggregation:?}: {worst}");
     }
+}
+
+#[test]
+fn the_first_of_two_equal_features_takes_the_gradient_of_their_maximum() {
+    let head = Head::new(1, 4);
+    let features = Var::from_tensor(&Tensor::new(&[[3.0_f64], [3.0], [3.0], [-1.0]], &Device::Cpu).unwrap()).unwrap();
+    let (logits, _) = relation_logits(&features, 2, 2, Aggregation::Max, Head::tensors(&head.0)).unwrap();
+    let gradients = weighted(&logits).backward().unwrap();
+    let gradient = f64s(gradients.get(&features).unwrap());
+    assert_eq!(gradient[2..], [0.0, 0.0], "the second view is nowhere larger");
+    assert!(gradient[0] != 0.0 && gradient[1] != 0.0);
 }
 
 #[test]

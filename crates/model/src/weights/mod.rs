@@ -1,5 +1,7 @@
 //! Weight files: safetensors in and out, PyTorch's own files in, under torchvision's names.
 
+#[cfg(test)]
+pub(crate) mod hashed;
 mod info;
 mod pytorch;
 mod safetensors_file;
@@ -76,8 +78,7 @@ impl WeightFile {
     /// [`Error::Weights`], which names the file, around [`Error::MissingTensor`] or [`Error::TensorShape`] for the first
     /// tensor that is absent or differs; the parameters are as they were then.
     pub fn load_into(&self, prefix: Option<&str>, parameters: &mut Parameters) -> Result<()> {
-        let by_name: HashMap<&str, &TorchTensor> =
-            self.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+        let by_name: HashMap<&str, &TorchTensor> = self.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
         let start = self.start_of_names(prefix, parameters, &by_name);
         let find = |name: &str| {
             let tensor = by_name.get(format!("{start}{name}").as_str())?;

@@ -12,8 +12,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 /// The pickle of PyTorch's magic number, 0x1950a86a20f9469cfc6c, with which a file of the older format begins.
-pub(super) const LEGACY_MAGIC: [u8; 15] =
-    [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
+pub(super) const LEGACY_MAGIC: [u8; 15] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
 /// Where training scripts put state dicts inside a checkpoint. candle's reader of the zip format gives no list of a
 /// checkpoint's dictionaries, so they are asked for by name.
@@ -150,17 +149,25 @@ fn flatten(object: Object, prefix: &str, infos: &mut Vec<TensorInfo>) {
 fn tensor_in(info: TensorInfo, storages: &HashMap<String, &[u8]>) -> Outcome<TorchTensor> {
     let name = info.name;
     let storage = storages.get(info.path.trim_start_matches('/')).ok_or_else(|| format!("tensor {name} has no storage"))?;
-    let (shape, strides, width) = (info.layout.dims(), info.layout.stride(), info.dtype.size_in_bytes());
-    let count: usize = shape.iter().product();
-    let last = shape.iter().zip(strides).try_fold(info.layout.start_offset() / width, |last, (side, stride)| {
-        side.saturating_sub(1).checked_mul(*stride)?.checked_add(last)
-    });
-    if count > 0 && last.is_none_or(|last| last >= storage.len() / width) {
-        return Err(format!("tensor {name} of shape {shape:?} ends beyond its storage"));
+    // candle counts the start in bytes and the strides in elements.
+    let (shape, strides, start) = (info.layout.dims(), info.layout.stride(), info.layout.start_offset());
+    let width = info.dtype.size_in_bytes();
+    if shape.contains(&0) {
+        return Ok(TorchTensor { name, shape: shape.to_vec(), data: Vec::new() });
     }
-    let whole = f32_from_bytes(storage, info.dtype)?;
-    let data = info.layout.strided_index().map(|place| whole[place - info.layout.start_offset() + info.layout.start_offset() / width]);
-    Ok(TorchTensor { data: data.collect(), shape: shape.to_vec(), name })
+    let reach =
+        shape.iter().zip(strides).try_fold(1, |reach: usize, (side, stride)| (side - 1).checked_mul(*stride)?.checked_add(reach));
+    let bytes = reach
+        .and_then(|reach| reach.checked_mul(width)?.checked_add(start))
+        .and_then(|end| storage.get(start..end))
+        .ok_or_else(|| format!("tensor {name} of shape {shape:?} ends beyond its storage"))?;
+    let values = f32_from_bytes(bytes, info.dtype)?;
+    let mut places = vec![0];
+    for (&side, &stride) in shape.iter().zip(strides) {
+        places = places.iter().flat_map(|place| (0..side).map(move |at| place + at * stride)).collect();
+    }
+    let data = places.into_iter().map(|place| values[place]).collect();
+    Ok(TorchTensor { name, shape: shape.to_vec(), data })
 }
 
 /// candle's message without the backtrace that may hang on to it.

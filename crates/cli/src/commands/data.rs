@@ -1,0 +1,143 @@
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use relata_artifact::write_atomic;
+use relata_data::{Broken, DataConfig, OnBadImage, Report, Split};
+
+use crate::config::Layer;
+use crate::log::shown;
+use crate::progress::Counter;
+use crate::{Config, Error, Result, images, output, picture};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  relata data list
+  relata data verify cifar10 data.root=datasets
+  relata data preview shapes --out shapes.png")]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Lists the data sets that can be read, and where each is looked for
+    #[command(after_help = "Example:\n  relata data list")]
+    List,
+    /// Reads every image of every split and lists all that are broken
+    #[command(after_help = "Examples:\n  relata data verify cifar10 data.root=datasets\n  relata data verify folder data.path=photos")]
+    Verify {
+        /// The data set
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Settings of data.*, such as data.root=datasets
+        #[arg(value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
+    /// Draws images beside the views that training would see, as a PNG
+    #[command(after_help = "Examples:\n  relata data preview shapes\n  relata data preview cifar10 augment.jitter.hue=0.5 --images 12 --out views.png")]
+    Preview {
+        /// The data set
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Settings of data.* and augment.*, such as augment.jitter.hue=0.5
+        #[arg(value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+        /// Number of images, one a row
+        #[arg(long, value_name = "N", default_value_t = 8)]
+        images: usize,
+        /// The PNG
+        #[arg(long, value_name = "FILE", default_value = "preview.png")]
+        out: PathBuf,
+    },
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.action {
+        Action::List => {
+            output::result(images::list());
+            Ok(())
+        }
+        Action::Verify { name, settings } => verify(&config(name, settings)?),
+        Action::Preview { name, settings, images, out } => preview(&config(name, settings)?, *images, out),
+    }
+}
+
+fn config(name: &str, settings: &[String]) -> Result<Config> {
+    let settings: Vec<String> = std::iter::once(format!("data.dataset={name}")).chain(settings.iter().cloned()).collect();
+    let config = Config::from_layers(&[Layer::from_settings(&settings)?])?;
+    config.validate()?;
+    Ok(config)
+}
+
+fn verify(config: &Config) -> Result<()> {
+    let name = images::name(&config.data);
+    // Every image is to be read, whatever a run would leave out.
+    let whole = DataConfig { limit: 0, on_bad_image: OnBadImage::Error, ..config.data.clone() };
+    let (mut bad, mut all, mut found) = (0, 0, false);
+    for split in Split::ALL {
+        let dataset = match images::open_split(&whole, split) {
+            Err(Error::Data(relata_data::Error::NoSuchSplit { .. })) => continue,
+            opened => opened?,
+        };
+        found = true;
+        let counter = Counter::new(split.name());
+        let report = relata_data::verify(&*dataset, |done, of| counter.at(done, of));
+        drop(counter);
+        for broken in &report.broken {
+            output::result(format!("broken: {}", reason(broken)));
+        }
+        output::result(format!("{name} {split}: {}", in_words(&report, dataset.fingerprint())));
+        (bad, all) = (bad + report.broken.len(), all + report.images);
+    }
+    if !found {
+        // It has no split at all: say why.
+        images::open_split(&whole, Split::Train)?;
+    }
+    if bad > 0 { Err(Error::BadImages { name, bad, images: all }) } else { Ok(()) }
+}
+
+fn reason(broken: &Broken) -> String {
+    let (text, mut cause) = (broken.reason.to_string(), std::error::Error::source(&broken.reason));
+    let mut text = if text.contains(&broken.source) { text } else { format!("{}: {text}", broken.source) };
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+fn in_words(report: &Report, fingerprint: &str) -> String {
+    let sides = |range: &Option<RangeInclusive<usize>>| match range {
+        Some(range) if range.start() == range.end() => range.start().to_string(),
+        Some(range) => format!("{}-{}", range.start(), range.end()),
+        None => "?".to_owned(),
+    };
+    let classes = match (report.per_class.len(), report.per_class.iter().map(|(_, count)| count)) {
+        (0, _) => "no labels".to_owned(),
+        (classes, counts) => {
+            let (least, most) = (counts.clone().min().unwrap_or(&0), counts.max().unwrap_or(&0));
+            format!("{classes} classes of {least}-{most} images")
+        }
+    };
+    format!(
+        "{} images, {} broken, {} x {} px, {classes}, fingerprint {fingerprint}",
+        report.images,
+        report.broken.len(),
+        sides(&report.width_px),
+        sides(&report.height_px)
+    )
+}
+
+fn preview(config: &Config, images: usize, out: &Path) -> Result<()> {
+    let dataset = images::open_split(&config.data, config.data.split)?;
+    let indices: Vec<usize> = (0..dataset.len().min(images.max(1))).collect();
+    let views = config.augment.views.min(picture::MAX_VIEWS);
+    let side_px = images::looks(config)?.side_px;
+    let png = picture::views_png(&*dataset, &indices, &config.augment, side_px, config.seed, views)?;
+    write_atomic(out, &png)?;
+    let words = picture::augmentation_in_words(&config.augment);
+    output::result(format!("{}: {} images, each with {views} views ({words})", shown(out), indices.len()));
+    Ok(())
+}

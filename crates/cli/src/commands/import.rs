@@ -1,0 +1,90 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use relata_artifact::{RunFolder, TensorRef};
+use relata_model::{BackboneInfo, Compute, TorchTensor, WeightFile, write_safetensors};
+
+use crate::config::Layer;
+use crate::log::shown;
+use crate::{Config, Result, network, output, provenance};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  relata import conv4.tar --backbone conv4 --data cifar10 --out model.safetensors
+  relata import resnet34.pth --backbone resnet34 --data stl10 --out runs/published
+  relata probe runs/published --data stl10 data.root=datasets
+
+The weights' tensors must have the reference's or torchvision's names; a prefix such as module. or backbone. is passed over.")]
+pub struct Arguments {
+    /// Weights of PyTorch (.pth, .pt, .tar) or safetensors
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Settings of model.*, data.* and augment.*, such as augment.side=96
+    #[arg(value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// conv4, resnet8, resnet32, resnet56, resnet18 or resnet34; our own files know it
+    #[arg(long, value_name = "NAME")]
+    backbone: Option<String>,
+    /// The stem of resnet18 and resnet34: imagenet or cifar
+    #[arg(long, value_name = "NAME")]
+    stem: Option<String>,
+    /// The data set that the weights were trained on: its side and normalisation go with them
+    #[arg(long, value_name = "NAME")]
+    data: Option<String>,
+    /// A file that ends in .safetensors, or a folder: a run that can be probed
+    #[arg(long, value_name = "PATH")]
+    out: PathBuf,
+    /// Replaces a run that is there
+    #[arg(long)]
+    overwrite: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let file = WeightFile::read(&arguments.file)?;
+    let own = file.backbone_info()?;
+    let config = Config::from_layers(&[Layer::from_settings(&settings(arguments, own.as_ref()))?])?;
+    config.validate()?;
+    let info = match own {
+        Some(info) if arguments.backbone.is_none() => info,
+        _ => network::info(&config)?,
+    };
+    let mut backbone = config.model.build(config.seed, Compute::new(1)?)?;
+    file.load_into(None, backbone.parameters_mut())?;
+    let tensors = backbone.parameters().torch_tensors();
+    if arguments.out.extension().is_some_and(|extension| extension == "safetensors") {
+        write_safetensors(&arguments.out, &tensors, &info.to_metadata())?;
+    } else {
+        write_run(&arguments.out, arguments.overwrite, &config, &info, &tensors)?;
+    }
+    output::result(format!("{}: {} tensors of {}", shown(&arguments.out), tensors.len(), info.architecture().describe()));
+    Ok(())
+}
+
+/// The options as settings; what the file itself says comes first, so that options win.
+fn settings(arguments: &Arguments, own: Option<&BackboneInfo>) -> Vec<String> {
+    let mut settings = Vec::new();
+    if let Some(BackboneInfo { kind, stem, side, mean, std }) = own {
+        settings.push(format!("model.backbone={}", kind.name()));
+        settings.push(format!("model.stem={}", stem.name()));
+        settings.push(format!("augment.side={side}"));
+        settings.push(format!("augment.mean={mean:?}"));
+        settings.push(format!("augment.std={std:?}"));
+    }
+    let options = [("model.backbone", &arguments.backbone), ("model.stem", &arguments.stem), ("data.dataset", &arguments.data)];
+    settings.extend(options.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?))));
+    settings.extend(arguments.settings.iter().cloned());
+    settings
+}
+
+fn write_run(out: &Path, overwrite: bool, config: &Config, info: &BackboneInfo, tensors: &[TorchTensor]) -> Result<()> {
+    let names: Vec<String> = tensors.iter().map(|tensor| format!("backbone.{}", tensor.name)).collect();
+    let tensor = |(name, tensor)| {
+        let (name, TorchTensor { shape, data, .. }): (&String, &TorchTensor) = (name, tensor);
+        TensorRef { name, shape, data }
+    };
+    let tensors: Vec<TensorRef<'_>> = names.iter().zip(tensors).map(tensor).collect();
+    let run = RunFolder::create(out, overwrite)?;
+    run.write_config(&config.to_toml())?;
+    run.write_provenance(&provenance::gather(config, &Compute::new(config.threads)?, Vec::new()))?;
+    Ok(run.save_checkpoint("last", &tensors, &info.to_metadata())?)
+}

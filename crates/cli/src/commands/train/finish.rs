@@ -1,0 +1,33 @@
+//! What follows training: scores beside random weights, the report, and a short table.
+
+use relata_artifact::RunFolder;
+use relata_probe::Protocol;
+
+use super::plan::Plan;
+use crate::evaluation::{Evaluation, LAST, score_table};
+use crate::log::{Log, shown};
+use crate::{Config, Result, output};
+
+/// Runs the probes that the run does not have yet for its weights (all of them where `redo` says so), and writes the report.
+pub(super) fn finish(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, redo: bool, report: bool) -> Result<()> {
+    if let Some(labelled) = &plan.labelled {
+        let evaluation = Evaluation { run, trained: config, config, checkpoint: LAST };
+        let mut missing: Vec<Protocol> = Vec::new();
+        for &protocol in &config.probe.protocols {
+            if redo || !evaluation.is_up_to_date(protocol)? {
+                missing.push(protocol);
+            }
+        }
+        if !missing.is_empty() {
+            evaluation.scores(&missing, labelled, &plan.compute, log)?;
+        }
+        let results = evaluation.results(&config.probe.protocols)?;
+        output::result(score_table(&results));
+    }
+    if report {
+        output::result(format!("report: {}", shown(&relata_report::write_report(run)?)));
+    } else {
+        output::result(format!("run: {}", shown(run.path())));
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Where a run starts from: a new folder, or one that is there.
+
+use std::path::{Path, PathBuf};
+
+use relata_artifact::{RunFolder, ViewGrid};
+
+use super::{Arguments, Given};
+use super::plan::Plan;
+use crate::log::{shown, utc};
+use crate::{Config, Error, Result, picture};
+
+/// Images in the picture of views.
+const PICTURED_IMAGES: usize = 6;
+
+/// A run that is about to be made or gone on with.
+pub(super) enum Start {
+    New { config: Config, out: PathBuf, overwrite: bool },
+    Resumed { config: Config, stored: Config, run: RunFolder },
+}
+
+impl Start {
+    /// Reads what there is and changes nothing.
+    pub(super) fn find(out: &Path, arguments: &Arguments, given: &Given) -> Result<Self> {
+        if arguments.resume && !died_before_its_configuration(out) {
+            let run = RunFolder::open(out)?;
+            let stored = Config::of_run(&run.config_path().display().to_string(), &run.config()?)?;
+            let config = stored.resumed_with(&given.settings)?;
+            return Ok(Self::Resumed { config, stored, run });
+        }
+        let config = Config::from_layers(&given.recipe.layers())?;
+        if out.join("config.toml").exists() && !arguments.overwrite && !arguments.dry_run {
+            // Before any data is opened; the folder itself refuses once more when it is made.
+            return Err(relata_artifact::Error::Exists { path: out.to_owned() }.into());
+        }
+        Ok(Self::New { config, out: out.to_owned(), overwrite: arguments.overwrite })
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        match self {
+            Self::New { config, .. } | Self::Resumed { config, .. } => config,
+        }
+    }
+
+    pub(super) fn resumes(&self) -> bool {
+        matches!(self, Self::Resumed { .. })
+    }
+
+    /// Whether the probes that the run has were asked for with other settings.
+    pub(super) fn probes_changed(&self) -> bool {
+        matches!(self, Self::Resumed { config, stored, .. } if config.probe != stored.probe)
+    }
+
+    /// `training runs/x`, for the log.
+    pub(super) fn deed(&self, run: &RunFolder) -> String {
+        let verb = if self.resumes() { "resuming" } else { "training" };
+        format!("{verb} {}", shown(run.path()))
+    }
+
+    /// Makes the folder with its configuration, provenance and picture of views; or opens it and takes note of the resume.
+    pub(super) fn open(&mut self, plan: &Plan) -> Result<RunFolder> {
+        match self {
+            Self::New { config, out, overwrite } => {
+                let run = RunFolder::create(out.as_path(), *overwrite)?;
+                run.write_config(&config.to_toml())?;
+                run.write_provenance(&plan.provenance(config))?;
+                write_views(&run, config, plan)?;
+                Ok(run)
+            }
+            Self::Resumed { config, stored, run } => {
+                run.remove_leftovers()?;
+                note_resume(run, config, plan)?;
+                if config != stored {
+                    run.write_config(&config.to_toml())?;
+                }
+                // A run that was killed in its first moments may lack it.
+                if run.views()?.is_none() {
+                    write_views(run, config, plan)?;
+                }
+                Ok(run.clone())
+            }
+        }
+    }
+}
+
+/// A folder that a process made and was killed in before it wrote a configuration: nothing there to go on with.
+fn died_before_its_configuration(out: &Path) -> bool {
+    let empty = |folder: PathBuf| std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+    out.is_dir() && !out.join("config.toml").exists() && empty(out.join("checkpoints"))
+}
+
+fn note_resume(run: &RunFolder, config: &Config, plan: &Plan) -> Result<()> {
+    let now = plan.provenance(config);
+    let mut provenance = run.provenance()?.unwrap_or_else(|| now.clone());
+    for data in &now.data {
+        let known = provenance.data.iter().find(|known| (&known.name, &known.split) == (&data.name, &data.split));
+        if let Some(known) = known.filter(|known| known.sha256 != data.sha256) {
+            let (name, split) = (data.name.clone(), data.split.clone());
+            return Err(Error::OtherData { name, split, expected: known.sha256.clone(), found: data.sha256.clone() });
+        }
+    }
+    let resumed = provenance.extra.entry("resumed_at").or_insert_with(|| "".into());
+    let before = resumed.as_str().filter(|text| !text.is_empty()).map(|text| format!("{text}, ")).unwrap_or_default();
+    *resumed = format!("{before}{}", utc(std::time::SystemTime::now())).into();
+    Ok(run.write_provenance(&provenance)?)
+}
+
+fn write_views(run: &RunFolder, config: &Config, plan: &Plan) -> Result<()> {
+    let images: Vec<usize> = (0..plan.dataset.len().min(PICTURED_IMAGES)).collect();
+    let views = config.augment.views.min(picture::MAX_VIEWS);
+    let side_px = plan.pipeline.side_px();
+    let png = picture::views_png(&*plan.dataset, &images, &config.augment, side_px, config.seed, views)?;
+    let captions = std::iter::once("original".to_owned()).chain((1..=views).map(|view| format!("view {view}")));
+    let grid = ViewGrid {
+        rows: images.len(),
+        columns: views + 1,
+        captions: captions.collect(),
+        augmentation: picture::augmentation_in_words(&config.augment),
+    };
+    Ok(run.write_views(&grid, &png)?)
+}

@@ -1,0 +1,136 @@
+mod finish;
+mod folder;
+mod plan;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use relata_artifact::RunFolder;
+use relata_train::{Outcome, Trainer};
+
+use crate::config::Recipe;
+use crate::log::{Log, shown};
+use crate::progress::TrainingProgress;
+use crate::{Config, Error, Result, interrupt, output};
+use folder::Start;
+use plan::Plan;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  relata train                                               shapes, in minutes: a first look
+  relata train configs/cifar10/conv4-relational.toml data.root=datasets
+  relata train data.dataset=folder data.path=photos augment.side=64 --out runs/photos
+  relata train --out runs/photos --resume train.epochs=100   go on, for longer
+
+Without a RECIPE, the data set shapes takes the built-in quick.toml, any other data set the defaults.
+Ctrl-C finishes the step and saves; a second one ends at once.")]
+pub struct Arguments {
+    /// A TOML file with settings, then settings that win over it, such as train.epochs=10 augment.jitter.hue=0.5
+    #[arg(value_name = "RECIPE | KEY=VALUE")]
+    recipe_and_settings: Vec<String>,
+    /// The run's folder; without it, runs/<dataset>-<backbone>-<method>-seed<seed>
+    #[arg(long, value_name = "RUN")]
+    out: Option<PathBuf>,
+    /// Goes on with the run where its last checkpoint left it; its configuration comes from its folder
+    #[arg(long, conflicts_with = "overwrite")]
+    resume: bool,
+    /// Replaces a run that is there
+    #[arg(long)]
+    overwrite: bool,
+    /// Prints the configuration and what the run would take, and stops
+    #[arg(long)]
+    dry_run: bool,
+    /// Writes no report at the end
+    #[arg(long)]
+    no_report: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let given = given(arguments)?;
+    let mut start = Start::find(&given.out, arguments, &given)?;
+    start.config().validate()?;
+    let plan = Plan::make(start.config())?;
+    if arguments.dry_run {
+        output::result(plan.in_words(start.config(), &given.out)?);
+        return Ok(());
+    }
+    let mut trainer = plan.trainer(start.config())?;
+    let run = start.open(&plan)?;
+    let log = Log::of_run(&run)?;
+    log.line(format!("{} (recipe: {})", start.deed(&run), given.recipe.name()));
+    log.line(plan.summary(start.config()));
+    if let Some(reason) = &plan.no_probes {
+        log.line(format!("no probes will follow: {reason}"));
+    }
+    if start.resumes() {
+        pick_up(&mut trainer, &run, &log)?;
+    }
+    train(&mut trainer, &run, &log, start.config())?;
+    drop(trainer);
+    finish::finish(&run, start.config(), &plan, &log, start.probes_changed(), !arguments.no_report)
+}
+
+/// What the arguments name.
+struct Given {
+    recipe: Recipe,
+    /// The settings of the command line alone.
+    settings: Vec<String>,
+    out: PathBuf,
+}
+
+fn given(arguments: &Arguments) -> Result<Given> {
+    let mut words = arguments.recipe_and_settings.clone();
+    let mut out = arguments.out.clone();
+    // `train --resume runs/x` reads well, so it works: no recipe is a folder.
+    let is_run = |word: &String| !word.contains('=') && Path::new(word).is_dir();
+    if let Some(at) = words.iter().position(is_run) {
+        if !arguments.resume || out.is_some() {
+            let word = &words[at];
+            return Err(Error::Usage(format!("{word} is a folder, expected a recipe; to go on with a run: relata train --resume {word}")));
+        }
+        out = Some(PathBuf::from(words.remove(at)));
+    }
+    let recipe = Recipe::from_arguments(&words)?;
+    let settings = words.into_iter().filter(|word| word.contains('=')).collect();
+    let out = match out {
+        Some(out) => out,
+        None => Path::new("runs").join(Config::from_layers(&recipe.layers())?.run_name()),
+    };
+    Ok(Given { recipe, settings, out })
+}
+
+fn pick_up(trainer: &mut Trainer, run: &RunFolder, log: &Log) -> Result<()> {
+    let found = trainer.resume(run)?;
+    log.line(match (found, trainer.is_finished()) {
+        (false, _) => "there is no checkpoint yet: starting from the first step".to_owned(),
+        (true, false) => format!("going on after step {}", trainer.steps()),
+        (true, true) => "training is finished already; for more, raise train.epochs".to_owned(),
+    });
+    Ok(())
+}
+
+fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config) -> Result<()> {
+    if trainer.is_finished() {
+        return Ok(());
+    }
+    let graceful = interrupt::Graceful::start();
+    let outcome = trainer.run(run, &mut TrainingProgress::new(log));
+    let pressed = interrupt::requested();
+    drop(graceful);
+    match outcome.inspect_err(|error| log.only_to_file(format!("error: {error}")))? {
+        Outcome::Stopped { step } => {
+            log.only_to_file(format!("interrupted after step {step}"));
+            Err(Error::Interrupted { step, resume: resume_command(run) })
+        }
+        // Ctrl-C in the very last step: all is trained, and the user wants no probes now.
+        Outcome::Finished { step } if pressed => Err(Error::Interrupted { step, resume: resume_command(run) }),
+        Outcome::Finished { step } => {
+            log.line(format!("trained: {} epochs, {step} steps", config.train.epochs));
+            Ok(())
+        }
+    }
+}
+
+fn resume_command(run: &RunFolder) -> String {
+    format!("relata train --resume {}", shown(run.path()))
+}

@@ -1,0 +1,148 @@
+//! All that a run needs, checked and in memory before its folder is made.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use relata_artifact::{DataFingerprint, Provenance};
+use relata_augment::{LoaderConfig, OnBadImage, Pipeline, ViewLoader};
+use relata_data::Dataset;
+use relata_model::{Compute, Executor, Mode, Network};
+use relata_train::{Setup, Trainer};
+
+use crate::evaluation::Labelled;
+use crate::log::shown;
+use crate::{Config, Error, Result, images, network, provenance};
+
+/// A run before its first step.
+pub(super) struct Plan {
+    pub(super) dataset: Arc<dyn Dataset>,
+    pub(super) pipeline: Pipeline,
+    pub(super) compute: Compute,
+    /// What the probes will work on.
+    pub(super) labelled: Option<Labelled>,
+    /// Why no probes follow, if none do.
+    pub(super) no_probes: Option<String>,
+    loader: ViewLoader,
+}
+
+impl Plan {
+    /// Opens the data and checks that everything fits. `config` is valid.
+    pub(super) fn make(config: &Config) -> Result<Self> {
+        let dataset = images::open_split(&config.data, config.data.split)?;
+        let (labelled, no_probes) = probes_of(config)?;
+        let pipeline = images::pipeline(config)?;
+        let compute = Compute::new(config.threads)?;
+        let loader = LoaderConfig {
+            batch_size: config.train.batch_size,
+            views: config.augment.views,
+            workers: config.train.workers(compute.threads()),
+            prefetch: config.train.prefetch,
+            seed: config.seed,
+            on_bad_image: match config.data.on_bad_image {
+                relata_data::OnBadImage::Error => OnBadImage::Error,
+                relata_data::OnBadImage::Skip => OnBadImage::Skip,
+            },
+            ..LoaderConfig::default()
+        };
+        if dataset.len() < 2 {
+            return Err(Error::Train(relata_train::Error::TooFewImages { images: dataset.len() }));
+        }
+        let loader = ViewLoader::new(Arc::clone(&dataset), pipeline.clone(), loader)?;
+        Ok(Self { dataset, pipeline, compute, labelled, no_probes, loader })
+    }
+
+    /// The trainer, before its first step.
+    pub(super) fn trainer(&self, config: &Config) -> Result<Trainer> {
+        let setup = Setup {
+            backbone: config.model.build(config.seed, self.compute.clone())?,
+            loader: self.loader.clone(),
+            method: config.method.clone(),
+            config: config.train.clone(),
+            seed: config.seed,
+            compute: self.compute.clone(),
+            info: network::info(config)?.to_metadata(),
+        };
+        Ok(Trainer::new(setup)?)
+    }
+
+    /// Where the run comes from.
+    pub(super) fn provenance(&self, config: &Config) -> Provenance {
+        let name = images::name(&config.data);
+        let fingerprint = |split: &str, dataset: &dyn Dataset| provenance::fingerprint(&name, split, dataset);
+        let own = config.data.split.name();
+        let mut data: Vec<DataFingerprint> = vec![fingerprint(own, &*self.dataset)];
+        if let Some(Labelled { train, test }) = &self.labelled {
+            let others = [("train", train), ("test", test)].into_iter().filter(|(split, _)| *split != own);
+            data.extend(others.map(|(split, dataset)| fingerprint(split, &**dataset)));
+        }
+        provenance::gather(config, &self.compute, data)
+    }
+
+    /// One line: what is trained on what.
+    pub(super) fn summary(&self, config: &Config) -> String {
+        let (images, views, side) = (self.dataset.len(), config.augment.views, self.pipeline.side_px());
+        let (backbone, epochs) = (config.model.architecture().describe(), config.train.epochs);
+        let (threads, isa) = (self.compute.threads(), self.compute.isa());
+        format!(
+            "{backbone} on {images} images of {}, {views} views of {side} px each, {epochs} epochs, {threads} threads ({isa})",
+            images::name(&config.data)
+        )
+    }
+
+    /// The configuration, and what the run would take.
+    pub(super) fn in_words(&self, config: &Config, out: &Path) -> Result<String> {
+        let batches = self.loader.batches_per_epoch();
+        let rows = config.train.batch_size.min(self.dataset.len()) * config.augment.views;
+        let side = self.pipeline.side_px();
+        let architecture = config.model.architecture();
+        let mut network = Network::new(architecture.clone(), config.seed, self.compute.clone());
+        let activations = match config.model.executor {
+            Executor::Fused => {
+                network.prepare(rows, side, side, Mode::Train)?;
+                bytes(network.plan_bytes())
+            }
+            Executor::Candle => "as candle needs it".to_owned(),
+        };
+        let probes = match (&self.no_probes, &self.labelled) {
+            (None, Some(Labelled { train, test })) => format!("fitted on {} images, scored on {}", train.len(), test.len()),
+            (reason, _) => reason.clone().unwrap_or_default(),
+        };
+        let rows = [
+            ("run folder", shown(out)),
+            ("images", format!("{} of {} ({})", self.dataset.len(), images::name(&config.data), config.data.split)),
+            ("steps", format!("{batches} an epoch, {} in all", batches as u64 * u64::from(config.train.epochs))),
+            ("rows a step", format!("{rows} views of {side} x {side} px")),
+            ("backbone", format!("{}, {} parameters, features of {}", architecture.describe(), network_len(&network), architecture.width)),
+            ("backbone's memory", activations),
+            ("loader's memory", bytes(self.loader.config().bytes(side))),
+            ("threads", format!("{} ({}), {} for views", self.compute.threads(), self.compute.isa(), self.loader.config().workers)),
+            ("probes", probes),
+        ];
+        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let lines = rows.map(|(name, value)| format!("# {name:<width$}  {value}"));
+        Ok(format!("{}\n\n{}", lines.join("\n"), config.to_toml().trim_end()))
+    }
+}
+
+fn probes_of(config: &Config) -> Result<(Option<Labelled>, Option<String>)> {
+    if !config.probe.after_train {
+        return Ok((None, Some("probe.after_train is false".to_owned())));
+    }
+    match images::labelled(&config.data) {
+        Ok(Some(labelled)) => Ok((Some(labelled), None)),
+        Ok(None) => Ok((None, Some("the images have no labels".to_owned()))),
+        // Images to learn from are there; that none are held back for scores is no reason not to learn from them.
+        Err(Error::Data(error @ relata_data::Error::NoSuchSplit { .. })) => Ok((None, Some(error.to_string()))),
+        Err(error) => Err(error),
+    }
+}
+
+fn network_len(network: &Network) -> usize {
+    relata_model::Backbone::parameters(network).len()
+}
+
+fn bytes(bytes: usize) -> String {
+    const MIB: f64 = 1024.0 * 1024.0;
+    let mib = bytes as f64 / MIB;
+    if mib >= 1024.0 { format!("{:.1} GiB", mib / 1024.0) } else { format!("{mib:.1} MiB") }
+}

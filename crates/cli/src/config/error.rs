@@ -1,0 +1,91 @@
+use std::path::PathBuf;
+
+/// What can be wrong with a configuration. Everything here is the user's turn: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A recipe that cannot be read.
+    #[error("cannot read recipe {}{}", path.display(), crate::words::or_did_you_mean(nearest))]
+    Recipe {
+        /// The file.
+        path: PathBuf,
+        /// Recipes of a similar name.
+        nearest: Vec<String>,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// A recipe that is no TOML.
+    #[error("{origin} is not valid TOML")]
+    Toml {
+        /// The file.
+        origin: String,
+        /// The parser's reason, with the line.
+        source: Box<toml::de::Error>,
+    },
+    /// An argument that is no `key=value`.
+    #[error("{argument:?} is no setting: write key=value, as in train.epochs=10")]
+    NoSetting {
+        /// The argument.
+        argument: String,
+    },
+    /// A key that no setting has.
+    #[error("unknown key {key:?} in {origin}{}", crate::words::did_you_mean(nearest.as_deref()))]
+    UnknownKey {
+        /// The dotted key.
+        key: String,
+        /// The file, or the command line.
+        origin: String,
+        /// The dotted key most like it, if any is.
+        nearest: Option<String>,
+    },
+    /// A value of another type than the setting's.
+    #[error("{key} in {origin} is {got}: expected {expected}")]
+    Type {
+        /// The dotted key.
+        key: String,
+        /// The file, or the command line.
+        origin: String,
+        /// What the setting takes.
+        expected: String,
+        /// What was given, in words.
+        got: String,
+    },
+    /// A value of the right type that the setting does not know.
+    #[error("{key} = {value} in {origin} is not allowed: {reason}")]
+    Value {
+        /// The dotted key.
+        key: String,
+        /// The value as it was written.
+        value: String,
+        /// The file, or the command line.
+        origin: String,
+        /// Why, and what would be allowed.
+        reason: String,
+    },
+    /// A setting outside its range, found once all layers were joined.
+    #[error("{key} = {value} is not allowed: expected {allowed}")]
+    Range {
+        /// The dotted key.
+        key: String,
+        /// The value.
+        value: String,
+        /// What would be allowed.
+        allowed: &'static str,
+    },
+    /// `--resume` with a setting that would make it another run.
+    #[error(
+        "{key} = {given} differs from the run's {stored}: a resumed run may change only {}; train a new run (--out) instead",
+        super::CHANGEABLE_ON_RESUME.join(", ")
+    )]
+    Resume {
+        /// The dotted key.
+        key: String,
+        /// The value asked for.
+        given: String,
+        /// The value in the run's config.toml.
+        stored: String,
+    },
+}
+
+/// The module's result.
+pub(crate) type Result<T, E = ConfigError> = std::result::Result<T, E>;

@@ -1,0 +1,181 @@
+//! Everything a run can be told: a recipe (TOML) laid over the defaults, `key=value` arguments laid over both.
+
+mod error;
+mod layers;
+mod recipe;
+#[cfg(test)]
+mod tests;
+
+pub use error::ConfigError;
+use error::Result;
+
+use relata_augment::PipelineConfig;
+use relata_data::DataConfig;
+use relata_model::ModelConfig;
+use relata_probe::ProbeConfig;
+use relata_train::{MethodConfig, TrainConfig};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+pub(crate) use layers::{COMMAND_LINE, Layer};
+pub(crate) use recipe::Recipe;
+use layers::{insert, merge, value_at};
+
+/// What `--resume` may change: nothing of it changes what was trained so far.
+pub(crate) const CHANGEABLE_ON_RESUME: [&str; 4] = ["train.epochs", "threads", "data.root", "probe.*"];
+
+/// A run's whole configuration, as `config.toml` in its folder holds it. The defaults are the paper's relational method with
+/// the small settings of the reference's notebook; each section's own documentation names its sources.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The one seed of the run: weights, order of images, views. Default 1, the paper's first.
+    pub seed: u64,
+    /// `auto`, `cpu`, `cuda` or `cuda:1`. Default auto.
+    pub device: String,
+    /// Compute threads; 0 (the default): as many as the machine has. Changes no result.
+    pub threads: usize,
+    /// Which images.
+    pub data: DataConfig,
+    /// What views of them.
+    pub augment: PipelineConfig,
+    /// What net.
+    pub model: ModelConfig,
+    /// Trained how.
+    pub method: MethodConfig,
+    /// For how long.
+    pub train: TrainConfig,
+    /// And evaluated how.
+    pub probe: ProbeConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            device: "auto".to_owned(),
+            threads: 0,
+            data: DataConfig::default(),
+            augment: PipelineConfig::default(),
+            model: ModelConfig::default(),
+            method: MethodConfig::default(),
+            train: TrainConfig::default(),
+            probe: ProbeConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Joins layers, the later over the earlier, all over the defaults. Ranges are not checked yet: see [`Config::validate`].
+    pub(crate) fn from_layers(layers: &[Layer]) -> Result<Self> {
+        let defaults = Self::default().to_table();
+        let mut table = defaults.clone();
+        for layer in layers {
+            layer.check(&defaults)?;
+            merge(&mut table, &layer.table);
+        }
+        Value::Table(table).try_into().map_err(|error| culprit(layers, &defaults, &error))
+    }
+
+    /// The configuration of an existing run, from the text of its `config.toml`.
+    pub(crate) fn of_run(origin: &str, text: &str) -> Result<Self> {
+        Self::from_layers(&[Layer::parse(origin, text)?])
+    }
+
+    /// The same with `settings` (`key=value`) laid over it.
+    pub(crate) fn changed_by(&self, settings: &[String]) -> Result<Self> {
+        Self::from_layers(&[self.as_layer(), Layer::from_settings(settings)?])
+    }
+
+    /// The same with `settings` changed; for a resumed run, which may change little.
+    ///
+    /// # Errors
+    /// [`ConfigError::Resume`] for a setting that would make it another run; the same value as before is no change.
+    pub(crate) fn resumed_with(&self, settings: &[String]) -> Result<Self> {
+        let changed = self.changed_by(settings)?;
+        let (stored, new) = (self.to_table(), changed.to_table());
+        for (key, value) in Layer::from_settings(settings)?.settings() {
+            let (before, after) = (value_at(&stored, &key), value_at(&new, &key));
+            if before != after && !changeable(&key) {
+                let stored = before.map_or_else(|| "absence".to_owned(), Value::to_string);
+                return Err(ConfigError::Resume { key, given: value.to_string(), stored });
+            }
+        }
+        Ok(changed)
+    }
+
+    /// As a table of TOML, every default written out.
+    pub(crate) fn to_table(&self) -> Table {
+        Table::try_from(self).expect("a configuration holds nothing but what TOML knows")
+    }
+
+    fn as_layer(&self) -> Layer {
+        Layer { origin: "the run's configuration".to_owned(), table: self.to_table() }
+    }
+
+    /// As the text of a `config.toml`.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a configuration holds nothing but what TOML knows")
+    }
+
+    /// Checks every setting against its range, before any work.
+    ///
+    /// # Errors
+    /// The first setting that lies outside, with key, value and what would be allowed.
+    pub fn validate(&self) -> crate::Result<()> {
+        self.check_device()?;
+        if self.threads > 1024 {
+            let (key, value) = ("threads".to_owned(), self.threads.to_string());
+            return Err(ConfigError::Range { key, value, allowed: "0 (all) to 1024" }.into());
+        }
+        relata_data::entry(&self.data.dataset)?;
+        self.augment.validate()?;
+        self.method.validate(self.augment.views)?;
+        self.train.validate()?;
+        self.probe.validate()?;
+        Ok(())
+    }
+
+    /// `dataset-backbone-method-seedN`: a run's default name.
+    #[must_use]
+    pub fn run_name(&self) -> String {
+        let table = self.to_table();
+        let word = |key| value_at(&table, key).and_then(Value::as_str).unwrap_or("run").to_owned();
+        format!("{}-{}-{}-seed{}", word("data.dataset"), word("model.backbone"), word("method.kind"), self.seed)
+    }
+
+    fn check_device(&self) -> Result<()> {
+        let (key, value) = ("device".to_owned(), format!("{:?}", self.device));
+        let number = self.device.strip_prefix("cuda:").map(str::parse::<usize>);
+        let allowed = match self.device.as_str() {
+            "auto" | "cpu" => return Ok(()),
+            "cuda" => "auto or cpu: this build has no CUDA",
+            _ if matches!(number, Some(Ok(_))) => "auto or cpu: this build has no CUDA",
+            _ => "auto, cpu, cuda or cuda:N",
+        };
+        Err(ConfigError::Range { key, value, allowed })
+    }
+}
+
+fn changeable(key: &str) -> bool {
+    let fits = |pattern: &str| pattern.strip_suffix('*').map_or(key == pattern, |section| key.starts_with(section));
+    CHANGEABLE_ON_RESUME.iter().any(|pattern| fits(pattern))
+}
+
+/// Which setting of which layer the types refused: the one that they refuse alone, over the defaults.
+fn culprit(layers: &[Layer], defaults: &Table, whole: &toml::de::Error) -> ConfigError {
+    for layer in layers {
+        for (key, value) in layer.settings() {
+            let mut table = defaults.clone();
+            let path: Vec<&str> = key.split('.').collect();
+            let _ = insert(&mut table, &path, value.clone());
+            if let Err(error) = Value::Table(table).try_into::<Config>() {
+                let reason = error.message().to_owned();
+                return ConfigError::Value { key, value: value.to_string(), origin: layer.origin.clone(), reason };
+            }
+        }
+    }
+    let (key, value) = ("the configuration".to_owned(), String::new());
+    ConfigError::Value { key, value, origin: COMMAND_LINE.to_owned(), reason: whole.message().to_owned() }
+}

@@ -1,0 +1,81 @@
+//! Where a run's settings start from: a file, or the recipe that is built in.
+
+use std::path::{Path, PathBuf};
+
+use super::{ConfigError, Layer, Result};
+use crate::words::nearest;
+
+/// The default run, embedded so that the command works without a checkout.
+const QUICK: &str = include_str!("../../../../configs/quick.toml");
+/// What it is called in messages.
+const QUICK_NAME: &str = "quick.toml (built in)";
+
+/// What `train [RECIPE] [key=value ...]` was given.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Recipe {
+    /// The recipe's settings; none where the defaults are taken as they are.
+    pub(crate) file: Option<Layer>,
+    /// The command line's.
+    pub(crate) settings: Layer,
+}
+
+impl Recipe {
+    /// Sorts arguments into a recipe and settings. Without a recipe, `shapes` takes the built-in one; any other data set
+    /// takes the defaults, since colours made useless are a lesson of `shapes` and of nothing else.
+    pub(crate) fn from_arguments(arguments: &[String]) -> Result<Self> {
+        let (settings, recipes): (Vec<_>, Vec<_>) = arguments.iter().cloned().partition(|argument| argument.contains('='));
+        let settings = Layer::from_settings(&settings)?;
+        let file = match recipes.as_slice() {
+            [] if shapes(&settings) => Some(Layer::parse(QUICK_NAME, QUICK)?),
+            [] => None,
+            [path] => Some(read(Path::new(path))?),
+            [_, argument, ..] => return Err(ConfigError::NoSetting { argument: argument.clone() }),
+        };
+        Ok(Self { file, settings })
+    }
+
+    /// The recipe's name for messages.
+    pub(crate) fn name(&self) -> &str {
+        self.file.as_ref().map_or("none: the defaults", |layer| &layer.origin)
+    }
+
+    /// In the order in which they are laid over the defaults.
+    pub(crate) fn layers(&self) -> Vec<Layer> {
+        self.file.iter().chain([&self.settings]).cloned().collect()
+    }
+}
+
+fn shapes(settings: &Layer) -> bool {
+    let data = settings.table.get("data").and_then(|data| data.get("dataset"));
+    data.is_none_or(|dataset| dataset.as_str() == Some("shapes"))
+}
+
+fn read(path: &Path) -> Result<Layer> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Layer::parse(&path.display().to_string(), &text),
+        Err(source) => Err(ConfigError::Recipe { path: path.to_owned(), nearest: recipes_like(path), source }),
+    }
+}
+
+/// The most similar recipe in the folder asked for or in `configs`, if any is similar.
+fn recipes_like(path: &Path) -> Vec<String> {
+    let mut recipes = Vec::new();
+    let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    for folder in beside.into_iter().chain([Path::new("configs")]) {
+        collect(folder, 2, &mut recipes);
+    }
+    let names: Vec<String> = recipes.iter().map(|recipe| recipe.display().to_string()).collect();
+    nearest(&path.display().to_string(), names.iter().map(String::as_str)).map(str::to_owned).into_iter().collect()
+}
+
+fn collect(folder: &Path, depth: usize, recipes: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            recipes.push(path);
+        } else if depth > 0 && path.is_dir() {
+            collect(&path, depth - 1, recipes);
+        }
+    }
+    recipes.sort();
+}

@@ -1,0 +1,190 @@
+use std::path::PathBuf;
+
+use crate::ConfigError;
+
+/// Everything that can end a command, with an exit code and a word on what to do next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data cannot be read.
+    #[error(transparent)]
+    Data(#[from] relata_data::Error),
+    /// Views cannot be made.
+    #[error(transparent)]
+    Augment(#[from] relata_augment::Error),
+    /// The model, or a weight file, does not fit.
+    #[error(transparent)]
+    Model(#[from] relata_model::Error),
+    /// Training failed.
+    #[error(transparent)]
+    Train(#[from] relata_train::Error),
+    /// A probe failed.
+    #[error(transparent)]
+    Probe(#[from] relata_probe::Error),
+    /// The run folder cannot be read or written.
+    #[error(transparent)]
+    Artifact(#[from] relata_artifact::Error),
+    /// The report cannot be made.
+    #[error(transparent)]
+    Report(#[from] relata_report::Error),
+    /// A picture cannot be put together.
+    #[error("cannot write a picture as PNG")]
+    Picture(#[source] image::ImageError),
+    /// Arguments that do not go together.
+    #[error("{0}")]
+    Usage(String),
+    /// A run folder without the checkpoint asked for.
+    #[error("{} has no checkpoint {name:?}{}", run.display(), there_are(known))]
+    NoCheckpoint {
+        /// The run.
+        run: PathBuf,
+        /// The checkpoint asked for.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// A resumed run whose images are no longer those that it was trained on.
+    #[error("the {split} images of {name} have fingerprint {found}, but the run was trained on {expected}")]
+    OtherData {
+        /// The data set.
+        name: String,
+        /// Its split.
+        split: String,
+        /// The fingerprint in provenance.json.
+        expected: String,
+        /// The fingerprint now.
+        found: String,
+    },
+    /// A data set of which some images cannot be read.
+    #[error("{bad} of {images} images of {name} are broken; they are listed above")]
+    BadImages {
+        /// The data set and split.
+        name: String,
+        /// How many are broken.
+        bad: usize,
+        /// How many there are.
+        images: usize,
+    },
+    /// The user pressed Ctrl-C, and everything is saved.
+    #[error("interrupted after step {step}; everything is saved")]
+    Interrupted {
+        /// Steps since the run began.
+        step: u64,
+        /// The command that goes on.
+        resume: String,
+    },
+}
+
+/// The crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Something failed on the way.
+const FAILURE: u8 = 1;
+/// The request itself was wrong: arguments, configuration, the name of a run.
+const USAGE: u8 = 2;
+
+impl Error {
+    /// 1 for a failure, 2 for a wrong request (arguments or configuration), 130 for Ctrl-C.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Usage(_) | Self::NoCheckpoint { .. } => USAGE,
+            Self::Interrupted { .. } => crate::interrupt::EXIT_CODE,
+            Self::Data(error) => data_code(error),
+            Self::Augment(error) => augment_code(error),
+            Self::Model(_) | Self::Report(_) | Self::Picture(_) | Self::OtherData { .. } | Self::BadImages { .. } => FAILURE,
+            Self::Train(error) => match error {
+                relata_train::Error::Setting { .. } => USAGE,
+                relata_train::Error::Augment(error) => augment_code(error),
+                relata_train::Error::Artifact(error) => artifact_code(error),
+                _ => FAILURE,
+            },
+            Self::Probe(error) => match error {
+                relata_probe::Error::Setting { .. }
+                | relata_probe::Error::UnknownProtocol { .. }
+                | relata_probe::Error::Unlabelled { .. }
+                | relata_probe::Error::UnknownFormat { .. } => USAGE,
+                relata_probe::Error::Images(error) => augment_code(error),
+                relata_probe::Error::Artifact(error) => artifact_code(error),
+                _ => FAILURE,
+            },
+            Self::Artifact(error) => artifact_code(error),
+        }
+    }
+
+    /// What to do next, where the message does not say it.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Config(ConfigError::UnknownKey { .. } | ConfigError::Type { .. } | ConfigError::Value { .. }) => {
+                "relata train --dry-run prints every setting with its value"
+            }
+            Self::Config(ConfigError::NoSetting { .. }) => "relata train --help shows the arguments and an example",
+            Self::Interrupted { resume, .. } => return Some(format!("go on with: {resume}")),
+            Self::OtherData { .. } => "point data.root at the data that the run was trained on, or train a new run (--out)",
+            Self::Data(relata_data::Error::BrokenImage { .. }) | Self::BadImages { .. } => BROKEN,
+            Self::Train(relata_train::Error::Augment(relata_augment::Error::Image { .. }))
+            | Self::Probe(relata_probe::Error::Images(relata_augment::Error::Image { .. })) => BROKEN,
+            Self::Model(relata_model::Error::Weights { .. }) | Self::Train(relata_train::Error::Model(_)) => {
+                "model.backbone and model.stem must be those that the weights were trained with"
+            }
+            _ => return self.disk_help(),
+        };
+        Some(help.to_owned())
+    }
+
+    fn disk_help(&self) -> Option<String> {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if let Some(io) = error.downcast_ref::<std::io::Error>() {
+                return match io.kind() {
+                    std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                        Some("free some space; a run that was under way goes on with --resume".to_owned())
+                    }
+                    std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                        Some("choose a place that can be written to with --out".to_owned())
+                    }
+                    _ => None,
+                };
+            }
+            cause = error.source();
+        }
+        None
+    }
+}
+
+const BROKEN: &str = "relata data verify lists every broken image; data.on_bad_image=skip leaves them out and counts them";
+
+fn data_code(error: &relata_data::Error) -> u8 {
+    use relata_data::Error as Data;
+    match error {
+        Data::Setting { .. }
+        | Data::UnknownDataset { .. }
+        | Data::NotReadable { .. }
+        | Data::NoSuchSplit { .. }
+        | Data::Missing { .. } => USAGE,
+        _ => FAILURE,
+    }
+}
+
+fn augment_code(error: &relata_augment::Error) -> u8 {
+    match error {
+        relata_augment::Error::Setting { .. } => USAGE,
+        relata_augment::Error::Image { source, .. } => data_code(source),
+        _ => FAILURE,
+    }
+}
+
+fn artifact_code(error: &relata_artifact::Error) -> u8 {
+    match error.kind() {
+        relata_artifact::ErrorKind::Usage => USAGE,
+        relata_artifact::ErrorKind::Failure => FAILURE,
+    }
+}
+
+fn there_are(known: &[String]) -> String {
+    if known.is_empty() { ": it has none yet, go on with the training".to_owned() } else { format!(": it has {}", known.join(", ")) }
+}

@@ -1,0 +1,152 @@
+//! Scores of a frozen backbone, each beside the score of the same net with random weights.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use relata_artifact::{ProbeResult, RunFolder, read_checkpoint_metadata};
+use relata_augment::Pipeline;
+use relata_data::{Dataset, Split};
+use relata_model::{Backbone, Compute};
+use relata_probe::{Features, Protocol, Scored, evaluate, extract};
+use serde_json::Value;
+
+use crate::log::Log;
+use crate::progress::{Counter, duration};
+use crate::{Config, Result, images, network, output};
+
+/// What is to be scored.
+pub(crate) struct Evaluation<'a> {
+    pub(crate) run: &'a RunFolder,
+    /// The run's own configuration.
+    pub(crate) trained: &'a Config,
+    /// The same, with data and probe settings as asked for.
+    pub(crate) config: &'a Config,
+    pub(crate) checkpoint: &'a str,
+}
+
+/// Images to fit a probe on, and images to score it on.
+pub(crate) struct Labelled {
+    pub(crate) train: Arc<dyn Dataset>,
+    pub(crate) test: Arc<dyn Dataset>,
+}
+
+/// Features of both, by one backbone.
+struct Pair {
+    train: Features,
+    test: Features,
+}
+
+impl Evaluation<'_> {
+    /// The labelled splits; `None` where the data set has no labels.
+    pub(crate) fn labelled(&self) -> Result<Option<Labelled>> {
+        images::labelled(&self.config.data)
+    }
+
+    /// Runs the protocols and writes their results, and for the run's own data a sample of features.
+    pub(crate) fn scores(
+        &self,
+        protocols: &[Protocol],
+        labelled: &Labelled,
+        compute: &Compute,
+        log: &Log,
+    ) -> Result<Vec<ProbeResult>> {
+        let start = Instant::now();
+        let mut loaded = network::load(self.run, self.trained, self.checkpoint, compute.clone())?;
+        let trained = self.features("features", &mut *loaded.backbone, &loaded.pipeline, labelled)?;
+        let mut untrained = self.trained.model.build(self.trained.seed, compute.clone())?;
+        let random = self.features("features of random weights", &mut *untrained, &loaded.pipeline, labelled)?;
+        let extraction_s = start.elapsed().as_secs_f64();
+        log.line(format!(
+            "features of {} and {} images in {}",
+            labelled.train.len(),
+            labelled.test.len(),
+            duration(extraction_s)
+        ));
+        let (data, step) = (&self.config.data, self.step()?);
+        let scored = Scored {
+            data: images::name(data),
+            split: Split::Test.name().to_owned(),
+            checkpoint: self.checkpoint.to_owned(),
+        };
+        let mut results = Vec::new();
+        for &protocol in protocols {
+            let start = Instant::now();
+            let score = evaluate(protocol, &self.config.probe, &trained.train, &trained.test, compute)?;
+            let lower_bound = evaluate(protocol, &self.config.probe, &random.train, &random.test, compute)?;
+            let seconds = start.elapsed().as_secs_f64() + extraction_s;
+            let mut result = score.result(&scored, Some(&lower_bound), seconds)?;
+            result.settings.extend(step.clone().map(|step| (STEP.to_owned(), step)));
+            self.run.write_probe(&self.result_name(protocol), &result)?;
+            log.only_to_file(format!("{protocol}: {:.2} %, random weights {:.2} %", score.accuracy_pct, lower_bound.accuracy_pct));
+            results.push(result);
+        }
+        if self.is_the_runs_own() {
+            self.run.write_feature_sample(&relata_probe::feature_sample(&trained.test, SAMPLE_ROWS)?)?;
+        }
+        Ok(results)
+    }
+
+    /// Whether `protocol`'s result is there already, and of the weights as they are now.
+    pub(crate) fn is_up_to_date(&self, protocol: Protocol) -> Result<bool> {
+        let step = self.step()?;
+        let up_to_date = |result: &ProbeResult| result.settings.get(STEP) == step.as_ref();
+        Ok(self.results(&[protocol])?.first().is_some_and(up_to_date))
+    }
+
+    /// The results that are there, in the order of `protocols`.
+    pub(crate) fn results(&self, protocols: &[Protocol]) -> Result<Vec<ProbeResult>> {
+        let mut all: BTreeMap<String, ProbeResult> = self.run.probes()?.into_iter().collect();
+        Ok(protocols.iter().filter_map(|protocol| all.remove(&self.result_name(*protocol))).collect())
+    }
+
+    /// Steps that the checkpoint was trained for; `None` for weights from elsewhere.
+    fn step(&self) -> Result<Option<Value>> {
+        let metadata = read_checkpoint_metadata(&self.run.checkpoint_path(self.checkpoint)?)?;
+        Ok(metadata.get("train.step").and_then(|step| step.parse::<u64>().ok()).map(Value::from))
+    }
+
+    fn features(&self, what: &str, backbone: &mut dyn Backbone, pipeline: &Pipeline, labelled: &Labelled) -> Result<Pair> {
+        let options = self.config.probe.extract_options();
+        let counter = Counter::new(what);
+        let mut of = |dataset: &Arc<dyn Dataset>| {
+            extract(backbone, Arc::clone(dataset), pipeline, &options, &mut |done, all| counter.at(done, all))
+        };
+        Ok(Pair { train: of(&labelled.train)?, test: of(&labelled.test)? })
+    }
+
+    /// `linear`; with the data set or the checkpoint behind it where they are not the run's own and last.
+    fn result_name(&self, protocol: Protocol) -> String {
+        let mut name = protocol.name().to_owned();
+        let (data, own) = (images::name(&self.config.data), images::name(&self.trained.data));
+        if data != own {
+            name.push_str(&format!("-{data}"));
+        }
+        if self.checkpoint != LAST {
+            name.push_str(&format!("-{}", self.checkpoint));
+        }
+        name
+    }
+
+    fn is_the_runs_own(&self) -> bool {
+        self.checkpoint == LAST && images::name(&self.config.data) == images::name(&self.trained.data)
+    }
+}
+
+/// The newest checkpoint.
+pub(crate) const LAST: &str = "last";
+/// Among a result's settings: the step after which the weights were taken, so that a longer training is seen.
+const STEP: &str = "step";
+/// Points in the report's picture of features.
+const SAMPLE_ROWS: usize = 900;
+
+/// A short table: protocol, accuracy, random weights, difference.
+pub(crate) fn score_table(results: &[ProbeResult]) -> String {
+    let mut rows = vec![["protocol", "accuracy", "random weights", "difference"].map(str::to_owned).to_vec()];
+    for result in results {
+        let random = result.baseline_random_pct.map_or_else(String::new, |pct| format!("{pct:.2} %"));
+        let gain = result.gain_points().map_or_else(String::new, |points| format!("{points:+.2}"));
+        rows.push(vec![result.protocol.clone(), format!("{:.2} %", result.accuracy_pct), random, gain]);
+    }
+    output::table(&rows)
+}

@@ -1,0 +1,77 @@
+//! Which images, and how they are prepared: the configuration's words turned into data sets and pipelines.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use relata_augment::Pipeline;
+use relata_data::{DataConfig, Dataset, Entry, Split, catalogue, entry};
+
+use crate::config::ConfigError;
+use crate::evaluation::Labelled;
+use crate::{Config, Error, Result};
+
+/// Side and normalisation of a run's views.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Looks {
+    pub(crate) side_px: usize,
+    pub(crate) mean: [f32; 3],
+    pub(crate) std: [f32; 3],
+}
+
+/// Opens a split.
+///
+/// # Errors
+/// The data set's own, with the full key where a setting is to blame.
+pub(crate) fn open_split(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+    relata_data::open(config, split).map_err(with_full_key)
+}
+
+/// The splits that probes work on; `None` where the images have no labels.
+///
+/// # Errors
+/// As [`open_split`], a data set without a test split among them.
+pub(crate) fn labelled(config: &DataConfig) -> Result<Option<Labelled>> {
+    let train = open_split(config, Split::Train)?;
+    if train.label(0).is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Labelled { train, test: open_split(config, Split::Test)? }))
+}
+
+/// Side and normalisation: the configuration's own, else the data set's.
+pub(crate) fn looks(config: &Config) -> Result<Looks> {
+    let Entry { side_px, statistics, .. } = entry(&config.data.dataset)?;
+    let side_px = if config.augment.side == 0 { *side_px } else { config.augment.side };
+    let own = |values: &[f64], known| <[f64; 3]>::try_from(values).map_or(known, |own| own.map(|value| value as f32));
+    Ok(Looks { side_px, mean: own(&config.augment.mean, statistics.mean), std: own(&config.augment.std, statistics.std) })
+}
+
+/// The pipeline that makes training's views.
+pub(crate) fn pipeline(config: &Config) -> Result<Pipeline> {
+    let Looks { side_px, mean, std } = looks(config)?;
+    Ok(Pipeline::new(&config.augment, side_px, mean, std)?)
+}
+
+/// The data set's name for records; a folder is called by its own name.
+pub(crate) fn name(config: &DataConfig) -> String {
+    let folder = Path::new(&config.path).file_name().filter(|_| config.dataset == "folder");
+    folder.map_or_else(|| config.dataset.clone(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The data sets there are, as a table.
+pub(crate) fn list() -> String {
+    let row = |entry: &Entry| {
+        let about = if entry.is_readable() { entry.about.to_owned() } else { format!("{} (not readable yet)", entry.about) };
+        format!("{:<14} {about}", entry.name)
+    };
+    catalogue().iter().map(row).collect::<Vec<_>>().join("\n")
+}
+
+fn with_full_key(error: relata_data::Error) -> Error {
+    match error {
+        relata_data::Error::Setting { key, value, allowed } => {
+            ConfigError::Range { key: format!("data.{key}"), value, allowed }.into()
+        }
+        other => other.into(),
+    }
+}

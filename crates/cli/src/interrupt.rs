@@ -1,0 +1,52 @@
+//! Ctrl-C (and SIGTERM, SIGHUP): the first finishes the step and saves, the second ends the process at once.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::output;
+
+/// What the shell expects of a command that was ended by Ctrl-C.
+pub(crate) const EXIT_CODE: u8 = 130;
+
+/// Nothing to finish: every file on disk is whole at any moment.
+const AT_ONCE: u8 = 0;
+/// Training runs: the step is to be finished and saved.
+const AFTER_STEP: u8 = 1;
+/// Asked for.
+const REQUESTED: u8 = 2;
+
+static STATE: AtomicU8 = AtomicU8::new(AT_ONCE);
+
+/// Starts to listen. A second call changes nothing.
+pub(crate) fn listen() {
+    // The only failure is a handler that is already there.
+    let _ = ctrlc::set_handler(|| {
+        if STATE.compare_exchange(AFTER_STEP, REQUESTED, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            output::note("\ninterrupted: finishing the step and saving; once more to stop at once");
+        } else {
+            output::note("\ninterrupted");
+            std::process::exit(EXIT_CODE.into());
+        }
+    });
+}
+
+/// Until it is dropped, the first Ctrl-C only raises [`requested`].
+#[must_use]
+pub(crate) struct Graceful(());
+
+impl Graceful {
+    pub(crate) fn start() -> Self {
+        STATE.store(AFTER_STEP, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for Graceful {
+    fn drop(&mut self) {
+        STATE.store(AT_ONCE, Ordering::SeqCst);
+    }
+}
+
+/// Whether Ctrl-C was pressed.
+pub(crate) fn requested() -> bool {
+    STATE.load(Ordering::SeqCst) == REQUESTED
+}

@@ -1,0 +1,50 @@
+//! Backbones: freshly drawn, or from a run's checkpoint, with the pipeline that prepares images for them.
+
+use relata_artifact::RunFolder;
+use relata_augment::Pipeline;
+use relata_model::{Backbone, BackboneInfo, Compute, WeightFile};
+
+use crate::{Config, Error, Result, images};
+
+/// Where a checkpoint keeps the backbone.
+const BACKBONE: &str = "backbone";
+
+/// A backbone from a checkpoint.
+pub(crate) struct Loaded {
+    pub(crate) backbone: Box<dyn Backbone>,
+    /// What it is and what images it wants.
+    pub(crate) info: BackboneInfo,
+    /// Prepares images as they were prepared in training.
+    pub(crate) pipeline: Pipeline,
+}
+
+/// What is written beside the weights, so that a file of weights is enough to use them.
+pub(crate) fn info(config: &Config) -> Result<BackboneInfo> {
+    let looks = images::looks(config)?;
+    Ok(BackboneInfo {
+        kind: config.model.backbone,
+        stem: config.model.stem,
+        side: looks.side_px,
+        mean: looks.mean,
+        std: looks.std,
+    })
+}
+
+/// The backbone of a run's checkpoint.
+///
+/// # Errors
+/// [`Error::NoCheckpoint`]; a checkpoint that is damaged or of another architecture, with the first differing tensor.
+pub(crate) fn load(run: &RunFolder, config: &Config, checkpoint: &str, compute: Compute) -> Result<Loaded> {
+    let path = run.checkpoint_path(checkpoint)?;
+    if !path.exists() {
+        let (run, name, known) = (run.path().to_owned(), checkpoint.to_owned(), run.checkpoint_names()?);
+        return Err(Error::NoCheckpoint { run, name, known });
+    }
+    let file = WeightFile::read(&path)?;
+    let mut backbone = config.model.build(config.seed, compute)?;
+    file.load_into(Some(BACKBONE), backbone.parameters_mut())?;
+    // The file knows best; weights from elsewhere have only their run's configuration.
+    let info = file.backbone_info()?.map_or_else(|| info(config), Ok)?;
+    let pipeline = Pipeline::new(&relata_augment::PipelineConfig::evaluation(), info.side, info.mean, info.std)?;
+    Ok(Loaded { backbone, info, pipeline })
+}

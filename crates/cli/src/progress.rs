@@ -1,0 +1,170 @@
+//! What a training run shows while it goes: a bar on a terminal, a line every few seconds elsewhere.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use relata_train::{EpochReport, Event, Flow, Observer, StepReport};
+
+use crate::log::{Log, shown};
+use crate::{interrupt, output};
+
+/// Between two lines where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+/// Redraws a second.
+const REDRAWS_HZ: u8 = 8;
+
+/// Tells the user how training goes, and training that the user pressed Ctrl-C.
+pub(crate) struct TrainingProgress<'a> {
+    log: &'a Log,
+    bar: Option<ProgressBar>,
+    last_line: Instant,
+}
+
+impl<'a> TrainingProgress<'a> {
+    pub(crate) fn new(log: &'a Log) -> Self {
+        let bar = output::is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(REDRAWS_HZ));
+            bar.set_style(style("{prefix} [{bar:24}] {pos}/{len}  {msg}"));
+            bar
+        });
+        log.show(bar.clone());
+        Self { log, bar, last_line: Instant::now() }
+    }
+
+    fn step(&mut self, step: &StepReport) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(step.batches as u64);
+            bar.set_position(step.batch as u64);
+            bar.set_prefix(format!("epoch {}/{}", step.epoch, step.epochs));
+            bar.set_message(figures_of(step));
+        } else if self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            let StepReport { epoch, epochs, batch, batches, .. } = step;
+            self.log.only_to_user(format!("epoch {epoch}/{epochs}, batch {batch}/{batches}: {}", figures_of(step)));
+        }
+    }
+
+    fn epoch(&mut self, epoch: &EpochReport) {
+        let EpochReport { epoch: number, epochs, loss, figures, seconds, waiting } = epoch;
+        let mut line = format!("epoch {number}/{epochs}: loss {loss:.4}");
+        if let Some(pairs) = pair_words(figures) {
+            line.push_str(&format!(", {pairs}"));
+        }
+        line.push_str(&format!(", {seconds:.1} s"));
+        // A slow data pipeline is the commonest reason for a slow run, and the easiest to miss.
+        if *waiting > 0.2 {
+            line.push_str(&format!(" ({:.0} % of it waiting for views: raise train.workers)", 100.0 * waiting));
+        }
+        self.log.line(line);
+        self.last_line = Instant::now();
+    }
+}
+
+impl Observer for TrainingProgress<'_> {
+    fn event(&mut self, event: &Event<'_>) -> Flow {
+        match event {
+            Event::Step(step) => self.step(step),
+            Event::Epoch(epoch) => self.epoch(epoch),
+            Event::Checkpoint { path } => self.log.only_to_file(format!("saved {}", file_name(path))),
+            Event::LeftOut { images, reason } => {
+                let images = if *images == 1 { "1 image".to_owned() } else { format!("{images} images") };
+                self.log.line(format!("left out {images}: {reason}"));
+            }
+            _ => {}
+        }
+        if interrupt::requested() { Flow::Stop } else { Flow::Continue }
+    }
+}
+
+impl Drop for TrainingProgress<'_> {
+    fn drop(&mut self) {
+        self.log.show(None);
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// A bar of its own for work over `what`, such as the images of a split; none without a terminal.
+pub(crate) struct Counter {
+    bar: Option<ProgressBar>,
+}
+
+impl Counter {
+    pub(crate) fn new(what: &str) -> Self {
+        let bar = output::is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(REDRAWS_HZ));
+            bar.set_style(style("{prefix} [{bar:24}] {pos}/{len}"));
+            bar.set_prefix(what.to_owned());
+            bar
+        });
+        Self { bar }
+    }
+
+    pub(crate) fn at(&self, done: usize, of: usize) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+        }
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("a template of indicatif's own words").progress_chars("=> ")
+}
+
+fn figures_of(step: &StepReport) -> String {
+    let mut parts = vec![format!("loss {:.4}", step.loss)];
+    parts.extend(pair_words(&step.figures));
+    parts.push(format!("{:.0} views/s", step.views_per_s));
+    parts.push(format!("{} left", duration(step.eta_s)));
+    parts.join(", ")
+}
+
+/// `pairs 85.2 % (same image 80.1, different 90.3)`, where the method has such figures.
+fn pair_words(figures: &[(&'static str, f64)]) -> Option<String> {
+    let pct = |name| figures.iter().find(|(known, _)| *known == name).map(|(_, share)| 100.0 * share);
+    let (all, same, different) = (pct("pair_acc")?, pct("pair_acc_pos")?, pct("pair_acc_neg")?);
+    Some(format!("pairs {all:.1} % (same image {same:.1}, different {different:.1})"))
+}
+
+/// `45 s`, `12 min`, `3 h 20 min`
+pub(crate) fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match whole {
+        0..100 => format!("{whole} s"),
+        100..6000 => format!("{} min", (whole + 30) / 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| shown(path), |name| name.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_as_long_as_they_need() {
+        let seconds = [0.4, 99.4, 100.0, 5990.0, 12_000.0];
+        assert_eq!(seconds.map(duration), ["0 s", "99 s", "2 min", "100 min", "3 h 20 min"]);
+    }
+
+    #[test]
+    fn positives_and_negatives_are_told_apart() {
+        let figures = [("pair_acc", 0.75), ("pair_acc_pos", 0.5), ("pair_acc_neg", 1.0)];
+        assert_eq!(pair_words(&figures).unwrap(), "pairs 75.0 % (same image 50.0, different 100.0)");
+        assert_eq!(pair_words(&[("accuracy", 0.5)]), None);
+    }
+}

@@ -1,0 +1,219 @@
+use std::sync::Arc;
+
+use crate::{
+    Cifar10, DataConfig, Dataset, Error, Folder, FolderOptions, OnBadImage, Result, Shapes, ShapesOptions, Split, Subset, verify,
+};
+
+/// Mean and standard deviation of each channel, of values in [0, 1]: what images are normalised with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Statistics {
+    /// Of red, green and blue.
+    pub mean: [f32; 3],
+    /// Of red, green and blue.
+    pub std: [f32; 3],
+}
+
+type Opener = fn(&DataConfig, Split) -> Result<Arc<dyn Dataset>>;
+
+/// What is known about a data set before it is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The name in configuration files.
+    pub name: &'static str,
+    /// One line on what it is.
+    pub about: &'static str,
+    /// Side in pixels of the views to train on: the images' own side, or a customary one where they differ.
+    pub side_px: usize,
+    /// What to normalise with.
+    pub statistics: Statistics,
+    /// Whether images lie in files of their own, so that single ones may be broken.
+    files: bool,
+    /// Opens a split; `None` where no reader is written yet.
+    open: Option<Opener>,
+}
+
+impl Entry {
+    /// Whether this version can read it.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.open.is_some()
+    }
+}
+
+/// Half a unit about the middle: for data without statistics of its own.
+const CENTRED: Statistics = Statistics { mean: [0.5; 3], std: [0.25; 3] };
+/// The reference's figures (`datamanager.py` of mpatacchiola/self-supervised-relational-reasoning) for these and the next.
+const CIFAR10: Statistics = Statistics { mean: [0.491, 0.482, 0.447], std: [0.247, 0.243, 0.262] };
+const CIFAR100: Statistics = Statistics { mean: [0.507, 0.487, 0.441], std: [0.267, 0.256, 0.276] };
+const STL10: Statistics = Statistics { mean: [0.5; 3], std: [0.5; 3] };
+
+const CATALOGUE: &[Entry] = &[
+    Entry {
+        name: "shapes",
+        about: "embedded: ten figures in random colours, 10,000 + 2,000 images, 32 px",
+        side_px: 32,
+        statistics: CENTRED,
+        files: false,
+        open: Some(open_shapes),
+    },
+    Entry {
+        name: "cifar10",
+        about: "photographs in 10 classes, 50,000 + 10,000 images, 32 px",
+        side_px: 32,
+        statistics: CIFAR10,
+        files: false,
+        open: Some(open_cifar10),
+    },
+    Entry {
+        name: "cifar100",
+        about: "photographs in 100 classes, 50,000 + 10,000 images, 32 px",
+        side_px: 32,
+        statistics: CIFAR100,
+        files: false,
+        open: None,
+    },
+    Entry {
+        name: "supercifar100",
+        about: "cifar100 with its 20 coarse classes",
+        side_px: 32,
+        statistics: CIFAR100,
+        files: false,
+        open: None,
+    },
+    Entry {
+        name: "stl10",
+        about: "photographs in 10 classes, 5,000 + 8,000 and 100,000 unlabelled images, 96 px",
+        side_px: 96,
+        statistics: STL10,
+        files: false,
+        open: None,
+    },
+    Entry {
+        name: "tiny",
+        about: "tiny-ImageNet: photographs in 200 classes, 100,000 + 10,000 images, 64 px",
+        side_px: 64,
+        statistics: CENTRED,
+        files: true,
+        open: None,
+    },
+    Entry {
+        name: "slim",
+        about: "SlimageNet64: photographs in 1000 classes, 200 images each, 64 px",
+        side_px: 64,
+        statistics: CENTRED,
+        files: false,
+        open: None,
+    },
+    Entry {
+        name: "folder",
+        about: "your own images: PNG, JPEG and WebP files in path, of any size, with or without class folders",
+        side_px: 64,
+        statistics: CENTRED,
+        files: true,
+        open: Some(open_folder),
+    },
+];
+
+/// Every data set that has a name.
+#[must_use]
+pub fn catalogue() -> &'static [Entry] {
+    CATALOGUE
+}
+
+/// What is known about the data set `name`.
+///
+/// # Errors
+/// [`Error::UnknownDataset`], with the name most like it.
+pub fn entry(name: &str) -> Result<&'static Entry> {
+    CATALOGUE.iter().find(|entry| entry.name == name).ok_or_else(|| Error::UnknownDataset {
+        name: name.to_owned(),
+        nearest: nearest(name),
+        known: names(|_| true),
+    })
+}
+
+/// What to normalise the data set `name` with: its publisher's or the reference's figures; mean 0.5 and standard deviation
+/// 0.25 for shapes and folders, which have none.
+///
+/// # Errors
+/// As [`entry`].
+pub fn statistics(name: &str) -> Result<Statistics> {
+    Ok(entry(name)?.statistics)
+}
+
+/// Opens the split `split` of the data set that `config` describes.
+///
+/// `config.limit` applies where `split` is `config.split`. With [`OnBadImage::Skip`], every image that lies in a file of its
+/// own is read once here; those that cannot be read are left out, with a warning through `tracing` each.
+///
+/// # Errors
+/// [`Error::UnknownDataset`], [`Error::NotReadable`], or the data set's own.
+///
+/// ```
+/// use relata_data::{DataConfig, Split, open};
+///
+/// let config = DataConfig { limit: 100, ..DataConfig::default() };
+/// assert_eq!(open(&config, Split::Train)?.len(), 100);
+/// assert_eq!(open(&config, Split::Test)?.len(), 2000);
+/// # Ok::<(), relata_data::Error>(())
+/// ```
+pub fn open(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+    let entry = entry(&config.dataset)?;
+    let Some(open) = entry.open else {
+        return Err(Error::NotReadable { name: entry.name.to_owned(), readable: names(Entry::is_readable) });
+    };
+    let mut dataset = open(config, split)?;
+    if entry.files && config.on_bad_image == OnBadImage::Skip {
+        dataset = without_broken(dataset)?;
+    }
+    if config.limit > 0 && split == config.split {
+        dataset = Arc::new(Subset::first(dataset, config.limit));
+    }
+    Ok(dataset)
+}
+
+fn open_shapes(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+    let options = ShapesOptions { split, difficulty: config.difficulty, seed: config.shapes_seed, ..ShapesOptions::default() };
+    Ok(Arc::new(Shapes::new(options)?))
+}
+
+fn open_cifar10(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+    Ok(Arc::new(Cifar10::open(&config.root.join(Cifar10::FOLDER), split)?))
+}
+
+fn open_folder(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+    if config.path.as_os_str().is_empty() {
+        let allowed = "the path of a folder of images, as dataset is \"folder\"";
+        return Err(Error::Setting { key: "path", value: "\"\"".to_owned(), allowed });
+    }
+    Ok(Arc::new(Folder::open(&config.path, FolderOptions { split, ..FolderOptions::default() })?))
+}
+
+/// Leaves out what cannot be read; at least one image must be left.
+fn without_broken(dataset: Arc<dyn Dataset>) -> Result<Arc<dyn Dataset>> {
+    let mut broken = verify(&*dataset, |_, _| ()).broken;
+    if broken.is_empty() {
+        return Ok(dataset);
+    }
+    if broken.len() == dataset.len() {
+        return Err(broken.swap_remove(0).reason);
+    }
+    for image in &broken {
+        tracing::warn!("skipped: {}", image.reason);
+    }
+    let bad: Vec<usize> = broken.iter().map(|image| image.index).collect();
+    let good = (0..dataset.len()).filter(|index| bad.binary_search(index).is_err()).collect();
+    Ok(Arc::new(Subset::of(dataset, good)?))
+}
+
+fn names(keep: impl Fn(&Entry) -> bool) -> String {
+    let names: Vec<&str> = CATALOGUE.iter().filter(|entry| keep(entry)).map(|entry| entry.name).collect();
+    names.join(", ")
+}
+
+/// The known name that `name` was most likely meant to be.
+fn nearest(name: &str) -> Option<String> {
+    let likeness = |known: &str| strsim::jaro_winkler(&name.to_lowercase(), known);
+    let (best, known) = CATALOGUE.iter().map(|entry| (likeness(entry.name), entry.name)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best > 0.75).then(|| known.to_owned())
+}

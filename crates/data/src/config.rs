@@ -1,0 +1,60 @@
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Difficulty, ShapesOptions, Split};
+
+/// Which data set, as a configuration file's `[data]` says it. [`open`](crate::open) makes a data set of it.
+///
+/// ```toml
+/// dataset = "cifar10"
+/// root = "datasets"
+/// limit = 5000
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// A name out of [`catalogue`](crate::catalogue). Default `shapes`: it needs no download.
+    pub dataset: String,
+    /// The folder that holds the publishers' folders, such as `cifar-10-batches-bin`. Default `datasets`.
+    pub root: PathBuf,
+    /// The folder of images, for `dataset = "folder"` only.
+    pub path: PathBuf,
+    /// The part to train on. Default `train`.
+    pub split: Split,
+    /// Takes only the first `limit` images of that split, not of the others: scores still come from the whole test split.
+    /// Default 0: all.
+    pub limit: usize,
+    /// For `dataset = "shapes"`: `plain` (the default) or `hard`.
+    pub difficulty: Difficulty,
+    /// For `dataset = "shapes"`: another seed, other images. Default 1.
+    pub shapes_seed: u64,
+    /// What to do with image files that cannot be read. Default `error`.
+    pub on_bad_image: OnBadImage,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self {
+            dataset: "shapes".to_owned(),
+            root: PathBuf::from("datasets"),
+            path: PathBuf::new(),
+            split: Split::Train,
+            limit: 0,
+            difficulty: Difficulty::default(),
+            shapes_seed: ShapesOptions::default().seed,
+            on_bad_image: OnBadImage::default(),
+        }
+    }
+}
+
+/// What to do with image files that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnBadImage {
+    /// Stop with an error when the image is asked for.
+    #[default]
+    Error,
+    /// Read every file once when the data set is opened, and leave out, with a warning each, those that cannot be read.
+    Skip,
+}

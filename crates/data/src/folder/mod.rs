@@ -1,0 +1,230 @@
+mod decode;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use self::decode::PixelLimits;
+use self::tree::{ImageFile, Tree, all_images, has_folder};
+use crate::digest::Fingerprint;
+use crate::{Dataset, Error, Image, Result, Split};
+
+/// How a [`Folder`] is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderOptions {
+    /// Which part.
+    pub split: Split,
+    /// Of a folder without a test split of its own, every n-th image of each class is held out for it. Default 5.
+    pub test_every: usize,
+    /// Longest side of an image. Default 20,000 px.
+    pub max_side_px: u32,
+    /// Most pixels of an image, in millions. Default 100.
+    pub max_megapixels: u32,
+}
+
+impl Default for FolderOptions {
+    fn default() -> Self {
+        Self { split: Split::Train, test_every: 5, max_side_px: 20_000, max_megapixels: 100 }
+    }
+}
+
+/// Images of any size in ordinary folders: PNG, JPEG and WebP files, by their endings in upper or lower case.
+///
+/// Three layouts are understood; files and folders whose names start with a dot are left out in all of them, and links
+/// are followed.
+///
+/// | layout | train | test | unlabelled |
+/// |---|---|---|---|
+/// | `train/` beside `test/` or `val/`, each laid out like one of the rows below | `train/` | `test/`, else `val/` | `unlabelled/` or `unlabeled/`, else `train/` |
+/// | class folders: `cat/1.png`, `dog/deep/2.jpg` | four images of five | every fifth of each class | all |
+/// | flat: `1.png`, `2.jpg` | all, without labels | none: an error | all |
+///
+/// A class is a folder that holds an image, at any depth; its name is the folder's. Classes are ordered by name, the images
+/// of a class by path, and indices go round the classes: first every class's first image, then every class's second. That
+/// order is the same on any file system, and the first n images are spread over the classes. With `train/` and `test/`,
+/// the classes are those of `train/`; a class that only the test images have is an error.
+///
+/// Images become RGB8: grey levels are repeated, 16-bit values scaled, palettes looked up, transparent pixels laid over
+/// black, and photographs turned upright where their EXIF data says so. The format is told by the content, not the ending.
+///
+/// The fingerprint covers relative paths and file sizes, not the pixels.
+#[derive(Debug)]
+pub struct Folder {
+    root: PathBuf,
+    /// The files in index order, each with its class.
+    files: Vec<(ImageFile, Option<usize>)>,
+    class_names: Vec<String>,
+    limits: PixelLimits,
+    fingerprint: String,
+}
+
+impl Folder {
+    /// Lists the images of `path`. No image is read; a broken one is an error when it is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::EmptyFolder`], [`Error::MixedFolder`], [`Error::UnknownClass`], [`Error::NoSuchSplit`],
+    /// [`Error::Setting`], or [`Error::Io`].
+    pub fn open(path: &Path, options: FolderOptions) -> Result<Self> {
+        if options.test_every < 2 {
+            let value = options.test_every.to_string();
+            return Err(Error::Setting { key: "test_every", value, allowed: "at least 2" });
+        }
+        if !path.is_dir() {
+            let hint = "expected a folder with images, or with a folder of images for each class".to_owned();
+            return Err(Error::Missing { path: path.to_owned(), hint });
+        }
+        let Listing { class_names, files } = list(path, &options)?;
+        let fingerprint = fingerprint(options.split, &class_names, &files);
+        let limits = PixelLimits { side_px: options.max_side_px, megapixels: options.max_megapixels };
+        Ok(Self { root: path.to_owned(), files, class_names, limits, fingerprint })
+    }
+
+    fn path(&self, index: usize) -> Option<PathBuf> {
+        Some(self.root.join(&self.files.get(index)?.0.relative))
+    }
+}
+
+impl Dataset for Folder {
+    fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    fn image(&self, index: usize) -> Result<Image> {
+        let path = self.path(index).ok_or(Error::IndexOutOfRange { index, len: self.len() })?;
+        decode::decode(&path, self.limits)
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        self.files.get(index)?.1
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    fn source(&self, index: usize) -> String {
+        match self.path(index) {
+            Some(path) => path.display().to_string(),
+            None => format!("{}, image {index} of {}", self.root.display(), self.len()),
+        }
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+}
+
+/// What a folder comes to for one split.
+struct Listing {
+    class_names: Vec<String>,
+    files: Vec<(ImageFile, Option<usize>)>,
+}
+
+fn list(root: &Path, options: &FolderOptions) -> Result<Listing> {
+    if !tree::holds_splits(root)? {
+        return list_plain(root, options);
+    }
+    match options.split {
+        Split::Train => list_labelled(root, "train", None),
+        Split::Test => {
+            let Some(test) = ["test", "val"].into_iter().find(|name| has_folder(root, name)) else {
+                let reason = "it holds train/, but neither test/ nor val/".to_owned();
+                return Err(Error::NoSuchSplit { path: root.to_owned(), split: Split::Test, reason });
+            };
+            list_labelled(root, test, Some("train"))
+        }
+        Split::Unlabelled => {
+            let own = ["unlabelled", "unlabeled"].into_iter().find(|name| has_folder(root, name));
+            list_unlabelled(root, own.unwrap_or("train"))
+        }
+    }
+}
+
+/// A folder without split folders.
+fn list_plain(root: &Path, options: &FolderOptions) -> Result<Listing> {
+    if options.split == Split::Unlabelled {
+        return list_unlabelled(root, "");
+    }
+    let no_test = |reason: String| Error::NoSuchSplit { path: root.to_owned(), split: Split::Test, reason };
+    let every = options.test_every;
+    match Tree::read(root, "")? {
+        Tree::Flat(_) if options.split == Split::Test => {
+            Err(no_test("its images have no classes; put them into class folders, or into train/ and test/".to_owned()))
+        }
+        Tree::Flat(files) => Ok(unlabelled(files)),
+        Tree::Classes(mut classes) => {
+            for (_, files) in &mut classes {
+                let mut place = 0;
+                files.retain(|_| {
+                    place += 1;
+                    (place % every == 0) == (options.split == Split::Test)
+                });
+            }
+            let listing = labelled(classes);
+            if listing.files.is_empty() {
+                return Err(no_test(format!(
+                    "every {every}th image of a class is held out, but no class has that many; put them into train/ and test/"
+                )));
+            }
+            Ok(listing)
+        }
+    }
+}
+
+/// One split folder, with its classes numbered as those of `reference` where it is given and has classes.
+fn list_labelled(root: &Path, name: &str, reference: Option<&str>) -> Result<Listing> {
+    let mut classes = match Tree::read(root, name)? {
+        Tree::Flat(files) => return Ok(unlabelled(files)),
+        Tree::Classes(classes) => classes,
+    };
+    if let Some(reference) = reference
+        && let Tree::Classes(known) = Tree::read(root, reference)?
+    {
+        if let Some((class, _)) = classes.iter().find(|(class, _)| !known.iter().any(|(name, _)| name == class)) {
+            let (path, train) = (root.join(name), root.join(reference));
+            return Err(Error::UnknownClass { path, class: class.clone(), train });
+        }
+        let mut files: BTreeMap<String, Vec<ImageFile>> = classes.into_iter().collect();
+        let with_files = |(name, _)| {
+            let files = files.remove(&name).unwrap_or_default();
+            (name, files)
+        };
+        classes = known.into_iter().map(with_files).collect();
+    }
+    Ok(labelled(classes))
+}
+
+fn list_unlabelled(root: &Path, name: &str) -> Result<Listing> {
+    all_images(root, name).map(unlabelled)
+}
+
+fn unlabelled(files: Vec<ImageFile>) -> Listing {
+    Listing { class_names: Vec::new(), files: files.into_iter().map(|file| (file, None)).collect() }
+}
+
+/// Goes round the classes until all their files are placed.
+fn labelled(classes: Vec<(String, Vec<ImageFile>)>) -> Listing {
+    let (class_names, files): (Vec<_>, Vec<_>) = classes.into_iter().unzip();
+    let mut queues: Vec<_> = files.into_iter().map(Vec::into_iter).collect();
+    let mut files = Vec::with_capacity(queues.iter().map(ExactSizeIterator::len).sum());
+    let mut placed = true;
+    while placed {
+        placed = false;
+        for (label, queue) in queues.iter_mut().enumerate() {
+            if let Some(file) = queue.next() {
+                files.push((file, Some(label)));
+                placed = true;
+            }
+        }
+    }
+    Listing { class_names, files }
+}
+
+fn fingerprint(split: Split, class_names: &[String], files: &[(ImageFile, Option<usize>)]) -> String {
+    let start = Fingerprint::new("folder").part(split.name().as_bytes()).number(class_names.len() as u64);
+    let named = class_names.iter().fold(start, |digest, name| digest.part(name.as_bytes()));
+    let listed = files
+        .iter()
+        .fold(named, |digest, (file, _)| digest.part(file.relative_with_slashes().as_bytes()).number(file.size_bytes));
+    listed.finish()
+}

@@ -1,0 +1,135 @@
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use walkdir::{DirEntry, WalkDir};
+
+use crate::{Error, Result};
+
+/// Endings of the files that count as images, in lower case.
+pub(super) const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+
+/// An image file below the data set's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ImageFile {
+    /// Its path from the data set's folder.
+    pub(super) relative: PathBuf,
+    pub(super) size_bytes: u64,
+}
+
+impl ImageFile {
+    /// The relative path as every operating system would spell it here.
+    pub(super) fn relative_with_slashes(&self) -> String {
+        let parts: Vec<_> = self.relative.iter().map(OsStr::to_string_lossy).collect();
+        parts.join("/")
+    }
+}
+
+/// The images of one folder.
+pub(super) enum Tree {
+    /// Loose images, by path.
+    Flat(Vec<ImageFile>),
+    /// The images of each class, classes by name, images by path.
+    Classes(Vec<(String, Vec<ImageFile>)>),
+}
+
+impl Tree {
+    /// Reads the folder `name` below `root` (`root` itself where it is empty).
+    pub(super) fn read(root: &Path, name: &str) -> Result<Self> {
+        let files = all_images(root, name)?;
+        let depth = Path::new(name).components().count();
+        // A loose image has nothing but its file name below the folder.
+        let class = |file: &ImageFile| {
+            let parts: Vec<_> = file.relative.iter().skip(depth).collect();
+            (parts.len() > 1).then(|| parts[0].to_string_lossy().into_owned())
+        };
+        let loose = files.iter().find(|file| class(file).is_none());
+        let classed = files.iter().find_map(class);
+        match (loose, classed) {
+            (_, None) => Ok(Self::Flat(files)),
+            (Some(loose), Some(class)) => Err(Error::MixedFolder {
+                path: root.join(name),
+                loose: loose.relative.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                class,
+            }),
+            (None, Some(_)) => {
+                let mut classes: Vec<(String, Vec<ImageFile>)> = Vec::new();
+                for file in files {
+                    let name = class(&file).unwrap_or_default();
+                    match classes.last_mut() {
+                        // The files come sorted, so a class's are together.
+                        Some((last, files)) if *last == name => files.push(file),
+                        _ => classes.push((name, vec![file])),
+                    }
+                }
+                Ok(Self::Classes(classes))
+            }
+        }
+    }
+}
+
+/// Every image below the folder `name` of `root`, at any depth, sorted by path; at least one.
+pub(super) fn all_images(root: &Path, name: &str) -> Result<Vec<ImageFile>> {
+    let folder = root.join(name);
+    let mut files = Vec::new();
+    let entries = WalkDir::new(&folder).follow_links(true).into_iter().filter_entry(|entry| entry.depth() == 0 || !hidden(entry));
+    for entry in entries {
+        let entry = entry.map_err(|source| io_error(&folder, source))?;
+        if !entry.file_type().is_file() || !is_image(entry.path()) {
+            continue;
+        }
+        let size_bytes = entry.metadata().map_err(|source| io_error(&folder, source))?.len();
+        let relative = entry.path().strip_prefix(root).unwrap_or(entry.path()).to_owned();
+        files.push(ImageFile { relative, size_bytes });
+    }
+    if files.is_empty() {
+        let extensions = EXTENSIONS.map(|extension| format!(".{extension}")).join(", ");
+        return Err(Error::EmptyFolder { path: folder, extensions });
+    }
+    // By components, and so class by class: as strings, "a-b/1" would come between "a/1" and "a/2".
+    files.sort_by(|a, b| a.relative.cmp(&b.relative));
+    Ok(files)
+}
+
+/// Whether the folder holds splits: `train/` beside `test/` or `val/`, or `train/` as its only folder.
+pub(super) fn holds_splits(root: &Path) -> Result<bool> {
+    if !has_folder(root, "train") {
+        return Ok(false);
+    }
+    if has_folder(root, "test") || has_folder(root, "val") {
+        return Ok(true);
+    }
+    let io = |source| Error::Io { path: root.to_owned(), source };
+    for entry in fs::read_dir(root).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let name = entry.file_name();
+        let known = ["train", "unlabelled", "unlabeled"].iter().any(|split| name == *split);
+        if !known && !starts_with_dot(&name) && entry.path().is_dir() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether there is a folder of that name.
+pub(super) fn has_folder(root: &Path, name: &str) -> bool {
+    root.join(name).is_dir()
+}
+
+fn is_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(OsStr::to_str);
+    extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+}
+
+fn hidden(entry: &DirEntry) -> bool {
+    starts_with_dot(entry.file_name())
+}
+
+fn starts_with_dot(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+fn io_error(folder: &Path, error: walkdir::Error) -> Error {
+    let path = error.path().unwrap_or(folder).to_owned();
+    Error::Io { path, source: error.into() }
+}

@@ -1,0 +1,166 @@
+//! Data sets by their names: configuration, catalogue, subsets, verification.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use relata_data::{
+    DataConfig, Dataset, Difficulty, Error, OnBadImage, Shapes, ShapesOptions, Split, Subset, catalogue, entry, open, statistics,
+    verify,
+};
+use relata_testkit::datasets::{write_bytes, write_cifar10, write_class_folder, write_image, write_truncated};
+
+fn read(toml: &str) -> Result<DataConfig, toml::de::Error> {
+    toml::from_str(toml)
+}
+
+fn folder_config(path: PathBuf) -> DataConfig {
+    DataConfig { dataset: "folder".to_owned(), path, ..DataConfig::default() }
+}
+
+fn error_of(config: &DataConfig) -> Error {
+    open(config, Split::Train).err().expect("it cannot be opened")
+}
+
+#[test]
+fn an_empty_table_is_the_defaults_and_they_read_back() {
+    assert_eq!(read("").unwrap(), DataConfig::default());
+    let config = DataConfig { split: Split::Unlabelled, on_bad_image: OnBadImage::Skip, ..DataConfig::default() };
+    assert_eq!(read(&toml::to_string(&config).unwrap()).unwrap(), config);
+    let hard = read("difficulty = \"hard\"\nsplit = \"test\"\nlimit = 7").unwrap();
+    assert_eq!((hard.difficulty, hard.split, hard.limit), (Difficulty::Hard, Split::Test, 7));
+}
+
+#[test]
+fn unknown_keys_and_values_are_errors() {
+    for toml in ["datset = \"shapes\"", "split = \"Train\"", "difficulty = \"easy\"", "limit = -1", "on_bad_image = \"ignore\""] {
+        assert!(read(toml).is_err(), "{toml}");
+    }
+}
+
+#[test]
+fn an_unknown_name_is_answered_with_the_nearest() {
+    for (name, expected) in [("cifar-10", Some("cifar10")), ("Shape", Some("shapes")), ("STL-10", Some("stl10")), ("mnist", None)]
+    {
+        match error_of(&DataConfig { dataset: name.to_owned(), ..DataConfig::default() }) {
+            Error::UnknownDataset { nearest, known, .. } => {
+                assert_eq!(nearest.as_deref(), expected, "{name}");
+                assert!(known.contains("shapes, cifar10, cifar100"), "{known}");
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn a_data_set_without_a_reader_says_so() {
+    for entry in catalogue().iter().filter(|entry| !entry.is_readable()) {
+        let error = error_of(&DataConfig { dataset: entry.name.to_owned(), ..DataConfig::default() });
+        assert!(matches!(&error, Error::NotReadable { name, .. } if name == entry.name), "{error}");
+    }
+}
+
+#[test]
+fn every_entry_can_be_normalised_and_sized() {
+    for entry in catalogue() {
+        let statistics = statistics(entry.name).unwrap();
+        assert!(statistics.std.iter().all(|s| *s > 0.0) && statistics.mean.iter().all(|m| (0.0..1.0).contains(m)));
+        assert!(entry.side_px >= 32);
+    }
+    assert_eq!(statistics("cifar10").unwrap().mean, [0.491, 0.482, 0.447]);
+    assert_eq!(entry("stl10").unwrap().side_px, 96);
+    assert!(matches!(statistics("cifar"), Err(Error::UnknownDataset { .. })));
+}
+
+#[test]
+fn cifar10_is_looked_for_below_the_root() {
+    let root = tempfile::tempdir().unwrap();
+    let config = DataConfig { dataset: "cifar10".to_owned(), root: root.path().to_owned(), limit: 12, ..DataConfig::default() };
+    assert!(matches!(error_of(&config), Error::Missing { path, .. } if path == root.path().join("cifar-10-batches-bin")));
+    write_cifar10(root.path(), 4);
+    let [train, test, unlabelled] = Split::ALL.map(|split| open(&config, split).unwrap());
+    assert_eq!((train.len(), test.len(), unlabelled.len()), (12, 4, 20), "the limit is the train split's");
+}
+
+#[test]
+fn shapes_take_their_settings_from_the_configuration() {
+    let image = |config: &DataConfig| open(config, Split::Train).unwrap().image(0).unwrap();
+    let plain = image(&DataConfig::default());
+    let direct = Shapes::new(ShapesOptions::default()).unwrap();
+    assert_eq!(plain, direct.image(0).unwrap());
+    assert_ne!(plain, image(&DataConfig { difficulty: Difficulty::Hard, ..DataConfig::default() }));
+    assert_ne!(plain, image(&DataConfig { shapes_seed: 2, ..DataConfig::default() }));
+}
+
+#[test]
+fn a_folder_needs_a_path() {
+    assert!(matches!(error_of(&folder_config(PathBuf::new())), Error::Setting { key: "path", .. }));
+}
+
+#[test]
+fn broken_images_stop_or_are_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    write_class_folder(folder.path(), &[("cat", 3), ("dog", 4)], "png");
+    write_truncated(&folder.path().join("cat/001.png"), 50, 70);
+    let config = folder_config(folder.path().to_owned());
+    let all = open(&config, Split::Train).unwrap();
+    assert_eq!(all.len(), 7);
+    assert!((0..7).any(|index| all.image(index).is_err()));
+
+    let skip = DataConfig { on_bad_image: OnBadImage::Skip, ..config };
+    let good = open(&skip, Split::Train).unwrap();
+    assert_eq!(good.len(), 6);
+    assert!(
+        (0..6).all(|index| good.image(index).is_ok() && !good.source(index).ends_with("001.png") || good.label(index) == Some(1))
+    );
+    assert_ne!(good.fingerprint(), all.fingerprint());
+
+    let only_broken = tempfile::tempdir().unwrap();
+    write_bytes(&only_broken.path().join("a.png"), b"");
+    let config = DataConfig { path: only_broken.path().to_owned(), ..skip };
+    assert!(matches!(error_of(&config), Error::BrokenImage { .. }), "nothing is left");
+}
+
+#[test]
+fn verify_names_all_that_is_broken_and_counts_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    write_class_folder(folder.path(), &[("cat", 4), ("dog", 3)], "png");
+    write_image(&folder.path().join("dog/wide.png"), 9, 3, 0);
+    write_bytes(&folder.path().join("cat/000.png"), b"");
+    write_truncated(&folder.path().join("dog/002.png"), 50, 70);
+    let dataset = open(&folder_config(folder.path().to_owned()), Split::Train).unwrap();
+    let last = AtomicUsize::new(0);
+    let report = verify(&*dataset, |read, of| {
+        assert!(read <= of);
+        last.fetch_max(read, Ordering::Relaxed);
+    });
+    assert_eq!((report.images, last.into_inner(), report.is_whole()), (8, 8, false));
+    let broken: Vec<_> = report.broken.iter().map(|broken| (broken.index, &broken.source)).collect();
+    let named: Vec<_> = broken.iter().map(|(index, _)| dataset.source(*index)).collect();
+    assert!(broken.iter().map(|(_, source)| *source).eq(&named));
+    assert!(named[0].ends_with("000.png") && named[1].ends_with("002.png") && named.len() == 2, "{named:?}");
+    assert!(report.broken.iter().all(|broken| matches!(broken.reason, Error::BrokenImage { .. })));
+    assert_eq!(report.per_class, [("cat".to_owned(), 3), ("dog".to_owned(), 3)]);
+    assert_eq!((report.width_px, report.height_px, report.unlabelled), (Some(5..=9), Some(3..=7), 0));
+}
+
+#[test]
+fn a_subset_hands_on_what_it_holds() {
+    let whole: Arc<dyn Dataset> = Arc::new(Shapes::new(ShapesOptions::default()).unwrap());
+    let picked = Subset::of(whole.clone(), vec![9, 3, 9]).unwrap();
+    assert_eq!((picked.len(), picked.label(1), picked.index_in_whole(2)), (3, Some(3), Some(9)));
+    assert_eq!(picked.image(2).unwrap(), whole.image(9).unwrap());
+    assert_eq!((picked.source(0), picked.class_names()), (whole.source(9), whole.class_names()));
+    assert!(matches!(picked.image(3), Err(Error::IndexOutOfRange { index: 3, len: 3 })));
+    assert!(matches!(Subset::of(whole, vec![0, 10_000]), Err(Error::IndexOutOfRange { index: 10_000, .. })));
+}
+
+#[test]
+fn a_limit_past_the_end_is_the_whole() {
+    let whole: Arc<dyn Dataset> = Arc::new(Shapes::new(ShapesOptions::default()).unwrap());
+    let [first, all] = [100, 20_000].map(|limit| Subset::first(whole.clone(), limit));
+    assert_eq!((first.len(), all.len()), (100, 10_000));
+    assert_eq!(all.fingerprint(), whole.fingerprint());
+    assert_ne!(first.fingerprint(), whole.fingerprint());
+    assert!(first.image(100).is_err());
+}

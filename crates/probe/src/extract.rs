@@ -1,0 +1,106 @@
+use std::sync::Arc;
+
+use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
+use relata_data::Dataset;
+use relata_model::{Backbone, Images, Mode};
+
+use crate::features::first_not_finite;
+use crate::{Error, Features, Result};
+
+/// How features are computed. None of it changes a feature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtractOptions {
+    /// Images a forward pass. Default 256.
+    pub batch_size: usize,
+    /// Threads that read and prepare images; 0 does it in the calling thread. Default 1.
+    pub workers: usize,
+    /// Whether the images' sources are kept with the features. Default false.
+    pub sources: bool,
+}
+
+impl Default for ExtractOptions {
+    fn default() -> Self {
+        Self { batch_size: 256, workers: 1, sources: false }
+    }
+}
+
+/// The features of every image of a labelled data set, in its order: running statistics, whole images, nothing random.
+///
+/// `pipeline` may be the one that the backbone was trained with; only its side and normalisation are taken. `progress`
+/// hears the images done and their total after every batch.
+///
+/// # Errors
+/// [`Error::Unlabelled`], before any work, where an image has no label; [`Error::NotFinite`] with the image;
+/// [`Error::Images`] where one cannot be read; [`Error::Model`] where the backbone refuses.
+pub fn extract(
+    backbone: &mut dyn Backbone,
+    dataset: Arc<dyn Dataset>,
+    pipeline: &Pipeline,
+    options: &ExtractOptions,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Features> {
+    let labels = labels(&*dataset)?;
+    let class_names = dataset.class_names().to_vec();
+    let (values, sources) = forward_all(backbone, dataset, pipeline, options, progress)?;
+    let features = Features::new(values, backbone.architecture().width, labels, class_names)?;
+    with_sources(features, sources)
+}
+
+/// As [`extract`], also for images without labels: what `embed` exports. Labels are kept where every image has one.
+///
+/// # Errors
+/// As [`extract`], but for [`Error::Unlabelled`].
+pub fn embed(
+    backbone: &mut dyn Backbone,
+    dataset: Arc<dyn Dataset>,
+    pipeline: &Pipeline,
+    options: &ExtractOptions,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Features> {
+    if labels(&*dataset).is_ok() {
+        return extract(backbone, dataset, pipeline, options, progress);
+    }
+    let (values, sources) = forward_all(backbone, dataset, pipeline, options, progress)?;
+    with_sources(Features::unlabelled(values, backbone.architecture().width)?, sources)
+}
+
+fn with_sources(features: Features, sources: Option<Vec<String>>) -> Result<Features> {
+    match sources {
+        Some(sources) => features.with_sources(sources),
+        None => Ok(features),
+    }
+}
+
+fn labels(dataset: &dyn Dataset) -> Result<Vec<usize>> {
+    let label = |image| dataset.label(image).ok_or_else(|| Error::Unlabelled { what: dataset.source(image) });
+    (0..dataset.len()).map(label).collect()
+}
+
+/// Features of every image, and where the images come from if that is asked for.
+fn forward_all(
+    backbone: &mut dyn Backbone,
+    dataset: Arc<dyn Dataset>,
+    pipeline: &Pipeline,
+    options: &ExtractOptions,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<(Vec<f32>, Option<Vec<String>>)> {
+    let config = LoaderConfig { workers: options.workers, ..LoaderConfig::evaluation(options.batch_size) };
+    let loader = ViewLoader::new(Arc::clone(&dataset), pipeline.without_randomness(), config)?;
+    let (images, width) = (dataset.len(), backbone.architecture().width);
+    let mut values = Vec::with_capacity(images * width);
+    progress(0, images);
+    for batch in loader.epoch(0) {
+        let batch = batch?;
+        let input = Images::new(&batch.rows, batch.size(), batch.side_px, batch.side_px)?;
+        let features = backbone.forward(input, Mode::Eval)?;
+        // Here rather than at the end, so that broken weights are known after one batch.
+        if let Some((row, column, value)) = first_not_finite(features, width) {
+            let image = batch.images[row];
+            return Err(Error::NotFinite { row: image, column, value, origin: Some(dataset.source(image)) });
+        }
+        values.extend_from_slice(features);
+        progress(values.len() / width, images);
+    }
+    let sources = options.sources.then(|| (0..images).map(|image| dataset.source(image)).collect());
+    Ok((values, sources))
+}

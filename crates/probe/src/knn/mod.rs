@@ -1,0 +1,179 @@
+//! Weighted nearest neighbours: no training, so a score of the features alone.
+
+#[cfg(test)]
+mod tests;
+
+use rayon::prelude::*;
+use relata_model::Compute;
+use relata_ops::{Isa, matmul_transposed};
+use serde_json::{Map, Value, json};
+
+use crate::error::check;
+use crate::features::{labels_to_fit, labels_to_score};
+use crate::{Features, Protocol, Result, Score};
+
+/// Test and training rows whose similarities are computed at once: 16 MiB of them.
+const TEST_ROWS: usize = 1024;
+const TRAIN_ROWS: usize = 4096;
+
+/// PyTorch's bound for `normalize`: shorter rows count as zero rows.
+const SHORTEST: f64 = 1e-12;
+
+/// Weighted k-nearest-neighbour vote (Wu et al. 2018, arXiv 1805.01978, section 3.4): the k training rows of largest cosine
+/// similarity s vote for their class with weight exp(s / T).
+///
+/// Of equally similar rows the one of smaller index comes first; of classes with equal votes the lower one wins. Where there
+/// are fewer than k training rows, all vote, and the score's settings say so. The same bits on any number of threads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Knn {
+    /// Neighbours that vote. Default 200: Wu et al. 2018.
+    pub k: usize,
+    /// T in a vote's weight. Default 0.1; Wu et al. 2018 take 0.07.
+    pub temperature: f64,
+}
+
+impl Default for Knn {
+    fn default() -> Self {
+        Self { k: 200, temperature: 0.1 }
+    }
+}
+
+impl Knn {
+    /// The share of test rows whose neighbours vote for their class.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`], [`crate::Error::Unlabelled`], [`crate::Error::OneClass`],
+    /// [`crate::Error::WidthDiffers`], [`crate::Error::ClassCountDiffers`], [`crate::Error::ClassNameDiffers`].
+    pub fn score(&self, train: &Features, test: &Features, compute: &Compute) -> Result<Score> {
+        self.validate()?;
+        let train_labels = labels_to_fit(train)?;
+        let test_labels = labels_to_score(train.width(), train.class_names(), test)?;
+        let k = self.k.min(train.rows());
+        let answers = compute.install(|| self.answers(k, train, train_labels, test, compute.isa()));
+        let settings = self.settings(k);
+        Ok(Score::count(Protocol::Knn, settings, train.rows(), train.class_names(), test_labels, &answers))
+    }
+
+    /// Refuses settings that cannot work.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`].
+    pub fn validate(&self) -> Result<()> {
+        check(self.k > 0, "k", self.k, "1 or more")?;
+        let temperature = self.temperature > 0.0 && self.temperature.is_finite();
+        check(temperature, "temperature", self.temperature, "a finite number above 0")
+    }
+
+    fn settings(&self, k: usize) -> Map<String, Value> {
+        let settings = json!({ "k": k, "temperature": self.temperature, "similarity": "cosine" });
+        let mut settings = settings.as_object().cloned().unwrap_or_default();
+        if k != self.k {
+            settings.insert("k_asked_for".to_owned(), self.k.into());
+        }
+        settings
+    }
+
+    fn answers(&self, k: usize, train: &Features, labels: &[usize], test: &Features, isa: Isa) -> Vec<usize> {
+        let (width, classes) = (train.width(), train.class_names().len());
+        let (keys, queries) = (unit_rows(train.values(), width), unit_rows(test.values(), width));
+        let mut similarities = vec![0.0; TEST_ROWS.min(test.rows()) * TRAIN_ROWS.min(train.rows())];
+        let mut answers = Vec::with_capacity(test.rows());
+        for queries in queries.chunks(TEST_ROWS * width) {
+            let rows = queries.len() / width;
+            let mut nearest = vec![Nearest::new(k); rows];
+            for (block, keys) in keys.chunks(TRAIN_ROWS * width).enumerate() {
+                let columns = keys.len() / width;
+                let similarities = &mut similarities[..rows * columns];
+                matmul_transposed(isa, rows, width, columns, queries, keys, similarities, false);
+                let each = nearest.par_iter_mut().zip(similarities.par_chunks_exact(columns));
+                each.for_each(|(nearest, similarities)| nearest.offer(block * TRAIN_ROWS, similarities));
+            }
+            let vote = |nearest: Nearest| self.vote(&nearest.into_sorted(), labels, classes);
+            answers.par_extend(nearest.into_par_iter().map(vote));
+        }
+        answers
+    }
+
+    /// The class with the most votes, the lowest of equals. `neighbours` is sorted, most similar first.
+    fn vote(&self, neighbours: &[(usize, f32)], labels: &[usize], classes: usize) -> usize {
+        let mut votes = vec![0.0; classes];
+        for &(row, similarity) in neighbours {
+            // Less the largest, so that no temperature overflows; a common factor changes no winner.
+            let exponent = f64::from(similarity - neighbours[0].1) / self.temperature;
+            votes[labels[row]] += exponent.exp();
+        }
+        (1..classes).fold(0, |best, class| if votes[class] > votes[best] { class } else { best })
+    }
+}
+
+/// The rows scaled to length 1.
+fn unit_rows(values: &[f32], width: usize) -> Vec<f32> {
+    let mut unit = values.to_vec();
+    unit.par_chunks_exact_mut(width).for_each(|row| {
+        let length = row.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt();
+        let scale = 1.0 / length.max(SHORTEST);
+        row.iter_mut().for_each(|value| *value = (f64::from(*value) * scale) as f32);
+    });
+    unit
+}
+
+/// The k most similar rows among those offered so far, and at most as many again that are still to be sorted out.
+#[derive(Debug, Clone)]
+struct Nearest {
+    k: usize,
+    /// Similarity and index in one number: the smaller, the nearer.
+    ranks: Vec<u64>,
+    /// Rows must be more similar than this to be among the nearest.
+    bar: f32,
+}
+
+impl Nearest {
+    fn new(k: usize) -> Self {
+        Self { k, ranks: Vec::new(), bar: f32::NEG_INFINITY }
+    }
+
+    /// Rows `first..` with these similarities; calls must come in the order of the rows.
+    fn offer(&mut self, first: usize, similarities: &[f32]) {
+        for (part, similarities) in similarities.chunks(16).enumerate() {
+            // Few parts hold a row that is near enough; a whole part is compared in one go.
+            if similarities.iter().fold(false, |any, &similarity| any | (similarity > self.bar)) {
+                for (row, &similarity) in (first + part * 16..).zip(similarities) {
+                    if similarity > self.bar {
+                        self.ranks.push(rank(row, similarity));
+                    }
+                }
+                if self.ranks.len() >= 2 * self.k {
+                    self.sort_out();
+                }
+            }
+        }
+    }
+
+    /// Keeps the k nearest. A later row of the same similarity as the last of them would rank behind it.
+    fn sort_out(&mut self) {
+        if self.ranks.len() >= self.k {
+            let (_, &mut last, _) = self.ranks.select_nth_unstable(self.k - 1);
+            self.ranks.truncate(self.k);
+            self.bar = row_and_similarity(last).1;
+        }
+    }
+
+    fn into_sorted(mut self) -> Vec<(usize, f32)> {
+        self.sort_out();
+        self.ranks.sort_unstable();
+        self.ranks.into_iter().map(row_and_similarity).collect()
+    }
+}
+
+/// A number that is smaller for the more similar row, and for the smaller index among equals. Rows have 32 bits.
+fn rank(row: usize, similarity: f32) -> u64 {
+    let bits = (similarity + 0.0).to_bits(); // -0 becomes 0
+    let ascending = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+    u64::from(!ascending) << 32 | row as u64
+}
+
+fn row_and_similarity(rank: u64) -> (usize, f32) {
+    let ascending = !((rank >> 32) as u32);
+    let bits = if ascending >> 31 == 1 { ascending & !(1 << 31) } else { !ascending };
+    (rank as u32 as usize, f32::from_bits(bits))
+}

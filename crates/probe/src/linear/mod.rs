@@ -1,0 +1,265 @@
+//! The paper's protocol: one linear layer on frozen features.
+
+#[cfg(test)]
+mod tests;
+
+use relata_augment::epoch_order;
+use relata_model::{Compute, ParameterKind, Parameters};
+use relata_ops::{Isa, matmul_of_transposed, matmul_transposed};
+use relata_optim::{Adam, AdamConfig};
+use serde_json::{Map, Value, json};
+
+use crate::error::check;
+use crate::features::{labels_to_fit, labels_to_score};
+use crate::{Error, Features, Protocol, Result, Score};
+
+/// Below this many products a batch (rows · D · classes), handing work to other threads takes longer than the work.
+const PRODUCTS_WORTH_THREADS: usize = 1 << 22;
+
+/// Rows that are scored at once.
+const SCORE_ROWS: usize = 4096;
+
+/// Keeps the probe's random numbers apart from the backbone's (0) and the head's (1).
+const PARAMETER_PART: u32 = 2;
+
+/// Logistic regression on frozen features by the paper's protocol: a new linear layer with PyTorch's first weights
+/// (uniform ±1/√D), softmax cross-entropy averaged over the batch, Adam; the images in a new order each epoch, the last
+/// batch as short as it comes. Features are taken as they are, not standardised. The last epoch counts: the test images
+/// choose nothing.
+///
+/// The same features, settings and instruction set give the same bits on any number of threads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LinearProbe {
+    /// Passes over the training images. Default 100: the paper's.
+    pub epochs: usize,
+    /// Images a step. Default 128: the paper's.
+    pub batch_size: usize,
+    /// Adam's learning rate. Default 1e-3: the paper's.
+    pub lr: f64,
+    /// Seed of the first weights and of the order of the images. Default 0.
+    pub seed: u64,
+}
+
+/// A fitted [`LinearProbe`].
+#[derive(Debug, Clone)]
+pub struct LinearModel {
+    probe: LinearProbe,
+    width: usize,
+    class_names: Vec<String>,
+    train_images: usize,
+    parameters: Vec<f32>,
+    epoch_losses: Vec<f64>,
+    compute: Compute,
+}
+
+impl Default for LinearProbe {
+    fn default() -> Self {
+        Self { epochs: 100, batch_size: 128, lr: 1e-3, seed: 0 }
+    }
+}
+
+impl LinearProbe {
+    /// Fits the layer.
+    ///
+    /// # Errors
+    /// [`Error::Setting`], [`Error::Unlabelled`], [`Error::OneClass`], or [`Error::Diverged`] where the loss leaves the
+    /// numbers.
+    pub fn fit(&self, train: &Features, compute: &Compute) -> Result<LinearModel> {
+        self.validate()?;
+        let labels = labels_to_fit(train)?;
+        let classes = train.class_names().len();
+        let products = self.batch_size.min(train.rows()).saturating_mul(train.width() * classes);
+        let threads = if products < PRODUCTS_WORTH_THREADS { Compute::with_isa(1, compute.isa())? } else { compute.clone() };
+        let (parameters, epoch_losses) = threads.install(|| Fit::new(self, train, labels, threads.isa()).run())?;
+        Ok(LinearModel {
+            probe: *self,
+            width: train.width(),
+            class_names: train.class_names().to_vec(),
+            train_images: train.rows(),
+            parameters,
+            epoch_losses,
+            compute: compute.clone(),
+        })
+    }
+
+    /// Refuses settings that cannot work.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    pub fn validate(&self) -> Result<()> {
+        let epochs = self.epochs > 0 && u32::try_from(self.epochs).is_ok();
+        check(epochs, "epochs", self.epochs, "1 or more, in 32 bits")?;
+        check(self.batch_size > 0, "batch_size", self.batch_size, "1 or more")?;
+        check(self.lr > 0.0 && self.lr.is_finite(), "lr", self.lr, "a finite number above 0")
+    }
+
+    fn settings(&self) -> Map<String, Value> {
+        let settings = json!({
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "lr": self.lr,
+            "optimizer": "adam",
+            "seed": self.seed,
+            "standardised": false,
+        });
+        settings.as_object().cloned().unwrap_or_default()
+    }
+}
+
+impl LinearModel {
+    /// The class of each row of `values [n, D]`: the one with the largest logit, the lower one of equals.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where the values are no whole rows.
+    pub fn predict(&self, values: &[f32]) -> Result<Vec<usize>> {
+        let (width, classes) = (self.width, self.class_names.len());
+        let rows = values.len() / width;
+        if rows * width != values.len() {
+            return Err(Error::Size { what: "features of whole rows", expected: rows * width, got: values.len() });
+        }
+        let (isa, parameters) = (self.compute.isa(), &self.parameters);
+        Ok(self.compute.install(|| {
+            let mut logits = vec![0.0; SCORE_ROWS.min(rows) * classes];
+            let mut answers = Vec::with_capacity(rows);
+            for values in values.chunks(SCORE_ROWS * width) {
+                let logits = &mut logits[..values.len() / width * classes];
+                forward(isa, parameters, width, values, classes, logits);
+                answers.extend(logits.chunks_exact(classes).map(largest));
+            }
+            answers
+        }))
+    }
+
+    /// Scores the layer on other images.
+    ///
+    /// # Errors
+    /// [`Error::Unlabelled`], [`Error::WidthDiffers`], [`Error::ClassCountDiffers`], [`Error::ClassNameDiffers`].
+    pub fn score(&self, test: &Features) -> Result<Score> {
+        let labels = labels_to_score(self.width, &self.class_names, test)?;
+        let answers = self.predict(test.values())?;
+        let settings = self.probe.settings();
+        Ok(Score::count(Protocol::Linear, settings, self.train_images, &self.class_names, labels, &answers))
+    }
+
+    /// `[classes, D]`, as PyTorch's `Linear.weight`.
+    #[must_use]
+    pub fn weight(&self) -> &[f32] {
+        &self.parameters[..self.class_names.len() * self.width]
+    }
+
+    /// `[classes]`, as PyTorch's `Linear.bias`.
+    #[must_use]
+    pub fn bias(&self) -> &[f32] {
+        &self.parameters[self.class_names.len() * self.width..]
+    }
+
+    /// Mean cross-entropy of the training images in each epoch, as they were seen.
+    #[must_use]
+    pub fn epoch_losses(&self) -> &[f64] {
+        &self.epoch_losses
+    }
+}
+
+/// The layer's first weights `[classes, D]` and biases `[classes]`, one after the other.
+fn first_parameters(seed: u64, width: usize, classes: usize) -> Vec<f32> {
+    let mut parameters = Parameters::default();
+    parameters.add("weight", &[classes, width], ParameterKind::LinearWeight);
+    parameters.add("bias", &[classes], ParameterKind::LinearBias { inputs: width });
+    parameters.initialise(seed, PARAMETER_PART);
+    parameters.values
+}
+
+/// `logits [rows, classes] = values · weightᵀ + bias`.
+fn forward(isa: Isa, parameters: &[f32], width: usize, values: &[f32], classes: usize, logits: &mut [f32]) {
+    let (weight, bias) = parameters.split_at(classes * width);
+    logits.chunks_exact_mut(classes).for_each(|row| row.copy_from_slice(bias));
+    matmul_transposed(isa, values.len() / width, width, classes, values, weight, logits, true);
+}
+
+/// Turns the logits into the gradient of the batch's mean cross-entropy; gives the sum of the rows' losses.
+fn cross_entropy(logits: &mut [f32], classes: usize, labels: &[usize]) -> f64 {
+    let scale = 1.0 / labels.len() as f32;
+    let mut loss = 0.0;
+    for (row, &label) in logits.chunks_exact_mut(classes).zip(labels) {
+        let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let of_label = row[label] - most;
+        let mut sum = 0.0;
+        for value in row.iter_mut() {
+            *value = (*value - most).exp();
+            sum += *value;
+        }
+        loss += f64::from(sum.ln() - of_label);
+        row.iter_mut().for_each(|value| *value *= scale / sum);
+        row[label] -= scale;
+    }
+    loss
+}
+
+/// The place of the largest value, the first of equals.
+fn largest(values: &[f32]) -> usize {
+    (1..values.len()).fold(0, |best, at| if values[at] > values[best] { at } else { best })
+}
+
+/// Everything that the epochs need, allocated once.
+struct Fit<'a> {
+    probe: &'a LinearProbe,
+    train: &'a Features,
+    labels: &'a [usize],
+    classes: usize,
+    isa: Isa,
+    parameters: Vec<f32>,
+    gradients: Vec<f32>,
+    batch: Vec<f32>,
+    batch_labels: Vec<usize>,
+    logits: Vec<f32>,
+}
+
+impl<'a> Fit<'a> {
+    fn new(probe: &'a LinearProbe, train: &'a Features, labels: &'a [usize], isa: Isa) -> Self {
+        let classes = train.class_names().len();
+        let parameters = first_parameters(probe.seed, train.width(), classes);
+        let gradients = vec![0.0; parameters.len()];
+        let (batch, batch_labels, logits) = (Vec::new(), Vec::new(), Vec::new());
+        Self { probe, train, labels, classes, isa, parameters, gradients, batch, batch_labels, logits }
+    }
+
+    /// The fitted parameters and the loss of each epoch.
+    fn run(mut self) -> Result<(Vec<f32>, Vec<f64>)> {
+        let LinearProbe { epochs, batch_size, lr, seed } = *self.probe;
+        let mut adam = Adam::new(AdamConfig { lr, ..AdamConfig::default() }, self.parameters.len());
+        let mut losses = Vec::with_capacity(epochs);
+        for epoch in 0..epochs {
+            let mut sum = 0.0;
+            for rows in epoch_order(seed, epoch as u32, self.train.rows()).chunks(batch_size) {
+                sum += self.gradients_of(rows);
+                adam.step(&mut self.parameters, &self.gradients);
+            }
+            let loss = sum / self.train.rows() as f64;
+            if !loss.is_finite() {
+                return Err(Error::Diverged { epoch: epoch + 1, loss, lr });
+            }
+            losses.push(loss);
+        }
+        Ok((self.parameters, losses))
+    }
+
+    /// Fills the gradients of a batch's mean loss; gives the sum of its losses.
+    fn gradients_of(&mut self, rows: &[usize]) -> f64 {
+        let (isa, width, classes) = (self.isa, self.train.width(), self.classes);
+        self.batch.clear();
+        rows.iter().for_each(|&row| self.batch.extend_from_slice(self.train.row(row)));
+        self.batch_labels.clear();
+        self.batch_labels.extend(rows.iter().map(|&row| self.labels[row]));
+        self.logits.resize(rows.len() * classes, 0.0);
+
+        forward(isa, &self.parameters, width, &self.batch, classes, &mut self.logits);
+        let loss = cross_entropy(&mut self.logits, classes, &self.batch_labels);
+        let (d_weight, d_bias) = self.gradients.split_at_mut(classes * width);
+        matmul_of_transposed(isa, rows.len(), classes, width, &self.logits, &self.batch, d_weight);
+        d_bias.fill(0.0);
+        for row in self.logits.chunks_exact(classes) {
+            d_bias.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        }
+        loss
+    }
+}

@@ -1,0 +1,156 @@
+use relata_artifact::ProbeResult;
+use serde_json::{Map, Value};
+
+use crate::{Error, Protocol, Result};
+
+/// How well a protocol told the test images' classes from their features. Carries the protocol, so that the number never
+/// travels without it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Score {
+    /// How it was reached.
+    pub protocol: Protocol,
+    /// Every setting of the protocol, as it was applied.
+    pub settings: Map<String, Value>,
+    /// Labelled images that the probe was fitted on.
+    pub train_images: usize,
+    /// Images that it was scored on.
+    pub test_images: usize,
+    /// Test images whose class was told rightly, 0 to 100.
+    pub accuracy_pct: f64,
+    /// Names of the classes, in label order.
+    pub class_names: Vec<String>,
+    /// The same for the images of each class alone (recall); 0 for a class without test images.
+    pub per_class_accuracy_pct: Vec<f64>,
+    /// `confusion[truth][answer]`: test images of class `truth` that were called `answer`.
+    pub confusion: Vec<Vec<u32>>,
+}
+
+/// What a score was computed on, for the record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scored {
+    /// The data set.
+    pub data: String,
+    /// The split that was scored on.
+    pub split: String,
+    /// The checkpoint that the features came from, `last` or `epoch-0050`.
+    pub checkpoint: String,
+}
+
+impl Score {
+    /// Counts answers against the truth; `labels` and `answers` are classes in `0..class_names.len()`.
+    pub(crate) fn count(
+        protocol: Protocol,
+        settings: Map<String, Value>,
+        train_images: usize,
+        class_names: &[String],
+        labels: &[usize],
+        answers: &[usize],
+    ) -> Self {
+        let classes = class_names.len();
+        let mut confusion = vec![vec![0; classes]; classes];
+        for (&truth, &answer) in labels.iter().zip(answers) {
+            confusion[truth][answer] += 1;
+        }
+        let right: u32 = (0..classes).map(|class| confusion[class][class]).sum();
+        let recall = |class: usize| pct(confusion[class][class], confusion[class].iter().sum());
+        Self {
+            protocol,
+            settings,
+            train_images,
+            test_images: labels.len(),
+            accuracy_pct: pct(right, labels.len() as u32),
+            class_names: class_names.to_vec(),
+            per_class_accuracy_pct: (0..classes).map(recall).collect(),
+            confusion,
+        }
+    }
+
+    /// The record for a run folder. `random` is the score of the same protocol on the untrained backbone, the lower bound;
+    /// `seconds` is what the evaluation took.
+    ///
+    /// # Errors
+    /// [`Error::BaselineDiffers`] where `random` was not reached by the same protocol and settings on as many images.
+    pub fn result(&self, scored: &Scored, random: Option<&Score>, seconds: f64) -> Result<ProbeResult> {
+        if let Some(random) = random {
+            self.comparable_with(random)?;
+        }
+        Ok(ProbeResult {
+            protocol: self.protocol.name().to_owned(),
+            data: scored.data.clone(),
+            split: scored.split.clone(),
+            checkpoint: scored.checkpoint.clone(),
+            accuracy_pct: self.accuracy_pct,
+            baseline_random_pct: random.map(|random| random.accuracy_pct),
+            classes: self.class_names.len(),
+            train_images: self.train_images,
+            test_images: self.test_images,
+            settings: self.settings.clone(),
+            seconds,
+            class_names: self.class_names.clone(),
+            per_class_accuracy_pct: self.per_class_accuracy_pct.clone(),
+            confusion: self.confusion.clone(),
+            ..ProbeResult::default()
+        })
+    }
+
+    fn comparable_with(&self, baseline: &Self) -> Result<()> {
+        let differs = |what, score: String, baseline: String| {
+            if score == baseline { Ok(()) } else { Err(Error::BaselineDiffers { what, baseline, score }) }
+        };
+        let settings = |score: &Self| Value::Object(score.settings.clone()).to_string();
+        differs("protocol", self.protocol.to_string(), baseline.protocol.to_string())?;
+        differs("settings", settings(self), settings(baseline))?;
+        differs("classes", self.class_names.len().to_string(), baseline.class_names.len().to_string())?;
+        differs("training images", self.train_images.to_string(), baseline.train_images.to_string())?;
+        differs("test images", self.test_images.to_string(), baseline.test_images.to_string())
+    }
+}
+
+fn pct(part: u32, whole: u32) -> f64 {
+    if whole == 0 { 0.0 } else { 100.0 * f64::from(part) / f64::from(whole) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Score, Scored};
+    use crate::test_clouds::names;
+    use crate::{Error, Protocol};
+
+    fn score(labels: &[usize], answers: &[usize]) -> Score {
+        Score::count(Protocol::Knn, [("k".to_owned(), 5.into())].into_iter().collect(), 40, &names(3), labels, answers)
+    }
+
+    #[test]
+    fn answers_are_counted_by_truth_and_answer() {
+        let score = score(&[0, 0, 0, 1, 1], &[0, 2, 0, 0, 1]);
+        assert_eq!(score.confusion, [[2, 0, 1], [1, 1, 0], [0, 0, 0]]);
+        assert_eq!(score.accuracy_pct, 60.0);
+        assert_eq!(score.per_class_accuracy_pct, [200.0 / 3.0, 50.0, 0.0]);
+    }
+
+    #[test]
+    fn the_record_holds_the_score_its_protocol_and_its_lower_bound() {
+        let (trained, random) = (score(&[0, 1, 2, 2], &[0, 1, 2, 2]), score(&[0, 1, 2, 2], &[0, 0, 0, 0]));
+        let scored = Scored { data: "shapes".into(), split: "test".into(), checkpoint: "last".into() };
+        let result = trained.result(&scored, Some(&random), 1.5).unwrap();
+        assert_eq!((result.protocol.as_str(), result.data.as_str(), result.split.as_str()), ("knn", "shapes", "test"));
+        assert_eq!((result.accuracy_pct, result.baseline_random_pct), (100.0, Some(25.0)));
+        assert_eq!((result.classes, result.train_images, result.test_images), (3, 40, 4));
+        assert_eq!((&result.settings["k"], result.seconds, result.gain_points()), (&5.into(), 1.5, Some(75.0)));
+        assert_eq!((result.class_names, result.confusion), (names(3), trained.confusion.clone()));
+        assert_eq!(trained.result(&scored, None, 1.5).unwrap().baseline_random_pct, None);
+    }
+
+    #[test]
+    fn a_lower_bound_that_was_reached_otherwise_is_refused() {
+        let trained = score(&[0, 1], &[0, 1]);
+        let refused = |baseline: &Score, what: &str| {
+            let error = trained.result(&Scored::default(), Some(baseline), 0.0).unwrap_err();
+            assert!(matches!(error, Error::BaselineDiffers { what: differs, .. } if differs == what), "{what}");
+        };
+        refused(&Score { protocol: Protocol::Linear, ..trained.clone() }, "protocol");
+        refused(&Score { settings: serde_json::Map::new(), ..trained.clone() }, "settings");
+        refused(&Score { train_images: 41, ..trained.clone() }, "training images");
+        refused(&score(&[0, 1, 1], &[0, 1, 1]), "test images");
+    }
+}

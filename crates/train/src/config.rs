@@ -1,0 +1,154 @@
+use crate::{Error, Method, Relational, Result};
+use relata_model::{Aggregation, Compute, RelationHeadConfig};
+use relata_ops::PairLoss;
+use serde::{Deserialize, Serialize};
+
+/// `[train]` of a configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Passes over the data. Default 20; the paper trains for 200.
+    pub epochs: u32,
+    /// B, images a batch; each is seen K times. Default 64, the paper's.
+    pub batch_size: usize,
+    /// Adam's learning rate. Default 1e-3, the paper's.
+    pub lr: f64,
+    /// Worker threads that make views; 0 (the default): one for every two compute threads.
+    pub workers: usize,
+    /// Batches of views made ahead. Default 4.
+    pub prefetch: usize,
+    /// Steps that one line of metrics.jsonl sums up. Default 20.
+    pub log_every: u64,
+    /// Steps between checkpoints within an epoch; 0 (the default): only at its end.
+    pub checkpoint_every: u64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self { epochs: 20, batch_size: 64, lr: 1e-3, workers: 0, prefetch: 4, log_every: 20, checkpoint_every: 0 }
+    }
+}
+
+impl TrainConfig {
+    /// Checks every setting against its range.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first that lies outside.
+    pub fn validate(&self) -> Result<()> {
+        let check = |fits: bool, key: &'static str, value: String, allowed: &'static str| {
+            if fits { Ok(()) } else { Err(Error::Setting { key, value, allowed }) }
+        };
+        check(self.epochs > 0, "train.epochs", self.epochs.to_string(), "1 or more")?;
+        let batch = "2 or more: an image alone in its batch has no negative pair";
+        check(self.batch_size >= 2, "train.batch_size", self.batch_size.to_string(), batch)?;
+        check(self.lr > 0.0 && self.lr.is_finite(), "train.lr", self.lr.to_string(), "a number above 0")?;
+        check(self.prefetch > 0, "train.prefetch", self.prefetch.to_string(), "1 or more")?;
+        check(self.log_every > 0, "train.log_every", self.log_every.to_string(), "1 or more")?;
+        Ok(())
+    }
+
+    /// The number of workers that make views beside `threads` compute threads.
+    #[must_use]
+    pub fn workers(&self, threads: usize) -> usize {
+        if self.workers == 0 { threads.div_ceil(2) } else { self.workers }
+    }
+}
+
+/// The methods that can be trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MethodKind {
+    /// Self-supervised relational reasoning (arXiv 2006.05849).
+    #[default]
+    Relational,
+}
+
+/// Loss on a pair's logit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LossKind {
+    /// Binary cross-entropy: the tutorial's and the short reference script's.
+    #[default]
+    Bce,
+    /// Sigmoid focal loss: the full reference code's.
+    Focal,
+}
+
+/// `[method]` of a configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MethodConfig {
+    /// Which method. Default relational.
+    pub kind: MethodKind,
+    /// How two features become a pair. Default cat, the paper's best.
+    pub aggregation: Aggregation,
+    /// Loss on each pair. Default bce.
+    pub loss: LossKind,
+    /// Focal loss's gamma. Default 2, the reference's.
+    pub gamma: f32,
+    /// Focal loss's alpha. Default 0.5, the reference's.
+    pub alpha: f32,
+    /// Width of the relation head's hidden layer. Default 256, the paper's.
+    pub hidden: usize,
+}
+
+impl Default for MethodConfig {
+    fn default() -> Self {
+        let (kind, aggregation, loss) = (MethodKind::Relational, Aggregation::Cat, LossKind::Bce);
+        Self { kind, aggregation, loss, gamma: 2.0, alpha: 0.5, hidden: 256 }
+    }
+}
+
+impl MethodKind {
+    /// The name in configurations.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Relational => "relational",
+        }
+    }
+}
+
+impl MethodConfig {
+    /// Checks every setting against its range, for batches of `views` views an image.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first that lies outside.
+    pub fn validate(&self, views: usize) -> Result<()> {
+        let setting = |key, value: String, allowed| Err(Error::Setting { key, value, allowed });
+        if views < 2 {
+            return setting("augment.views", views.to_string(), "2 or more: relational reasoning compares two views of one image");
+        }
+        if !(self.gamma >= 0.0 && self.gamma.is_finite()) {
+            return setting("method.gamma", self.gamma.to_string(), "a number of 0 or more");
+        }
+        if !(0.0..=1.0).contains(&self.alpha) {
+            return setting("method.alpha", self.alpha.to_string(), "0 to 1");
+        }
+        if self.hidden == 0 {
+            return setting("method.hidden", self.hidden.to_string(), "1 or more");
+        }
+        Ok(())
+    }
+
+    /// The table of methods: builds the one asked for.
+    pub(crate) fn build(
+        &self,
+        width: usize,
+        views: usize,
+        max_images: usize,
+        seed: u64,
+        compute: Compute,
+    ) -> Result<Box<dyn Method>> {
+        match self.kind {
+            MethodKind::Relational => {
+                let loss = match self.loss {
+                    LossKind::Bce => PairLoss::Bce,
+                    LossKind::Focal => PairLoss::Focal { gamma: self.gamma, alpha: self.alpha },
+                };
+                let head = RelationHeadConfig { aggregation: self.aggregation, hidden: self.hidden, loss };
+                Ok(Box::new(Relational::new(head, width, views, max_images, seed, compute)?))
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+/// What can go wrong during training.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting outside its range.
+    #[error("{key} = {value} is not allowed: expected {allowed}")]
+    Setting {
+        /// The setting's dotted path, as in the configuration file.
+        key: &'static str,
+        /// The value found.
+        value: String,
+        /// What would have been allowed.
+        allowed: &'static str,
+    },
+    /// Too few images for one pair of different images.
+    #[error("{images} images are too few to train on: expected at least 2, for pairs of different images")]
+    TooFewImages {
+        /// How many there are.
+        images: usize,
+    },
+    /// The loss, or a weight, became NaN or infinite.
+    #[error("{what} became {value} in step {step} (epoch {epoch}); the last good checkpoint is kept: resume from it with a smaller train.lr")]
+    NotFinite {
+        /// The loss or a parameter's name.
+        what: String,
+        /// NaN or an infinity.
+        value: f64,
+        /// The step.
+        step: u64,
+        /// The epoch; the first is 1.
+        epoch: u32,
+    },
+    /// A checkpoint that does not fit this run.
+    #[error("checkpoint {checkpoint} does not fit this run: {reason}")]
+    Checkpoint {
+        /// Its name.
+        checkpoint: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A failure of the model.
+    #[error(transparent)]
+    Model(#[from] relata_model::Error),
+    /// A failure while views were made.
+    #[error(transparent)]
+    Augment(#[from] relata_augment::Error),
+    /// A failure of the run folder.
+    #[error(transparent)]
+    Artifact(#[from] relata_artifact::Error),
+}
+
+/// The crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

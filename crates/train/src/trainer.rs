@@ -1,0 +1,360 @@
+use crate::checkpoint::{self, Position, State};
+use crate::{BatchShape, EpochReport, Error, Event, Flow, Method, MethodConfig, Observer, Result, StepReport, TrainConfig};
+use relata_artifact::{Checkpoint, Metrics, MetricsWriter, RunFolder};
+use relata_augment::{Batch, ViewLoader};
+use relata_model::{Backbone, Compute, Images, Mode};
+use relata_optim::{Adam, AdamConfig};
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// The checkpoint that a run resumes from.
+const LAST: &str = "last";
+
+/// What a run is made of.
+pub struct Setup {
+    /// The backbone to train.
+    pub backbone: Box<dyn Backbone>,
+    /// Where batches of views come from.
+    pub loader: ViewLoader,
+    /// What is done with the features.
+    pub method: MethodConfig,
+    /// How long, in what batches.
+    pub config: TrainConfig,
+    /// The one seed of the run.
+    pub seed: u64,
+    /// Threads for the method's kernels; the backbone brings its own.
+    pub compute: Compute,
+    /// Written into every checkpoint's metadata: what the backbone is and what images it wants.
+    pub info: BTreeMap<String, String>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All epochs are done.
+    Finished {
+        /// Steps since the run began.
+        step: u64,
+    },
+    /// The observer stopped it; a checkpoint was saved, and the run can be resumed.
+    Stopped {
+        /// Steps since the run began.
+        step: u64,
+    },
+}
+
+/// Trains a backbone.
+pub struct Trainer {
+    backbone: Box<dyn Backbone>,
+    method: Box<dyn Method>,
+    backbone_adam: Adam,
+    method_adam: Adam,
+    loader: ViewLoader,
+    config: TrainConfig,
+    seed: u64,
+    info: BTreeMap<String, String>,
+    position: Position,
+}
+
+impl Trainer {
+    /// A run before its first step.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a setting outside its range, [`Error::TooFewImages`].
+    pub fn new(setup: Setup) -> Result<Self> {
+        let Setup { backbone, loader, method, config, seed, compute, info } = setup;
+        config.validate()?;
+        let views = loader.config().views;
+        method.validate(views)?;
+        if loader.batches_per_epoch() == 0 {
+            return Err(Error::TooFewImages { images: 1 });
+        }
+        let width = backbone.architecture().width;
+        let method = method.build(width, views, loader.config().batch_size, seed, compute)?;
+        let adam = |len| Adam::new(AdamConfig { lr: config.lr, ..AdamConfig::default() }, len);
+        Ok(Self {
+            backbone_adam: adam(backbone.parameters().len()),
+            method_adam: adam(method.parameters().len()),
+            backbone,
+            method,
+            loader,
+            config,
+            seed,
+            info,
+            position: Position::default(),
+        })
+    }
+
+    /// Takes up a run where its last checkpoint left it; `false` where it has none yet.
+    ///
+    /// # Errors
+    /// Where the checkpoint is damaged or does not fit: the first differing tensor is named.
+    pub fn resume(&mut self, folder: &RunFolder) -> Result<bool> {
+        let path = folder.checkpoint_path(LAST)?;
+        if !path.exists() {
+            return Ok(false);
+        }
+        let checkpoint = Checkpoint::load(&path)?;
+        let seed = self.seed;
+        self.position = checkpoint::restore(LAST, &checkpoint, &mut self.state(), seed)?;
+        Ok(true)
+    }
+
+    /// Steps taken so far.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.position.step
+    }
+
+    /// Whether all epochs are done.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.position.epoch >= self.config.epochs
+    }
+
+    /// The backbone as it stands.
+    pub fn backbone(&mut self) -> &mut dyn Backbone {
+        &mut *self.backbone
+    }
+
+    /// Trains to the last epoch, or until the observer says stop. Writes metrics.jsonl and checkpoints: `last` at the end
+    /// of every epoch (and every `checkpoint_every` steps), and one that stays at 25, 50, 75 and 100 % of the epochs.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] where the loss or a weight is no longer a number, with the last good checkpoint kept; any
+    /// failure to read an image or to write.
+    pub fn run(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
+        let mut metrics =
+            if self.position.step == 0 { folder.metrics_writer()? } else { folder.resume_metrics(self.position.step)? };
+        let mut clock = Clock::new(self.loader.config().views);
+        while !self.is_finished() {
+            let epoch = self.position.epoch;
+            let mut totals = Totals::default();
+            let mut window = Totals::default();
+            let (mut waited, start) = (0.0, Instant::now());
+            let batches = self.loader.batches_per_epoch();
+            let mut views = self.loader.epoch_from(epoch, self.position.batch);
+            let mut flow = Flow::Continue;
+            loop {
+                let asked = Instant::now();
+                let Some(batch) = views.next().transpose()? else { break };
+                waited += asked.elapsed().as_secs_f64();
+                report_skipped(&batch, observer);
+                let step = self.step(&batch)?;
+                self.position.batch = batch.index + 1;
+                clock.tick(batch.size());
+                window.add(&step);
+                totals.add(&step);
+                let report = StepReport {
+                    step: self.position.step,
+                    epoch: epoch + 1,
+                    epochs: self.config.epochs,
+                    batch: batch.index + 1,
+                    batches,
+                    loss: step.loss,
+                    figures: step.figures,
+                    views_per_s: clock.views_per_s(),
+                    eta_s: clock.seconds_a_step() * self.steps_left(batches) as f64,
+                };
+                drop(batch);
+                if window.steps >= self.config.log_every {
+                    metrics.append(&window.take_line(&report, self.config.lr))?;
+                }
+                flow = observer.event(&Event::Step(&report));
+                let every = self.config.checkpoint_every;
+                let due = every > 0 && self.position.step.is_multiple_of(every) && self.position.batch < batches;
+                if flow == Flow::Stop || due {
+                    if window.steps > 0 {
+                        metrics.append(&window.take_line(&report, self.config.lr))?;
+                    }
+                    self.save(folder, LAST, &mut metrics, observer)?;
+                }
+                if flow == Flow::Stop {
+                    break;
+                }
+            }
+            for dropped in views.dropped().iter().filter(|_| flow == Flow::Continue) {
+                let images = dropped.images.len();
+                let reason = "a batch of a single image has no negative pair".to_owned();
+                observer.event(&Event::LeftOut { images, reason });
+            }
+            if flow == Flow::Stop {
+                return Ok(Outcome::Stopped { step: self.position.step });
+            }
+            self.position = Position { step: self.position.step, epoch: epoch + 1, batch: 0 };
+            let report = EpochReport {
+                epoch: epoch + 1,
+                epochs: self.config.epochs,
+                loss: totals.mean_loss(),
+                figures: totals.mean_figures(),
+                seconds: start.elapsed().as_secs_f64(),
+                waiting: waited / start.elapsed().as_secs_f64().max(1e-9),
+            };
+            if window.steps > 0 {
+                let last = StepReport {
+                    step: self.position.step,
+                    epoch: epoch + 1,
+                    batch: batches,
+                    batches,
+                    views_per_s: clock.views_per_s(),
+                    ..StepReport::default()
+                };
+                metrics.append(&window.take_line(&last, self.config.lr))?;
+            }
+            let quarters = |epochs: u32| u64::from(epochs) * 4 / u64::from(self.config.epochs);
+            if quarters(epoch + 1) > quarters(epoch) {
+                self.save(folder, &RunFolder::epoch_checkpoint_name(u64::from(epoch + 1)), &mut metrics, observer)?;
+            }
+            self.save(folder, LAST, &mut metrics, observer)?;
+            if observer.event(&Event::Epoch(&report)) == Flow::Stop && !self.is_finished() {
+                return Ok(Outcome::Stopped { step: self.position.step });
+            }
+        }
+        Ok(Outcome::Finished { step: self.position.step })
+    }
+
+    /// One batch: features, loss, both ways back, Adam.
+    fn step(&mut self, batch: &Batch) -> Result<crate::MethodStep> {
+        let shape = BatchShape { images: batch.size(), views: batch.views };
+        let images = Images::new(&batch.rows, shape.rows(), batch.side_px, batch.side_px)?;
+        let features = self.backbone.forward(images, Mode::Train)?;
+        let step = self.method.step(features, shape)?;
+        let number = self.position.step + 1;
+        if !step.loss.is_finite() {
+            let (what, epoch) = ("the loss".to_owned(), self.position.epoch + 1);
+            return Err(Error::NotFinite { what, value: step.loss, step: number, epoch });
+        }
+        self.backbone.backward(self.method.d_features())?;
+        let parameters = self.backbone.parameters_mut();
+        self.backbone_adam.step(&mut parameters.values, &parameters.gradients);
+        let parameters = self.method.parameters_mut();
+        self.method_adam.step(&mut parameters.values, &parameters.gradients);
+        self.position.step = number;
+        Ok(step)
+    }
+
+    fn state(&mut self) -> State<'_> {
+        State {
+            backbone: &mut *self.backbone,
+            method: &mut *self.method,
+            backbone_adam: &mut self.backbone_adam,
+            method_adam: &mut self.method_adam,
+        }
+    }
+
+    fn save(&mut self, folder: &RunFolder, name: &str, metrics: &mut MetricsWriter, observer: &mut dyn Observer) -> Result<()> {
+        for parameters in [self.backbone.parameters(), self.method.parameters()] {
+            for spec in parameters.specs() {
+                if let Some(value) = parameters.values[spec.range.clone()].iter().find(|value| !value.is_finite()) {
+                    let (what, value) = (format!("parameter {}", spec.name), f64::from(*value));
+                    return Err(Error::NotFinite { what, value, step: self.position.step, epoch: self.position.epoch + 1 });
+                }
+            }
+        }
+        metrics.sync()?;
+        let (position, seed, info) = (self.position, self.seed, self.info.clone());
+        checkpoint::save(folder, name, &self.state(), position, seed, &info)?;
+        observer.event(&Event::Checkpoint { path: &folder.checkpoint_path(name)? });
+        Ok(())
+    }
+
+    fn steps_left(&self, batches: usize) -> u64 {
+        let epochs = u64::from(self.config.epochs - self.position.epoch);
+        (epochs * batches as u64).saturating_sub(self.position.batch as u64)
+    }
+}
+
+fn report_skipped(batch: &Batch, observer: &mut dyn Observer) {
+    if let Some(first) = batch.skipped.first() {
+        let reason = format!("broken: {} ({})", first.origin, first.reason);
+        observer.event(&Event::LeftOut { images: batch.skipped.len(), reason });
+    }
+}
+
+/// Sums over steps.
+#[derive(Default)]
+struct Totals {
+    steps: u64,
+    loss: f64,
+    figures: Vec<(&'static str, f64)>,
+}
+
+impl Totals {
+    fn add(&mut self, step: &crate::MethodStep) {
+        self.steps += 1;
+        self.loss += step.loss;
+        if self.figures.is_empty() {
+            self.figures.clone_from(&step.figures);
+        } else {
+            self.figures.iter_mut().zip(&step.figures).for_each(|(sum, figure)| sum.1 += figure.1);
+        }
+    }
+
+    fn mean_loss(&self) -> f64 {
+        self.loss / self.steps.max(1) as f64
+    }
+
+    fn mean_figures(&self) -> Vec<(&'static str, f64)> {
+        self.figures.iter().map(|(name, sum)| (*name, sum / self.steps.max(1) as f64)).collect()
+    }
+
+    /// The means as a line of metrics; starts anew.
+    fn take_line(&mut self, at: &StepReport, lr: f64) -> Metrics {
+        let mut line = Metrics {
+            step: at.step,
+            epoch: Some(f64::from(at.epoch - 1) + at.batch as f64 / at.batches.max(1) as f64),
+            loss: Some(self.mean_loss()),
+            lr: Some(lr),
+            views_per_s: Some(at.views_per_s),
+            ..Metrics::default()
+        };
+        for (name, mean) in self.mean_figures() {
+            match name {
+                "pair_acc" => line.pair_acc = Some(mean),
+                "pair_acc_pos" => line.pair_acc_pos = Some(mean),
+                "pair_acc_neg" => line.pair_acc_neg = Some(mean),
+                other => {
+                    line.extra.insert(other.to_owned(), mean.into());
+                }
+            }
+        }
+        *self = Self::default();
+        line
+    }
+}
+
+/// Rate of the last steps, as an exponential mean that forgets in about twenty.
+struct Clock {
+    views: usize,
+    last: Instant,
+    seconds: Option<f64>,
+    rows: f64,
+}
+
+impl Clock {
+    fn new(views: usize) -> Self {
+        Self { views, last: Instant::now(), seconds: None, rows: 0.0 }
+    }
+
+    fn tick(&mut self, images: usize) {
+        let seconds = self.last.elapsed().as_secs_f64();
+        self.last = Instant::now();
+        let rows = (images * self.views) as f64;
+        let newest = 0.05;
+        match &mut self.seconds {
+            Some(mean) => {
+                *mean += newest * (seconds - *mean);
+                self.rows += newest * (rows - self.rows);
+            }
+            None => (self.seconds, self.rows) = (Some(seconds), rows),
+        }
+    }
+
+    fn seconds_a_step(&self) -> f64 {
+        self.seconds.unwrap_or(0.0)
+    }
+
+    fn views_per_s(&self) -> f64 {
+        self.rows / self.seconds_a_step().max(1e-9)
+    }
+}
