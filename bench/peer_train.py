@@ -3,11 +3,13 @@
 
     python peer_train.py --root cifar-10-batches-bin --epochs 10 --seed 1
     python peer_train.py --root cifar-10-batches-bin --steps 50 --skip-evaluation     (a timing)
+    python peer_train.py --root cifar-10-batches-bin --epochs 0                       (random weights, the lower bound)
 
 Reads the publisher's binary folder (data_batch_1.bin .. data_batch_5.bin, test_batch.bin). Augments with torchvision on PIL
 images in DataLoader workers, trains backbone and relation head with Adam 1e-3 on `cat` pairs with BCE, all in f32.
 The probe is a linear layer on the frozen backbone's features, computed once: Adam 1e-3, batch 128, 100 epochs, accuracy of
-the last epoch. The kNN votes with exp(cosine / 0.1) among the 200 nearest. The result is one line of JSON, printed last.
+the last epoch. The kNN votes with exp(cosine / 0.1) among the 200 nearest. Every epoch prints a line of JSON on stderr, the end one
+line of JSON on stdout. The defaults are PyTorch's best setting on two cores: one training thread and one worker, channels last.
 
 Needs: pip install torch==2.9.1 torchvision==0.24.1 numpy    (the CPU is used)
 """
@@ -129,6 +131,8 @@ def train(net, head, images, a, memory):
         mark = epoch_begin
         for views in loader:
             ready = time.perf_counter()
+            if len(views[0]) < 2:
+                continue                                        # one image alone has no negative
             x = torch.cat(views).contiguous(memory_format=memory)
             adam.zero_grad(set_to_none=True)
             pairs, targets = relation_pairs(net(x), a.views)
@@ -158,6 +162,8 @@ def train(net, head, images, a, memory):
         if steps == a.steps:
             break
     total = time.perf_counter() - begin
+    if not steps:
+        return {"epochs": [], "steps": 0, "train_s": 0.0}
     steady = step_seconds[min(5, len(step_seconds) - 1):]       # without the workers' start
     return {"epochs": epochs, "steps": steps, "train_s": round(total, 3), "data_wait_s": round(wait, 3),
             "compute_s": round(compute, 3), "step_median_s": round(statistics.median(steady), 5),
@@ -207,8 +213,8 @@ def main():
     p.add_argument("--batch", type=int, default=64)
     p.add_argument("--views", type=int, default=4, help="K, the augmentations per image")
     p.add_argument("--steps", type=int, default=0, help="stop after so many steps, for timing (0: all)")
-    p.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of the training process")
-    p.add_argument("--workers", type=int, default=2, help="DataLoader processes (0: in the training process)")
+    p.add_argument("--threads", type=int, default=1, help="threads of the training process")
+    p.add_argument("--workers", type=int, default=1, help="DataLoader processes (0: in the training process)")
     p.add_argument("--channels-last", action=argparse.BooleanOptionalAction, default=True)
     p.add_argument("--fused", action=argparse.BooleanOptionalAction, default=True, help="the fused Adam")
     p.add_argument("--probe-epochs", type=int, default=100)
@@ -230,7 +236,8 @@ def main():
               "torch": torch.__version__, "load_s": round(load_s, 3)}
     epochs = training.pop("epochs")
     result.update(training)
-    result.update({k: epochs[-1][k] for k in ("loss", "pair_accuracy", "positive_accuracy", "negative_accuracy")})
+    if epochs:
+        result.update({k: epochs[-1][k] for k in ("loss", "pair_accuracy", "positive_accuracy", "negative_accuracy")})
     result["epochs"] = epochs
     if not a.skip_evaluation:
         mark = time.perf_counter()

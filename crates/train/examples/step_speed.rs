@@ -4,7 +4,9 @@
 
 #![allow(clippy::print_stdout)]
 
-use relata_model::{Architecture, Backbone, BackboneKind, Compute, Images, Mode, Network, RelationHead, RelationHeadConfig, Stem};
+use relata_model::{
+    Architecture, Backbone, BackboneKind, Compute, Images, Mode, Network, RelationHead, RelationHeadConfig, Stem,
+};
 use relata_optim::{Adam, AdamConfig};
 use std::time::Instant;
 

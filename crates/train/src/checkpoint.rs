@@ -45,10 +45,8 @@ pub(crate) fn save(
         tensors.extend(parameters.torch_tensors().into_iter().map(|t| TorchTensor { name: format!("{prefix}.{}", t.name), ..t }));
     }
     let moments = [("backbone", &*state.backbone_adam), (head, &*state.method_adam)];
-    let names: Vec<String> = moments
-        .iter()
-        .flat_map(|(part, _)| ["mean", "square"].map(|moment| format!("optimizer.{part}.{moment}")))
-        .collect();
+    let names: Vec<String> =
+        moments.iter().flat_map(|(part, _)| ["mean", "square"].map(|moment| format!("optimizer.{part}.{moment}"))).collect();
     let flat: Vec<&[f32]> = moments.iter().flat_map(|(_, adam)| [adam.moments().0, adam.moments().1]).collect();
     let lengths: Vec<[usize; 1]> = flat.iter().map(|moment| [moment.len()]).collect();
     let mut all: Vec<TensorRef<'_>> =

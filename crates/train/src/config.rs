@@ -1,6 +1,6 @@
 use crate::{Error, Method, Relational, Result};
-use relata_model::{Aggregation, Compute, RelationHeadConfig};
-use relata_ops::PairLoss;
+use relata_model::{Aggregation, Compute, PairLoss, RelationHeadConfig};
+
 use serde::{Deserialize, Serialize};
 
 /// `[train]` of a configuration.
@@ -117,7 +117,11 @@ impl MethodConfig {
     pub fn validate(&self, views: usize) -> Result<()> {
         let setting = |key, value: String, allowed| Err(Error::Setting { key, value, allowed });
         if views < 2 {
-            return setting("augment.views", views.to_string(), "2 or more: relational reasoning compares two views of one image");
+            return setting(
+                "augment.views",
+                views.to_string(),
+                "2 or more: relational reasoning compares two views of one image",
+            );
         }
         if !(self.gamma >= 0.0 && self.gamma.is_finite()) {
             return setting("method.gamma", self.gamma.to_string(), "a number of 0 or more");

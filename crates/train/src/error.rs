@@ -19,7 +19,9 @@ pub enum Error {
         images: usize,
     },
     /// The loss, or a weight, became NaN or infinite.
-    #[error("{what} became {value} in step {step} (epoch {epoch}); the last good checkpoint is kept: resume from it with a smaller train.lr")]
+    #[error(
+        "{what} became {value} in step {step} (epoch {epoch}); the last good checkpoint is kept: resume from it with a smaller train.lr"
+    )]
     NotFinite {
         /// The loss or a parameter's name.
         what: String,

@@ -152,7 +152,8 @@ impl Conv2d {
         // For pixels at `r`, `r + stride`, ...: kernel taps that reach them (farthest first, so that the gradient is read
         // forwards), and the first gradient row that the first of them meets.
         let class = |r: usize| {
-            let taps: Vec<usize> = (0..kernel).rev().filter(|k| (r + padding + stride * kernel - k) % stride == 0).collect();
+            let taps: Vec<usize> =
+                (0..kernel).rev().filter(|k| (r + padding + stride * kernel - k).is_multiple_of(stride)).collect();
             let first = taps.first().map_or(0, |&k| (r as isize + padding as isize - k as isize).div_euclid(stride as isize));
             (taps, first)
         };

@@ -7,6 +7,9 @@
 //! [`accumulate_outer`] holds M window floats x V vectors of output channels in registers over many pixels: the weight
 //! gradient, a sum of outer products.
 
+// T, V and M are constants: their loops unroll, and the indices become registers.
+#![allow(clippy::needless_range_loop)]
+
 use crate::Isa;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512, Avx512Half};
