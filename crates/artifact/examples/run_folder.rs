@@ -15,22 +15,10 @@ fn main() -> relata_artifact::Result<()> {
     let mut metrics = run.metrics_writer()?;
     for step in 1..=5 {
         weight[0] += 0.1;
-        metrics.append(&Metrics {
-            step,
-            loss: Some(1.0 / step as f64),
-            ..Metrics::default()
-        })?;
+        metrics.append(&Metrics { step, loss: Some(1.0 / step as f64), ..Metrics::default() })?;
         if step == 3 {
-            let tensors = [TensorRef {
-                name: "backbone.weight",
-                shape: &[2, 2],
-                data: &weight,
-            }];
-            run.save_checkpoint(
-                "last",
-                &tensors,
-                &BTreeMap::from([("step".to_owned(), step.to_string())]),
-            )?;
+            let tensors = [TensorRef { name: "backbone.weight", shape: &[2, 2], data: &weight }];
+            run.save_checkpoint("last", &tensors, &BTreeMap::from([("step".to_owned(), step.to_string())]))?;
         }
     }
     drop(metrics); // "killed" at step 5, saved at step 3
@@ -39,26 +27,12 @@ fn main() -> relata_artifact::Result<()> {
     let last = Checkpoint::load(&run.checkpoint_path("last")?)?;
     let step = last.metadata["step"].parse().expect("written above");
     let mut metrics = run.resume_metrics(step)?;
-    metrics.append(&Metrics {
-        step: step + 1,
-        loss: Some(0.2),
-        ..Metrics::default()
-    })?;
+    metrics.append(&Metrics { step: step + 1, loss: Some(0.2), ..Metrics::default() })?;
 
-    println!(
-        "resumed at step {step} with weight {:?}",
-        last.tensors[0].data
-    );
+    println!("resumed at step {step} with weight {:?}", last.tensors[0].data);
     for line in run.metrics()? {
-        println!(
-            "step {} loss {:.3}",
-            line.step,
-            line.loss.unwrap_or(f64::NAN)
-        );
+        println!("step {} loss {:.3}", line.step, line.loss.unwrap_or(f64::NAN));
     }
-    println!(
-        "{}",
-        RunFolder::create(&out, false).expect_err("the run is protected")
-    );
+    println!("{}", RunFolder::create(&out, false).expect_err("the run is protected"));
     Ok(())
 }

@@ -37,15 +37,9 @@ impl AtomicFile {
         // The default of a temporary file, 0600, would outlive the rename; let the umask decide instead.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let temp = builder
-            .tempfile_in(folder)
-            .map_err(Error::io("write", destination))?;
+        let temp = builder.tempfile_in(folder).map_err(Error::io("write", destination))?;
         let (file, temp_path) = temp.into_parts();
-        Ok(Self {
-            destination: destination.to_owned(),
-            temp_path,
-            writer: BufWriter::with_capacity(BUFFER_BYTES, file),
-        })
+        Ok(Self { destination: destination.to_owned(), temp_path, writer: BufWriter::with_capacity(BUFFER_BYTES, file) })
     }
 
     /// The file that [`commit`](Self::commit) replaces.
@@ -59,19 +53,11 @@ impl AtomicFile {
     /// # Errors
     /// [`Error::Io`], and then the destination is as it was and the temporary file is gone.
     pub fn commit(self) -> Result<()> {
-        let Self {
-            destination,
-            temp_path,
-            writer,
-        } = self;
-        let file = writer
-            .into_inner()
-            .map_err(|error| Error::io("write", &destination)(error.into_error()))?;
+        let Self { destination, temp_path, writer } = self;
+        let file = writer.into_inner().map_err(|error| Error::io("write", &destination)(error.into_error()))?;
         file.sync_all().map_err(Error::io("write", &destination))?;
         drop(file); // an open file cannot be renamed everywhere
-        temp_path
-            .persist(&destination)
-            .map_err(|error| Error::io("replace", &destination)(error.error))?;
+        temp_path.persist(&destination).map_err(|error| Error::io("replace", &destination)(error.error))?;
         sync_folder(folder_of(&destination))
     }
 }
@@ -108,14 +94,7 @@ fn sync_folder(folder: &Path) -> Result<()> {
     let result = File::open(folder).and_then(|handle| handle.sync_all());
     match result {
         // Some network and overlay file systems cannot sync a folder; the rename itself has succeeded.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-            ) =>
-        {
-            Ok(())
-        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
         other => other.map_err(Error::io("sync", folder)),
     }
 }
@@ -132,10 +111,8 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -152,11 +129,7 @@ mod tests {
         std::mem::forget(file); // no drop runs in a killed process
 
         assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(
-            names(folder.path()).len(),
-            2,
-            "the leftover is still there to be cleaned up"
-        );
+        assert_eq!(names(folder.path()).len(), 2, "the leftover is still there to be cleaned up");
         write_atomic(&path, b"newer").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"newer");
     }
@@ -176,10 +149,7 @@ mod tests {
         let taken = folder.path().join("last.safetensors");
         fs::create_dir_all(taken.join("inside")).unwrap();
         let error = write_atomic(&taken, b"bytes").unwrap_err();
-        assert!(
-            matches!(&error, Error::Io { action: "replace", path, .. } if *path == taken),
-            "{error:?}"
-        );
+        assert!(matches!(&error, Error::Io { action: "replace", path, .. } if *path == taken), "{error:?}");
         assert_eq!(names(folder.path()), ["last.safetensors"]);
     }
 
@@ -190,20 +160,10 @@ mod tests {
         fs::write(&file, b"").unwrap();
         for (path, kind) in [
             (file.join("config.toml"), io::ErrorKind::NotADirectory),
-            (
-                folder.path().join("missing").join("config.toml"),
-                io::ErrorKind::NotFound,
-            ),
+            (folder.path().join("missing").join("config.toml"), io::ErrorKind::NotFound),
         ] {
             let error = write_atomic(&path, b"x").unwrap_err();
-            let Error::Io {
-                action: "write",
-                path: named,
-                source,
-            } = &error
-            else {
-                panic!("{error:?}")
-            };
+            let Error::Io { action: "write", path: named, source } = &error else { panic!("{error:?}") };
             assert_eq!((named, source.kind()), (&path, kind));
         }
     }

@@ -63,11 +63,7 @@ impl Checkpoint {
             .into_iter()
             .map(|(name, view)| {
                 let data = f32_values(path, &name, view.dtype(), view.data())?;
-                Ok(NamedTensor {
-                    shape: view.shape().to_vec(),
-                    name,
-                    data,
-                })
+                Ok(NamedTensor { shape: view.shape().to_vec(), name, data })
             })
             .collect::<Result<_>>()?;
         Ok(Self { tensors, metadata })
@@ -89,13 +85,8 @@ impl Checkpoint {
     }
 
     /// Tensors of one group with the prefix cut off: `with_prefix("backbone.")`.
-    pub fn with_prefix<'a>(
-        &'a self,
-        prefix: &'a str,
-    ) -> impl Iterator<Item = (&'a str, &'a NamedTensor)> {
-        self.tensors
-            .iter()
-            .filter_map(move |tensor| Some((tensor.name.strip_prefix(prefix)?, tensor)))
+    pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a NamedTensor)> {
+        self.tensors.iter().filter_map(move |tensor| Some((tensor.name.strip_prefix(prefix)?, tensor)))
     }
 }
 
@@ -103,11 +94,7 @@ impl NamedTensor {
     /// The same tensor, borrowed.
     #[must_use]
     pub fn as_ref(&self) -> TensorRef<'_> {
-        TensorRef {
-            name: &self.name,
-            shape: &self.shape,
-            data: &self.data,
-        }
+        TensorRef { name: &self.name, shape: &self.shape, data: &self.data }
     }
 }
 
@@ -115,18 +102,10 @@ impl NamedTensor {
 ///
 /// # Errors
 /// [`Error::Tensor`] where data do not fill a shape or a name is used twice, [`Error::Io`].
-pub fn save_checkpoint(
-    path: &Path,
-    tensors: &[TensorRef<'_>],
-    metadata: &BTreeMap<String, String>,
-) -> Result<()> {
+pub fn save_checkpoint(path: &Path, tensors: &[TensorRef<'_>], metadata: &BTreeMap<String, String>) -> Result<()> {
     let arrays: Vec<_> = tensors
         .iter()
-        .map(|tensor| Array {
-            name: tensor.name,
-            shape: tensor.shape,
-            data: ArrayData::F32(tensor.data),
-        })
+        .map(|tensor| Array { name: tensor.name, shape: tensor.shape, data: ArrayData::F32(tensor.data) })
         .collect();
     save_arrays(path, &arrays, metadata)
 }
@@ -138,16 +117,13 @@ pub fn save_checkpoint(
 pub fn read_checkpoint_metadata(path: &Path) -> Result<BTreeMap<String, String>> {
     let mut file = File::open(path).map_err(Error::io("read", path))?;
     let mut length = [0; 8];
-    file.read_exact(&mut length)
-        .map_err(|_| damaged(path, "shorter than its first field"))?;
+    file.read_exact(&mut length).map_err(|_| damaged(path, "shorter than its first field"))?;
     let length = u64::from_le_bytes(length);
     if length > MAX_HEADER_BYTES {
         return Err(damaged(path, "header too long"));
     }
     let mut header = Vec::new();
-    file.take(length)
-        .read_to_end(&mut header)
-        .map_err(Error::io("read", path))?;
+    file.take(length).read_to_end(&mut header).map_err(Error::io("read", path))?;
     metadata_of(path, &header)
 }
 
@@ -167,18 +143,10 @@ pub(crate) enum ArrayData<'a> {
 #[serde(untagged)]
 enum HeaderEntry<'a> {
     Metadata(&'a BTreeMap<String, String>),
-    Tensor {
-        dtype: &'static str,
-        shape: &'a [usize],
-        data_offsets: [usize; 2],
-    },
+    Tensor { dtype: &'static str, shape: &'a [usize], data_offsets: [usize; 2] },
 }
 
-pub(crate) fn save_arrays(
-    path: &Path,
-    arrays: &[Array<'_>],
-    metadata: &BTreeMap<String, String>,
-) -> Result<()> {
+pub(crate) fn save_arrays(path: &Path, arrays: &[Array<'_>], metadata: &BTreeMap<String, String>) -> Result<()> {
     let header = header_of(arrays, metadata)?;
     let mut file = AtomicFile::create(path)?;
     let mut write = |bytes: &[u8]| file.write_all(bytes).map_err(Error::io("write", path));
@@ -187,12 +155,8 @@ pub(crate) fn save_arrays(
     let mut buffer = Vec::new();
     for array in arrays {
         match array.data {
-            ArrayData::F32(values) => {
-                write_values(values, |v| v.to_le_bytes(), &mut buffer, &mut write)?
-            }
-            ArrayData::U32(values) => {
-                write_values(values, |v| v.to_le_bytes(), &mut buffer, &mut write)?
-            }
+            ArrayData::F32(values) => write_values(values, |v| v.to_le_bytes(), &mut buffer, &mut write)?,
+            ArrayData::U32(values) => write_values(values, |v| v.to_le_bytes(), &mut buffer, &mut write)?,
         }
     }
     file.commit()
@@ -200,11 +164,7 @@ pub(crate) fn save_arrays(
 
 fn header_of(arrays: &[Array<'_>], metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
     let refuse = |array: &Array<'_>, reason: String| {
-        Err(Error::Tensor {
-            tensor: array.name.to_owned(),
-            shape: array.shape.to_vec(),
-            reason,
-        })
+        Err(Error::Tensor { tensor: array.name.to_owned(), shape: array.shape.to_vec(), reason })
     };
     let mut entries = BTreeMap::from([(METADATA_KEY, HeaderEntry::Metadata(metadata))]);
     let mut names = BTreeSet::from([METADATA_KEY]);
@@ -214,10 +174,7 @@ fn header_of(arrays: &[Array<'_>], metadata: &BTreeMap<String, String>) -> Resul
             ArrayData::F32(values) => ("F32", values.len()),
             ArrayData::U32(values) => ("U32", values.len()),
         };
-        let expected = array
-            .shape
-            .iter()
-            .try_fold(1_usize, |product, &axis| product.checked_mul(axis));
+        let expected = array.shape.iter().try_fold(1_usize, |product, &axis| product.checked_mul(axis));
         if expected != Some(elements) {
             return refuse(array, format!("given {elements} values"));
         }
@@ -225,18 +182,10 @@ fn header_of(arrays: &[Array<'_>], metadata: &BTreeMap<String, String>) -> Resul
             return refuse(array, "its name is already taken".to_owned());
         }
         let end = offset + 4 * elements; // both element types have four bytes
-        entries.insert(
-            array.name,
-            HeaderEntry::Tensor {
-                dtype,
-                shape: array.shape,
-                data_offsets: [offset, end],
-            },
-        );
+        entries.insert(array.name, HeaderEntry::Tensor { dtype, shape: array.shape, data_offsets: [offset, end] });
         offset = end;
     }
-    let mut header =
-        serde_json::to_vec(&entries).expect("maps of strings and numbers are valid JSON");
+    let mut header = serde_json::to_vec(&entries).expect("maps of strings and numbers are valid JSON");
     header.resize(header.len().next_multiple_of(8), b' '); // tensors start aligned, as the format asks
     Ok(header)
 }
@@ -256,61 +205,32 @@ fn write_values<T: Copy>(
     Ok(())
 }
 
-pub(crate) fn parse<'a>(
-    path: &Path,
-    bytes: &'a [u8],
-) -> Result<(SafeTensors<'a>, BTreeMap<String, String>)> {
-    let file =
-        SafeTensors::deserialize(bytes).map_err(|error| damaged(path, &error.to_string()))?;
-    let (header_bytes, _) =
-        SafeTensors::read_metadata(bytes).map_err(|error| damaged(path, &error.to_string()))?;
+pub(crate) fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<(SafeTensors<'a>, BTreeMap<String, String>)> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(path, &error.to_string()))?;
+    let (header_bytes, _) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(path, &error.to_string()))?;
     let metadata = metadata_of(path, &bytes[8..8 + header_bytes])?;
     Ok((file, metadata))
 }
 
 pub(crate) fn f32_values(path: &Path, name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Vec<f32>> {
     expect_dtype(path, name, Dtype::F32, "F32", dtype)?;
-    Ok(bytes
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|&four| f32::from_le_bytes(four))
-        .collect())
+    Ok(bytes.as_chunks::<4>().0.iter().map(|&four| f32::from_le_bytes(four)).collect())
 }
 
 pub(crate) fn u32_values(path: &Path, name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Vec<u32>> {
     expect_dtype(path, name, Dtype::U32, "U32", dtype)?;
-    Ok(bytes
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|&four| u32::from_le_bytes(four))
-        .collect())
+    Ok(bytes.as_chunks::<4>().0.iter().map(|&four| u32::from_le_bytes(four)).collect())
 }
 
 pub(crate) fn damaged(path: &Path, reason: &str) -> Error {
-    Error::Damaged {
-        path: path.to_owned(),
-        reason: reason.to_owned(),
-    }
+    Error::Damaged { path: path.to_owned(), reason: reason.to_owned() }
 }
 
-fn expect_dtype(
-    path: &Path,
-    name: &str,
-    want: Dtype,
-    expected: &'static str,
-    got: Dtype,
-) -> Result<()> {
+fn expect_dtype(path: &Path, name: &str, want: Dtype, expected: &'static str, got: Dtype) -> Result<()> {
     if got == want {
         return Ok(());
     }
-    Err(Error::DType {
-        path: path.to_owned(),
-        tensor: name.to_owned(),
-        expected,
-        got: format!("{got:?}"),
-    })
+    Err(Error::DType { path: path.to_owned(), tensor: name.to_owned(), expected, got: format!("{got:?}") })
 }
 
 fn metadata_of(path: &Path, header: &[u8]) -> Result<BTreeMap<String, String>> {
@@ -319,8 +239,7 @@ fn metadata_of(path: &Path, header: &[u8]) -> Result<BTreeMap<String, String>> {
         #[serde(rename = "__metadata__", default)]
         metadata: BTreeMap<String, String>,
     }
-    let header: Header =
-        serde_json::from_slice(header).map_err(|error| damaged(path, &error.to_string()))?;
+    let header: Header = serde_json::from_slice(header).map_err(|error| damaged(path, &error.to_string()))?;
     Ok(header.metadata)
 }
 

@@ -44,9 +44,7 @@ pub enum Error {
         nearest: Vec<PathBuf>,
     },
     /// A name for a checkpoint, probe or figure that would not stay inside its folder.
-    #[error(
-        "{name:?} cannot name a {what}: use letters, digits, '-', '_' and '.', not starting with '.'"
-    )]
+    #[error("{name:?} cannot name a {what}: use letters, digits, '-', '_' and '.', not starting with '.'")]
     Name {
         /// Checkpoint, probe or figure.
         what: &'static str,
@@ -123,11 +121,9 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Exists { .. }
-            | Self::NotOverwritten { .. }
-            | Self::NoRun { .. }
-            | Self::Name { .. }
-            | Self::Toml { .. } => ErrorKind::Usage,
+            Self::Exists { .. } | Self::NotOverwritten { .. } | Self::NoRun { .. } | Self::Name { .. } | Self::Toml { .. } => {
+                ErrorKind::Usage
+            }
             Self::Io { .. }
             | Self::Json { .. }
             | Self::MetricsLine { .. }
@@ -138,27 +134,16 @@ impl Error {
     }
 
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self::Io { action, path: path.to_owned(), source }
     }
 
     pub(crate) fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self {
-        move |source| Self::Json {
-            path: path.to_owned(),
-            line: None,
-            source,
-        }
+        move |source| Self::Json { path: path.to_owned(), line: None, source }
     }
 }
 
 fn suggestion(nearest: &[PathBuf]) -> String {
-    let mut names = nearest
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect::<Vec<_>>();
+    let mut names = nearest.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
     match (names.pop(), names.is_empty()) {
         (None, _) => String::new(),
         (Some(only), true) => format!("; did you mean {only}?"),
@@ -167,6 +152,5 @@ fn suggestion(nearest: &[PathBuf]) -> String {
 }
 
 fn at_line(line: Option<usize>) -> String {
-    line.map(|line| format!(", line {line},"))
-        .unwrap_or_default()
+    line.map(|line| format!(", line {line},")).unwrap_or_default()
 }

@@ -29,25 +29,12 @@ impl FeatureSample {
     /// [`Error::Tensor`] where `features` does not hold `labels.len() * dim` values, [`Error::Io`].
     pub fn save(&self, path: &Path) -> Result<()> {
         let rows = self.labels.len();
-        let names =
-            serde_json::to_string(&self.class_names).expect("a list of strings is valid JSON");
+        let names = serde_json::to_string(&self.class_names).expect("a list of strings is valid JSON");
         let arrays = [
-            Array {
-                name: "features",
-                shape: &[rows, self.dim],
-                data: ArrayData::F32(&self.features),
-            },
-            Array {
-                name: "labels",
-                shape: &[rows],
-                data: ArrayData::U32(&self.labels),
-            },
+            Array { name: "features", shape: &[rows, self.dim], data: ArrayData::F32(&self.features) },
+            Array { name: "labels", shape: &[rows], data: ArrayData::U32(&self.labels) },
         ];
-        save_arrays(
-            path,
-            &arrays,
-            &BTreeMap::from([(CLASS_NAMES_KEY.to_owned(), names)]),
-        )
+        save_arrays(path, &arrays, &BTreeMap::from([(CLASS_NAMES_KEY.to_owned(), names)]))
     }
 
     /// Reads what [`save`](Self::save) wrote.
@@ -57,19 +44,13 @@ impl FeatureSample {
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).map_err(Error::io("read", path))?;
         let (file, metadata) = parse(path, &bytes)?;
-        let tensor = |name: &str| {
-            file.tensor(name)
-                .map_err(|error| damaged(path, &error.to_string()))
-        };
+        let tensor = |name: &str| file.tensor(name).map_err(|error| damaged(path, &error.to_string()));
         let (features, labels) = (tensor("features")?, tensor("labels")?);
         let (&[rows, dim], &[label_rows]) = (features.shape(), labels.shape()) else {
             return Err(damaged(path, "expected features [n, D] and labels [n]"));
         };
         if rows != label_rows {
-            return Err(damaged(
-                path,
-                &format!("{rows} rows of features, {label_rows} labels"),
-            ));
+            return Err(damaged(path, &format!("{rows} rows of features, {label_rows} labels")));
         }
         let class_names = match metadata.get(CLASS_NAMES_KEY) {
             Some(names) => serde_json::from_str(names).map_err(Error::json(path))?,
@@ -106,12 +87,7 @@ mod tests {
     fn a_row_too_few_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sample.safetensors");
-        let sample = FeatureSample {
-            features: vec![0.0; 5],
-            dim: 2,
-            labels: vec![0; 3],
-            class_names: vec![],
-        };
+        let sample = FeatureSample { features: vec![0.0; 5], dim: 2, labels: vec![0; 3], class_names: vec![] };
         assert!(matches!(sample.save(&path), Err(Error::Tensor { .. })));
         assert!(!path.exists());
     }
@@ -121,9 +97,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sample.safetensors");
         crate::Checkpoint::default().save(&path).unwrap();
-        assert!(matches!(
-            FeatureSample::load(&path),
-            Err(Error::Damaged { .. })
-        ));
+        assert!(matches!(FeatureSample::load(&path), Err(Error::Damaged { .. })));
     }
 }

@@ -58,9 +58,7 @@ mod atomic;
 mod error;
 
 pub use atomic::{AtomicFile, write_atomic};
-pub use checkpoint::{
-    Checkpoint, NamedTensor, TensorRef, read_checkpoint_metadata, save_checkpoint,
-};
+pub use checkpoint::{Checkpoint, NamedTensor, TensorRef, read_checkpoint_metadata, save_checkpoint};
 pub use error::{Error, ErrorKind, Result};
 pub use features::FeatureSample;
 pub use metrics::{Metrics, MetricsWriter, read_metrics};

@@ -85,16 +85,12 @@ impl MetricsWriter {
     /// # Errors
     /// [`Error::MetricsLine`] for a value that is no such object, [`Error::Io`] (full disk).
     pub fn append(&mut self, line: &impl Serialize) -> Result<()> {
-        let value = serde_json::to_value(line).map_err(|error| Error::MetricsLine {
-            reason: error.to_string(),
-        })?;
+        let value = serde_json::to_value(line).map_err(|error| Error::MetricsLine { reason: error.to_string() })?;
         check_flat(&value)?;
         let mut text = value.to_string();
         text.push('\n');
         // One write call a line: a crash can cut the last line short, but never mix two.
-        self.file
-            .write_all(text.as_bytes())
-            .map_err(Error::io("append to", &self.path))
+        self.file.write_all(text.as_bytes()).map_err(Error::io("append to", &self.path))
     }
 
     /// Waits until all lines are on the disk; worth its time before a checkpoint.
@@ -106,14 +102,8 @@ impl MetricsWriter {
     }
 
     fn append_to(path: &Path) -> Result<Self> {
-        let file = File::options()
-            .append(true)
-            .open(path)
-            .map_err(Error::io("append to", path))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-        })
+        let file = File::options().append(true).open(path).map_err(Error::io("append to", path))?;
+        Ok(Self { path: path.to_owned(), file })
     }
 }
 
@@ -123,10 +113,7 @@ impl MetricsWriter {
 /// [`Error::Json`] with the number of a damaged line that is not the last, [`Error::Io`].
 pub fn read_metrics(path: &Path) -> Result<Vec<Metrics>> {
     let bytes = read_or_empty(path)?;
-    Ok(lines(path, &bytes)?
-        .into_iter()
-        .map(|(_, metrics)| metrics)
-        .collect())
+    Ok(lines(path, &bytes)?.into_iter().map(|(_, metrics)| metrics).collect())
 }
 
 fn read_or_empty(path: &Path) -> Result<Vec<u8>> {
@@ -147,11 +134,7 @@ fn lines<'a>(path: &Path, bytes: &'a [u8]) -> Result<Vec<(&'a [u8], Metrics)>> {
             Ok(metrics) => parsed.push((line, metrics)),
             Err(_) if pieces.peek().is_none() => {} // what follows the last newline was cut short
             Err(source) => {
-                return Err(Error::Json {
-                    path: path.to_owned(),
-                    line: Some(index + 1),
-                    source,
-                });
+                return Err(Error::Json { path: path.to_owned(), line: Some(index + 1), source });
             }
         }
     }
@@ -163,10 +146,7 @@ fn check_flat(value: &Value) -> Result<()> {
     let Some(object) = value.as_object() else {
         return refuse("no object".to_owned());
     };
-    if let Some((key, _)) = object
-        .iter()
-        .find(|(_, value)| value.is_array() || value.is_object())
-    {
+    if let Some((key, _)) = object.iter().find(|(_, value)| value.is_array() || value.is_object()) {
         return refuse(format!("`{key}` is nested"));
     }
     match object.get("step") {
@@ -184,11 +164,7 @@ mod tests {
     use super::*;
 
     fn steps(path: &Path) -> Vec<u64> {
-        read_metrics(path)
-            .unwrap()
-            .iter()
-            .map(|metrics| metrics.step)
-            .collect()
+        read_metrics(path).unwrap().iter().map(|metrics| metrics.step).collect()
     }
 
     fn file_of(text: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -213,17 +189,10 @@ mod tests {
 
     #[test]
     fn half_a_line_at_the_end_is_tolerated_and_resumed_over() {
-        for tail in [
-            &b"{\"step\":3,\"lo"[..],
-            b"{\"step\":3,\"name\":\"\xc3",
-            b"\0\0\0\0",
-        ] {
+        for tail in [&b"{\"step\":3,\"lo"[..], b"{\"step\":3,\"name\":\"\xc3", b"\0\0\0\0"] {
             let (_folder, path) = file_of(&[b"{\"step\":1}\n{\"step\":2}\n", tail].concat());
             assert_eq!(steps(&path), [1, 2]);
-            MetricsWriter::resume(&path, 9)
-                .unwrap()
-                .append(&json!({"step": 3}))
-                .unwrap();
+            MetricsWriter::resume(&path, 9).unwrap().append(&json!({"step": 3})).unwrap();
             assert_eq!(steps(&path), [1, 2, 3]);
         }
     }
@@ -231,39 +200,22 @@ mod tests {
     #[test]
     fn a_damaged_line_in_the_middle_is_named() {
         let (_folder, path) = file_of(b"{\"step\":1}\n{\"step\n{\"step\":3}\n");
-        assert!(matches!(
-            read_metrics(&path),
-            Err(Error::Json { line: Some(2), .. })
-        ));
-        assert!(matches!(
-            MetricsWriter::resume(&path, 9),
-            Err(Error::Json { line: Some(2), .. })
-        ));
+        assert!(matches!(read_metrics(&path), Err(Error::Json { line: Some(2), .. })));
+        assert!(matches!(MetricsWriter::resume(&path, 9), Err(Error::Json { line: Some(2), .. })));
     }
 
     #[test]
     fn a_missing_file_is_empty() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(
-            read_metrics(&folder.path().join("metrics.jsonl")).unwrap(),
-            []
-        );
+        assert_eq!(read_metrics(&folder.path().join("metrics.jsonl")).unwrap(), []);
     }
 
     #[test]
     fn only_flat_lines_with_a_step_are_written() {
         let (_folder, path) = file_of(b"");
         let mut writer = MetricsWriter::create(&path).unwrap();
-        for bad in [
-            json!({"loss": 1.0}),
-            json!({"step": 1.5}),
-            json!({"step": 1, "a": [1]}),
-            json!(1),
-        ] {
-            assert!(
-                matches!(writer.append(&bad), Err(Error::MetricsLine { .. })),
-                "{bad}"
-            );
+        for bad in [json!({"loss": 1.0}), json!({"step": 1.5}), json!({"step": 1, "a": [1]}), json!(1)] {
+            assert!(matches!(writer.append(&bad), Err(Error::MetricsLine { .. })), "{bad}");
         }
         assert!(fs::read(&path).unwrap().is_empty());
     }

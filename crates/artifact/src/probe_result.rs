@@ -53,7 +53,6 @@ impl ProbeResult {
     /// Gain over random weights in percentage points, where the lower bound is known.
     #[must_use]
     pub fn gain_points(&self) -> Option<f64> {
-        self.baseline_random_pct
-            .map(|baseline| self.accuracy_pct - baseline)
+        self.baseline_random_pct.map(|baseline| self.accuracy_pct - baseline)
     }
 }

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Error, FeatureSample, Metrics, MetricsWriter, ProbeResult, Provenance, Result, TensorRef,
-    ViewGrid, read_metrics, save_checkpoint, write_atomic,
+    Error, FeatureSample, Metrics, MetricsWriter, ProbeResult, Provenance, Result, TensorRef, ViewGrid, read_metrics,
+    save_checkpoint, write_atomic,
 };
 
 mod guard;
@@ -63,14 +63,7 @@ impl RunFolder {
     /// [`Error::NoRun`], with the most similar runs nearby.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
-        if is_run(&path) {
-            Ok(Self { path })
-        } else {
-            Err(Error::NoRun {
-                nearest: nearest_runs(&path),
-                path,
-            })
-        }
+        if is_run(&path) { Ok(Self { path }) } else { Err(Error::NoRun { nearest: nearest_runs(&path), path }) }
     }
 
     /// The folder itself.
@@ -83,9 +76,7 @@ impl RunFolder {
     #[must_use]
     pub fn name(&self) -> String {
         let absolute = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
-        let named = absolute
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
+        let named = absolute.file_name().map(|name| name.to_string_lossy().into_owned());
         // A path that ends in `..` or is the root has no name of its own.
         named.unwrap_or_else(|| self.path.display().to_string())
     }
@@ -159,12 +150,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// As [`save_checkpoint`] and [`checkpoint_path`](Self::checkpoint_path).
-    pub fn save_checkpoint(
-        &self,
-        name: &str,
-        tensors: &[TensorRef<'_>],
-        metadata: &BTreeMap<String, String>,
-    ) -> Result<()> {
+    pub fn save_checkpoint(&self, name: &str, tensors: &[TensorRef<'_>], metadata: &BTreeMap<String, String>) -> Result<()> {
         let path = self.checkpoint_path(name)?;
         make_parent(&path)?;
         save_checkpoint(&path, tensors, metadata)
@@ -281,11 +267,7 @@ impl RunFolder {
     /// As [`FeatureSample::load`].
     pub fn feature_sample(&self) -> Result<Option<FeatureSample>> {
         let path = self.feature_sample_path();
-        if path.exists() {
-            FeatureSample::load(&path).map(Some)
-        } else {
-            Ok(None)
-        }
+        if path.exists() { FeatureSample::load(&path).map(Some) } else { Ok(None) }
     }
 
     /// `figures/`
@@ -348,12 +330,7 @@ impl RunFolder {
     /// [`Error::Io`].
     pub fn remove_leftovers(&self) -> Result<usize> {
         let mut removed = 0;
-        for folder in [
-            self.path.clone(),
-            self.checkpoints_dir(),
-            self.probes_dir(),
-            self.figures_dir(),
-        ] {
+        for folder in [self.path.clone(), self.checkpoints_dir(), self.probes_dir(), self.figures_dir()] {
             for (name, path) in entries(&folder)? {
                 if is_leftover(&name) {
                     fs::remove_file(&path).map_err(Error::io("remove", &path))?;
@@ -370,21 +347,15 @@ impl RunFolder {
 }
 
 fn names_with_extension(folder: &Path, extension: &str) -> Result<Vec<String>> {
-    let files = entries(folder)?
-        .into_iter()
-        .filter(|(name, path)| !is_leftover(name) && path.is_file());
-    let names = files
-        .filter_map(|(name, _)| Some(name.strip_suffix(extension)?.strip_suffix('.')?.to_owned()));
+    let files = entries(folder)?.into_iter().filter(|(name, path)| !is_leftover(name) && path.is_file());
+    let names = files.filter_map(|(name, _)| Some(name.strip_suffix(extension)?.strip_suffix('.')?.to_owned()));
     Ok(names.collect())
 }
 
 fn plain_name<'a>(what: &'static str, name: &'a str) -> Result<&'a str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-        return Err(Error::Name {
-            what,
-            name: name.to_owned(),
-        });
+        return Err(Error::Name { what, name: name.to_owned() });
     }
     Ok(name)
 }
@@ -395,10 +366,7 @@ fn make_parent(path: &Path) -> Result<()> {
 }
 
 fn parse_toml(path: &Path, text: &str) -> Result<toml::Table> {
-    text.parse().map_err(|source| Error::Toml {
-        path: path.to_owned(),
-        source: Box::new(source),
-    })
+    text.parse().map_err(|source| Error::Toml { path: path.to_owned(), source: Box::new(source) })
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
@@ -410,9 +378,7 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let bytes = read_if_there(path)?;
-    bytes
-        .map(|bytes| serde_json::from_slice(&bytes).map_err(Error::json(path)))
-        .transpose()
+    bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(Error::json(path))).transpose()
 }
 
 fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {

@@ -3,9 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use relata_augment::{
-    CropConfig, CropKind, JitterConfig, Pipeline, PipelineConfig, Scratch, ViewKey,
-};
+use relata_augment::{CropConfig, CropKind, JitterConfig, Pipeline, PipelineConfig, Scratch, ViewKey};
 use relata_data::Image;
 
 /// Bytes without structure: the content does not change the cost.
@@ -15,37 +13,14 @@ fn image(side_px: usize, number: usize) -> Image {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as u8
     };
-    Image::new(
-        side_px,
-        side_px,
-        (0..side_px * side_px * 3).map(|_| byte()).collect(),
-    )
-    .expect("the sides fit the bytes")
+    Image::new(side_px, side_px, (0..side_px * side_px * 3).map(|_| byte()).collect()).expect("the sides fit the bytes")
 }
 
 fn views(c: &mut Criterion) {
     let relational = PipelineConfig::default();
-    let no_jitter = PipelineConfig {
-        jitter: JitterConfig {
-            p: 0.0,
-            ..JitterConfig::default()
-        },
-        ..relational.clone()
-    };
-    let always_jitter = PipelineConfig {
-        jitter: JitterConfig {
-            p: 1.0,
-            ..JitterConfig::default()
-        },
-        ..relational.clone()
-    };
-    let padded = PipelineConfig {
-        crop: CropConfig {
-            kind: CropKind::Padded,
-            ..CropConfig::default()
-        },
-        ..no_jitter.clone()
-    };
+    let no_jitter = PipelineConfig { jitter: JitterConfig { p: 0.0, ..JitterConfig::default() }, ..relational.clone() };
+    let always_jitter = PipelineConfig { jitter: JitterConfig { p: 1.0, ..JitterConfig::default() }, ..relational.clone() };
+    let padded = PipelineConfig { crop: CropConfig { kind: CropKind::Padded, ..CropConfig::default() }, ..no_jitter.clone() };
     let mut group = c.benchmark_group("views");
     group.throughput(Throughput::Elements(1));
     let cases = [
@@ -58,45 +33,22 @@ fn views(c: &mut Criterion) {
     for side_px in [32, 64, 96] {
         let images: Vec<Image> = (0..64).map(|number| image(side_px, number)).collect();
         for (name, config) in &cases {
-            let pipeline = Pipeline::new(
-                config,
-                side_px,
-                [0.491, 0.482, 0.447],
-                [0.247, 0.243, 0.262],
-            )
-            .expect("valid settings");
+            let pipeline = Pipeline::new(config, side_px, [0.491, 0.482, 0.447], [0.247, 0.243, 0.262]).expect("valid settings");
             let mut scratch = Scratch::default();
             let mut out = vec![0.0; pipeline.view_len()];
             let mut count = 0;
             let mut key = || {
                 count += 1;
-                ViewKey {
-                    seed: 1,
-                    epoch: 0,
-                    image: count / 4,
-                    view: (count % 4) as u32,
-                }
+                ViewKey { seed: 1, epoch: 0, image: count / 4, view: (count % 4) as u32 }
             };
             let first = key();
             pipeline.view_into(&images[0], first, &mut out, &mut scratch);
-            assert_eq!(
-                out,
-                pipeline.view(&images[0], first),
-                "a reused scratch changes nothing"
-            );
-            assert!(
-                out.iter().all(|v| (-3.0..3.0).contains(v)),
-                "values are normalised"
-            );
+            assert_eq!(out, pipeline.view(&images[0], first), "a reused scratch changes nothing");
+            assert!(out.iter().all(|v| (-3.0..3.0).contains(v)), "values are normalised");
             group.bench_function(format!("{side_px} px, {name}"), |bencher| {
                 bencher.iter(|| {
                     let key = key();
-                    pipeline.view_into(
-                        &images[key.image as usize % images.len()],
-                        key,
-                        &mut out,
-                        &mut scratch,
-                    );
+                    pipeline.view_into(&images[key.image as usize % images.len()], key, &mut out, &mut scratch);
                     black_box(&mut out);
                 });
             });

@@ -17,10 +17,8 @@ fn scene(number: usize) -> Option<Image> {
     let pixel = |x: usize, y: usize| {
         let (u, v) = (x as f32 / width as f32, y as f32 / height as f32);
         let sun = (u - 0.2).hypot(v - 0.2) < 0.11;
-        let (roof, wall) = (
-            v > 0.35 && v < 0.55 && (u - 0.68).abs() < v - 0.35,
-            (0.55..0.8).contains(&v) && (u - 0.68).abs() < 0.16,
-        );
+        let (roof, wall) =
+            (v > 0.35 && v < 0.55 && (u - 0.68).abs() < v - 0.35, (0.55..0.8).contains(&v) && (u - 0.68).abs() < 0.16);
         let door = (0.66..0.8).contains(&v) && (u - 0.75).abs() < 0.035;
         let fade = |c: u8| (f32::from(c) * (1.0 - 0.5 * v)) as u8;
         match () {
@@ -32,71 +30,43 @@ fn scene(number: usize) -> Option<Image> {
             () => tint.map(fade),
         }
     };
-    let rgb = (0..width * height)
-        .flat_map(|i| pixel(i % width, i / width))
-        .collect();
+    let rgb = (0..width * height).flat_map(|i| pixel(i % width, i / width)).collect();
     Image::new(width, height, rgb)
 }
 
 /// Copies a view, `[SIDE, SIDE, 3]` in [0, 1], to a cell of the grid.
 fn put(grid: &mut RgbImage, column: usize, row: usize, view: &[f32]) {
     for (i, pixel) in view.as_chunks::<3>().0.iter().enumerate() {
-        let (x, y) = (
-            column * (SIDE + GAP) + i % SIDE,
-            row * (SIDE + GAP) + i / SIDE,
-        );
-        grid.put_pixel(
-            x as u32,
-            y as u32,
-            image::Rgb(pixel.map(|v| (v * 255.0).round() as u8)),
-        );
+        let (x, y) = (column * (SIDE + GAP) + i % SIDE, row * (SIDE + GAP) + i / SIDE);
+        grid.put_pixel(x as u32, y as u32, image::Rgb(pixel.map(|v| (v * 255.0).round() as u8)));
     }
 }
 
 #[allow(clippy::print_stdout)] // An example's output.
 fn main() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args()
-        .nth(1)
-        .unwrap_or_else(|| "views.png".to_owned());
+    let path = std::env::args().nth(1).unwrap_or_else(|| "views.png".to_owned());
     let (relational, whole) = (Pipeline::relational(SIDE)?, Pipeline::evaluation(SIDE)?);
     let (mut scratch, mut view) = (Scratch::default(), vec![0.0; relational.view_len()]);
     let scenes: Vec<Image> = (0..3).filter_map(scene).collect();
     let white = image::Rgb([255; 3]);
-    let mut grid = RgbImage::from_pixel(
-        ((VIEWS + 1) * (SIDE + GAP) - GAP) as u32,
-        (scenes.len() * (SIDE + GAP) - GAP) as u32,
-        white,
-    );
+    let mut grid =
+        RgbImage::from_pixel(((VIEWS + 1) * (SIDE + GAP) - GAP) as u32, (scenes.len() * (SIDE + GAP) - GAP) as u32, white);
     for (row, scene) in scenes.iter().enumerate() {
         whole.view_into(scene, ViewKey::default(), &mut view, &mut scratch);
         put(&mut grid, 0, row, &view);
         for k in 0..VIEWS {
-            let key = ViewKey {
-                seed: 1,
-                epoch: 0,
-                image: row as u64,
-                view: k as u32,
-            };
+            let key = ViewKey { seed: 1, epoch: 0, image: row as u64, view: k as u32 };
             let parameters = relational.parameters(key, scene.width_px(), scene.height_px());
             relational.apply(&parameters, scene, &mut view, &mut scratch)?;
             put(&mut grid, k + 1, row, &view);
             if let Crop::Resized(crop) = parameters.crop {
                 let (w, h, x, y) = (crop.width_px, crop.height_px, crop.left_px, crop.top_px);
-                let (flip, jitter, gray) = (
-                    parameters.flip,
-                    parameters.jitter.is_some(),
-                    parameters.grayscale,
-                );
-                println!(
-                    "image {row}, view {k}: {w} x {h} px at ({x}, {y}), flip {flip}, jitter {jitter}, grayscale {gray}"
-                );
+                let (flip, jitter, gray) = (parameters.flip, parameters.jitter.is_some(), parameters.grayscale);
+                println!("image {row}, view {k}: {w} x {h} px at ({x}, {y}), flip {flip}, jitter {jitter}, grayscale {gray}");
             }
         }
     }
     grid.save(&path)?;
-    println!(
-        "{path}: {} images, {VIEWS} views each, the whole image first",
-        scenes.len()
-    );
+    println!("{path}: {} images, {VIEWS} views each, the whole image first", scenes.len());
     Ok(())
 }

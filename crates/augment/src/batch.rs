@@ -57,15 +57,7 @@ impl Drop for Batch {
 
 impl fmt::Debug for Batch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            rows,
-            images,
-            views,
-            side_px,
-            index,
-            skipped,
-            pool: _,
-        } = self;
+        let Self { rows, images, views, side_px, index, skipped, pool: _ } = self;
         f.debug_struct("Batch")
             .field("index", index)
             .field("views", views)
@@ -108,20 +100,12 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn new(most: usize) -> Self {
-        Self {
-            free: Mutex::new(Vec::with_capacity(most)),
-            most,
-        }
+        Self { free: Mutex::new(Vec::with_capacity(most)), most }
     }
 
     /// A buffer of `len` floats with any content.
     pub(crate) fn take(&self, len: usize) -> Vec<f32> {
-        let mut buffer = self
-            .free
-            .lock()
-            .ok()
-            .and_then(|mut free| free.pop())
-            .unwrap_or_default();
+        let mut buffer = self.free.lock().ok().and_then(|mut free| free.pop()).unwrap_or_default();
         buffer.resize(len, 0.0);
         buffer
     }

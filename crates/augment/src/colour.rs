@@ -38,23 +38,15 @@ impl Ops {
     const MOST: usize = 6;
 
     pub(crate) fn new(parameters: &ViewParameters) -> Self {
-        let mut list = Self {
-            ops: [Op::Invert; Self::MOST],
-            len: 0,
-        };
+        let mut list = Self { ops: [Op::Invert; Self::MOST], len: 0 };
         if let Some(jitter) = parameters.jitter {
             for adjustment in jitter.order {
                 match adjustment {
-                    Adjustment::Brightness if jitter.brightness != 1.0 => {
-                        list.push(Op::Brightness(jitter.brightness))
+                    Adjustment::Brightness if jitter.brightness != 1.0 => list.push(Op::Brightness(jitter.brightness)),
+                    Adjustment::Contrast if jitter.contrast != 1.0 => {
+                        list.push(Op::Contrast { factor: jitter.contrast, mean: 0.0 })
                     }
-                    Adjustment::Contrast if jitter.contrast != 1.0 => list.push(Op::Contrast {
-                        factor: jitter.contrast,
-                        mean: 0.0,
-                    }),
-                    Adjustment::Saturation if jitter.saturation != 1.0 => {
-                        list.push(Op::Saturation(jitter.saturation))
-                    }
+                    Adjustment::Saturation if jitter.saturation != 1.0 => list.push(Op::Saturation(jitter.saturation)),
                     Adjustment::Hue if jitter.hue != 0.0 => list.push(Op::Hue(jitter.hue)),
                     _ => {}
                 }
@@ -86,12 +78,7 @@ pub(crate) struct Normalise {
 ///
 /// A contrast needs the mean of the whole image, so there is one pass up to it and one from it on.
 #[inline(always)]
-pub(crate) fn colour(
-    mut list: Ops,
-    normalise: &Normalise,
-    planes: &mut [Vec<f32>; 3],
-    out: &mut [f32],
-) {
+pub(crate) fn colour(mut list: Ops, normalise: &Normalise, planes: &mut [Vec<f32>; 3], out: &mut [f32]) {
     let ops = &mut list.ops[..list.len];
     let mut done = 0;
     for at in 0..ops.len() {
@@ -105,15 +92,9 @@ pub(crate) fn colour(
 }
 
 #[inline(always)]
-fn blocks(
-    planes: &mut [Vec<f32>; 3],
-) -> impl Iterator<Item = (&mut Plane, &mut Plane, &mut Plane)> {
+fn blocks(planes: &mut [Vec<f32>; 3]) -> impl Iterator<Item = (&mut Plane, &mut Plane, &mut Plane)> {
     let [r, g, b] = planes;
-    let (r, g, b) = (
-        r.as_chunks_mut().0,
-        g.as_chunks_mut().0,
-        b.as_chunks_mut().0,
-    );
+    let (r, g, b) = (r.as_chunks_mut().0, g.as_chunks_mut().0, b.as_chunks_mut().0);
     r.iter_mut().zip(g).zip(b).map(|((r, g), b)| (r, g, b))
 }
 
@@ -141,12 +122,7 @@ fn change_and_average(ops: &[Op], planes: &mut [Vec<f32>; 3], pixels: usize) -> 
 }
 
 #[inline(always)]
-fn change_and_write(
-    ops: &[Op],
-    normalise: &Normalise,
-    planes: &mut [Vec<f32>; 3],
-    out: &mut [f32],
-) {
+fn change_and_write(ops: &[Op], normalise: &Normalise, planes: &mut [Vec<f32>; 3], out: &mut [f32]) {
     let mut out = out.chunks_mut(BLOCK * 3);
     for (r, g, b) in blocks(planes) {
         for &op in ops {
@@ -235,25 +211,13 @@ fn turned([r, g, b]: [f32; 3], sixths: f32) -> [f32; 3] {
     let chroma = max - smaller(smaller(r, g), b);
     let inverse = 1.0 / if chroma > 0.0 { chroma } else { 1.0 };
     // As the reference: red wins a tie for the largest, then green. In -1..=5.
-    let from_green_or_blue = if max == g {
-        (b - r) * inverse + 2.0
-    } else {
-        (r - g) * inverse + 4.0
-    };
-    let hue = if max == r {
-        (g - b) * inverse
-    } else {
-        from_green_or_blue
-    };
+    let from_green_or_blue = if max == g { (b - r) * inverse + 2.0 } else { (r - g) * inverse + 4.0 };
+    let hue = if max == r { (g - b) * inverse } else { from_green_or_blue };
     let hue = hue + sixths;
     let hue = if hue < 0.0 { hue + 6.0 } else { hue };
     let hue = if hue >= 6.0 { hue - 6.0 } else { hue };
     let channel = |missing: f32| max - chroma * clamped(missing);
-    [
-        channel(2.0 - (hue - 3.0).abs()),
-        channel((hue - 2.0).abs() - 1.0),
-        channel((hue - 4.0).abs() - 1.0),
-    ]
+    [channel(2.0 - (hue - 3.0).abs()), channel((hue - 2.0).abs() - 1.0), channel((hue - 4.0).abs() - 1.0)]
 }
 
 /// To [0, 1]. Written so that it becomes two vector instructions; `f32::clamp` also cares for NaN, which cannot occur here.

@@ -77,12 +77,7 @@ pub struct CropConfig {
 
 impl Default for CropConfig {
     fn default() -> Self {
-        Self {
-            kind: CropKind::Resized,
-            scale: [0.08, 1.0],
-            ratio: [3.0 / 4.0, 4.0 / 3.0],
-            padding: 4,
-        }
+        Self { kind: CropKind::Resized, scale: [0.08, 1.0], ratio: [3.0 / 4.0, 4.0 / 3.0], padding: 4 }
     }
 }
 
@@ -118,13 +113,7 @@ pub struct JitterConfig {
 
 impl Default for JitterConfig {
     fn default() -> Self {
-        Self {
-            p: 0.8,
-            brightness: 0.8,
-            contrast: 0.8,
-            saturation: 0.8,
-            hue: 0.2,
-        }
+        Self { p: 0.8, brightness: 0.8, contrast: 0.8, saturation: 0.8, hue: 0.2 }
     }
 }
 
@@ -156,15 +145,9 @@ impl PipelineConfig {
     pub fn evaluation() -> Self {
         Self {
             views: 1,
-            crop: CropConfig {
-                kind: CropKind::Whole,
-                ..CropConfig::default()
-            },
+            crop: CropConfig { kind: CropKind::Whole, ..CropConfig::default() },
             flip: FlipConfig { p: 0.0 },
-            jitter: JitterConfig {
-                p: 0.0,
-                ..JitterConfig::default()
-            },
+            jitter: JitterConfig { p: 0.0, ..JitterConfig::default() },
             grayscale: GrayscaleConfig { p: 0.0 },
             invert: InvertConfig { p: 0.0 },
             ..Self::default()
@@ -177,93 +160,32 @@ impl PipelineConfig {
     /// [`Error::Setting`] with the key, the value and the allowed range of the first setting that is wrong.
     pub fn validate(&self) -> Result<()> {
         within("augment.views", self.views, 1, 65_536, "1 to 65536")?;
-        within(
-            "augment.side",
-            self.side,
-            0,
-            MAX_SIDE_PX,
-            "0 (the data set's own) to 4096",
-        )?;
-        channels(
-            "augment.mean",
-            &self.mean,
-            "[] or three numbers in 0 to 1",
-            |v| (0.0..=1.0).contains(&v),
-        )?;
-        channels(
-            "augment.std",
-            &self.std,
-            "[] or three numbers above 0",
-            |v| v > 0.0 && v.is_finite(),
-        )?;
-        let CropConfig {
-            scale,
-            ratio,
-            padding,
-            ..
-        } = self.crop;
+        within("augment.side", self.side, 0, MAX_SIDE_PX, "0 (the data set's own) to 4096")?;
+        channels("augment.mean", &self.mean, "[] or three numbers in 0 to 1", |v| (0.0..=1.0).contains(&v))?;
+        channels("augment.std", &self.std, "[] or three numbers above 0", |v| v > 0.0 && v.is_finite())?;
+        let CropConfig { scale, ratio, padding, .. } = self.crop;
         let ordered = |pair: [f64; 2]| pair[0] > 0.0 && pair[0] <= pair[1] && pair[1].is_finite();
         let fits = ordered(scale) && scale[1] <= 1.0;
-        check(
-            "augment.crop.scale",
-            fits,
-            scale,
-            "[smallest, largest] in 0 (exclusive) to 1",
-        )?;
-        check(
-            "augment.crop.ratio",
-            ordered(ratio),
-            ratio,
-            "[smallest, largest], both above 0",
-        )?;
+        check("augment.crop.scale", fits, scale, "[smallest, largest] in 0 (exclusive) to 1")?;
+        check("augment.crop.ratio", ordered(ratio), ratio, "[smallest, largest], both above 0")?;
         within("augment.crop.padding", padding, 0, MAX_SIDE_PX, "0 to 4096")?;
         probability("augment.flip.p", self.flip.p)?;
-        let JitterConfig {
-            p,
-            brightness,
-            contrast,
-            saturation,
-            hue,
-        } = self.jitter;
+        let JitterConfig { p, brightness, contrast, saturation, hue } = self.jitter;
         probability("augment.jitter.p", p)?;
         strength("augment.jitter.brightness", brightness)?;
         strength("augment.jitter.contrast", contrast)?;
         strength("augment.jitter.saturation", saturation)?;
-        check(
-            "augment.jitter.hue",
-            (0.0..=0.5).contains(&hue),
-            hue,
-            "0 to 0.5",
-        )?;
+        check("augment.jitter.hue", (0.0..=0.5).contains(&hue), hue, "0 to 0.5")?;
         probability("augment.grayscale.p", self.grayscale.p)?;
         probability("augment.invert.p", self.invert.p)
     }
 }
 
-pub(crate) fn check(
-    key: &'static str,
-    good: bool,
-    value: impl std::fmt::Debug,
-    allowed: &'static str,
-) -> Result<()> {
-    if good {
-        Ok(())
-    } else {
-        Err(Error::Setting {
-            key,
-            value: format!("{value:?}"),
-            allowed,
-        })
-    }
+pub(crate) fn check(key: &'static str, good: bool, value: impl std::fmt::Debug, allowed: &'static str) -> Result<()> {
+    if good { Ok(()) } else { Err(Error::Setting { key, value: format!("{value:?}"), allowed }) }
 }
 
-pub(crate) fn within(
-    key: &'static str,
-    value: usize,
-    least: usize,
-    most: usize,
-    allowed: &'static str,
-) -> Result<()> {
+pub(crate) fn within(key: &'static str, value: usize, least: usize, most: usize, allowed: &'static str) -> Result<()> {
     check(key, (least..=most).contains(&value), value, allowed)
 }
 
@@ -275,17 +197,7 @@ fn strength(key: &'static str, value: f64) -> Result<()> {
     check(key, value >= 0.0 && value.is_finite(), value, "0 or more")
 }
 
-fn channels(
-    key: &'static str,
-    values: &[f64],
-    allowed: &'static str,
-    good: impl Fn(f64) -> bool,
-) -> Result<()> {
+fn channels(key: &'static str, values: &[f64], allowed: &'static str, good: impl Fn(f64) -> bool) -> Result<()> {
     let count = values.is_empty() || values.len() == 3;
-    check(
-        key,
-        count && values.iter().all(|&v| good(v)),
-        values,
-        allowed,
-    )
+    check(key, count && values.iter().all(|&v| good(v)), values, allowed)
 }

@@ -58,25 +58,10 @@ pub(crate) struct Job {
 impl Epoch {
     pub(crate) fn start(job: Job, first: usize, drops_tail: bool) -> Self {
         let tail = job.order.last().copied().filter(|_| drops_tail);
-        let tail = tail.map(|image| DroppedBatch {
-            index: job.batches,
-            images: vec![image],
-            skipped: Vec::new(),
-        });
+        let tail = tail.map(|image| DroppedBatch { index: job.batches, images: vec![image], skipped: Vec::new() });
         let job = Arc::new(job);
-        let mut epoch = Self {
-            first,
-            next: first,
-            maker: Maker::Nobody,
-            failed: None,
-            dropped: tail.into_iter().collect(),
-            job,
-        };
-        let workers = epoch
-            .job
-            .config
-            .workers
-            .min(epoch.job.batches.saturating_sub(first));
+        let mut epoch = Self { first, next: first, maker: Maker::Nobody, failed: None, dropped: tail.into_iter().collect(), job };
+        let workers = epoch.job.config.workers.min(epoch.job.batches.saturating_sub(first));
         if workers == 0 {
             epoch.maker = Maker::Here(Box::default());
         } else {
@@ -97,17 +82,10 @@ impl Epoch {
 
     fn make_next(&mut self) -> Result<Made> {
         match &mut self.maker {
-            Maker::Here(scratch) => guarded(self.next, || {
-                self.job.make(self.next, scratch, &AtomicBool::new(false))
-            }),
+            Maker::Here(scratch) => guarded(self.next, || self.job.make(self.next, scratch, &AtomicBool::new(false))),
             Maker::Workers(workers) => {
                 let queue = &workers.queues[(self.next - self.first) % workers.queues.len()];
-                let ended = |_| {
-                    Err(Error::WorkerPanic {
-                        batch: self.next,
-                        message: "the worker has ended".to_owned(),
-                    })
-                };
+                let ended = |_| Err(Error::WorkerPanic { batch: self.next, message: "the worker has ended".to_owned() });
                 queue.recv().unwrap_or_else(ended)
             }
             Maker::Nobody => Ok(Made::Stopped),
@@ -148,32 +126,20 @@ impl Iterator for Epoch {
 impl std::fmt::Debug for Epoch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Job { epoch, batches, .. } = &*self.job;
-        f.debug_struct("Epoch")
-            .field("epoch", epoch)
-            .field("next", &self.next)
-            .field("batches", batches)
-            .finish_non_exhaustive()
+        f.debug_struct("Epoch").field("epoch", epoch).field("next", &self.next).field("batches", batches).finish_non_exhaustive()
     }
 }
 
 impl Workers {
     fn start(job: &Arc<Job>, first: usize, count: usize) -> Result<Self> {
-        let mut workers = Self {
-            queues: Vec::new(),
-            threads: Vec::new(),
-            stop: Arc::new(AtomicBool::new(false)),
-        };
+        let mut workers = Self { queues: Vec::new(), threads: Vec::new(), stop: Arc::new(AtomicBool::new(false)) };
         for worker in 0..count {
             // The batch in the making counts as one of those ahead.
             let (sender, queue) = bounded(job.config.ahead() - 1);
             let (job, stop) = (Arc::clone(job), Arc::clone(&workers.stop));
             let work = move || job.work(first + worker, count, &stop, &sender);
-            let thread = thread::Builder::new()
-                .name(format!("views-{worker}"))
-                .spawn(work);
-            workers
-                .threads
-                .push(thread.map_err(|source| Error::Spawn { worker, source })?);
+            let thread = thread::Builder::new().name(format!("views-{worker}")).spawn(work);
+            workers.threads.push(thread.map_err(|source| Error::Spawn { worker, source })?);
             workers.queues.push(queue);
         }
         Ok(workers)
@@ -206,12 +172,7 @@ impl Job {
     }
 
     fn make(&self, index: usize, scratch: &mut Scratch, stop: &AtomicBool) -> Result<Made> {
-        let Self {
-            pipeline,
-            config,
-            epoch,
-            ..
-        } = self;
+        let Self { pipeline, config, epoch, .. } = self;
         let start = index * config.batch_size;
         let wanted = &self.order[start..self.order.len().min(start + config.batch_size)];
         let (row, planned) = (pipeline.view_len(), wanted.len());
@@ -231,11 +192,7 @@ impl Job {
             let image = match (self.dataset.image(number), config.on_bad_image) {
                 (Ok(image), _) => image,
                 (Err(source), OnBadImage::Error) => {
-                    return Err(Error::Image {
-                        index: number,
-                        origin: self.dataset.source(number),
-                        source,
-                    });
+                    return Err(Error::Image { index: number, origin: self.dataset.source(number), source });
                 }
                 (Err(error), OnBadImage::Skip) => {
                     batch.skipped.push(SkippedImage {
@@ -247,12 +204,7 @@ impl Job {
                 }
             };
             for view in 0..config.views {
-                let key = ViewKey {
-                    seed: config.seed,
-                    epoch: *epoch,
-                    image: number as u64,
-                    view: view as u32,
-                };
+                let key = ViewKey { seed: config.seed, epoch: *epoch, image: number as u64, view: view as u32 };
                 let at = (view * planned + batch.images.len()) * row;
                 pipeline.view_into(&image, key, &mut batch.rows[at..at + row], scratch);
             }
@@ -263,15 +215,8 @@ impl Job {
         if batch.images.len() >= least {
             return Ok(Made::Batch(batch));
         }
-        let (images, skipped) = (
-            std::mem::take(&mut batch.images),
-            std::mem::take(&mut batch.skipped),
-        );
-        Ok(Made::Dropped(DroppedBatch {
-            index,
-            images,
-            skipped,
-        }))
+        let (images, skipped) = (std::mem::take(&mut batch.images), std::mem::take(&mut batch.skipped));
+        Ok(Made::Dropped(DroppedBatch { index, images, skipped }))
     }
 }
 
@@ -281,9 +226,7 @@ fn close_ranks(batch: &mut Batch, planned: usize, row: usize) {
     if size < planned {
         for view in 1..batch.views {
             let from = view * planned * row;
-            batch
-                .rows
-                .copy_within(from..from + size * row, view * size * row);
+            batch.rows.copy_within(from..from + size * row, view * size * row);
         }
         batch.rows.truncate(batch.views * size * row);
     }
@@ -291,20 +234,12 @@ fn close_ranks(batch: &mut Batch, planned: usize, row: usize) {
 
 /// Turns a panic into an error, so that a fault in one image's decoder is not a hang of the whole run.
 fn guarded(batch: usize, make: impl FnOnce() -> Result<Made>) -> Result<Made> {
-    catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|payload| {
-        Err(Error::WorkerPanic {
-            batch,
-            message: words(&*payload),
-        })
-    })
+    catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|payload| Err(Error::WorkerPanic { batch, message: words(&*payload) }))
 }
 
 fn words(payload: &(dyn Any + Send)) -> String {
-    let text = payload
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned())
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

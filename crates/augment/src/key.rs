@@ -69,15 +69,7 @@ impl Draws {
 /// The order in which an epoch visits the images 0..len: a Fisher-Yates shuffle keyed by seed and epoch.
 #[must_use]
 pub fn epoch_order(seed: u64, epoch: u32, len: usize) -> Vec<usize> {
-    let mut rng = generator(
-        Purpose::Order,
-        ViewKey {
-            seed,
-            epoch,
-            image: 0,
-            view: 0,
-        },
-    );
+    let mut rng = generator(Purpose::Order, ViewKey { seed, epoch, image: 0, view: 0 });
     let mut order: Vec<usize> = (0..len).collect();
     for last in (1..len).rev() {
         let drawn = (u128::from(rng.next_u64()) * (last as u128 + 1)) >> 64;
@@ -115,40 +107,17 @@ mod tests {
             }
         }
         // 1000 expected, standard deviation 28.
-        assert!(
-            counts
-                .iter()
-                .flatten()
-                .all(|count| (860..=1140).contains(count)),
-            "{counts:?}"
-        );
+        assert!(counts.iter().flatten().all(|count| (860..=1140).contains(count)), "{counts:?}");
     }
 
     /// Frozen: these words decide every view, so a change of generator or layout would change every published run.
     /// The numbers come from a ChaCha8 written out in Python with the key's fields packed as in `generator`.
     #[test]
     fn the_words_of_a_key_never_change() {
-        let draws = Draws::new(ViewKey {
-            seed: 1,
-            epoch: 2,
-            image: 3,
-            view: 4,
-        });
+        let draws = Draws::new(ViewKey { seed: 1, epoch: 2, image: 3, view: 4 });
         assert_eq!(
-            [
-                draws.0[0],
-                draws.0[1],
-                draws.0[15],
-                draws.0[16],
-                draws.0[63]
-            ],
-            [
-                3_508_830_302,
-                1_767_358_544,
-                4_112_415_492,
-                1_622_606_593,
-                1_205_305_625
-            ]
+            [draws.0[0], draws.0[1], draws.0[15], draws.0[16], draws.0[63]],
+            [3_508_830_302, 1_767_358_544, 4_112_415_492, 1_622_606_593, 1_205_305_625]
         );
         assert_eq!(epoch_order(1, 2, 8), [1, 7, 5, 2, 3, 6, 4, 0]);
     }

@@ -54,10 +54,7 @@ mod loader;
 mod error;
 
 pub use batch::{Batch, DroppedBatch, SkippedImage};
-pub use config::{
-    CropConfig, CropKind, FlipConfig, GrayscaleConfig, InvertConfig, JitterConfig, MAX_SIDE_PX,
-    PipelineConfig,
-};
+pub use config::{CropConfig, CropKind, FlipConfig, GrayscaleConfig, InvertConfig, JitterConfig, MAX_SIDE_PX, PipelineConfig};
 pub use epoch::Epoch;
 pub use error::{Error, Result};
 pub use key::{ViewKey, epoch_order};

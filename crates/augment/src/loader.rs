@@ -58,13 +58,7 @@ impl LoaderConfig {
     /// In order, one view an image, nothing left out: what an evaluation asks for.
     #[must_use]
     pub fn evaluation(batch_size: usize) -> Self {
-        Self {
-            batch_size,
-            views: 1,
-            shuffle: false,
-            drop_single: false,
-            ..Self::default()
-        }
+        Self { batch_size, views: 1, shuffle: false, drop_single: false, ..Self::default() }
     }
 
     /// Upper bound of the loader's memory in bytes for views of `side_px` while the consumer holds one batch: the batches in
@@ -88,28 +82,14 @@ impl LoaderConfig {
 
     fn validate(&self, side_px: usize) -> Result<()> {
         let least = if self.drop_single { 2 } else { 1 };
-        within(
-            "batch_size",
-            self.batch_size,
-            least,
-            usize::MAX,
-            "1 or more; 2 or more where batches of one image are dropped",
-        )?;
+        within("batch_size", self.batch_size, least, usize::MAX, "1 or more; 2 or more where batches of one image are dropped")?;
         within("views", self.views, 1, u32::MAX as usize, "1 or more")?;
         within("workers", self.workers, 0, 1024, "0 to 1024")?;
         within("prefetch", self.prefetch, 0, 1024, "0 to 1024")?;
         let row = 4 * side_px * side_px * 3;
-        let bytes = self
-            .batch_size
-            .checked_mul(self.views)
-            .and_then(|rows| rows.checked_mul(row));
+        let bytes = self.batch_size.checked_mul(self.views).and_then(|rows| rows.checked_mul(row));
         let fits = bytes.is_some_and(|bytes| bytes <= isize::MAX as usize);
-        check(
-            "batch_size",
-            fits,
-            self.batch_size,
-            "a batch that fits the address space",
-        )
+        check("batch_size", fits, self.batch_size, "a batch that fits the address space")
     }
 }
 
@@ -130,22 +110,13 @@ impl ViewLoader {
     ///
     /// # Errors
     /// [`Error::Setting`] where a setting lies outside its range, [`Error::EmptyDataset`] where there are no images.
-    pub fn new(
-        dataset: Arc<dyn Dataset>,
-        pipeline: Pipeline,
-        config: LoaderConfig,
-    ) -> Result<Self> {
+    pub fn new(dataset: Arc<dyn Dataset>, pipeline: Pipeline, config: LoaderConfig) -> Result<Self> {
         config.validate(pipeline.side_px())?;
         if dataset.is_empty() {
             return Err(Error::EmptyDataset);
         }
         let pool = Arc::new(Pool::new(config.buffers()));
-        Ok(Self {
-            dataset,
-            pipeline,
-            config,
-            pool,
-        })
+        Ok(Self { dataset, pipeline, config, pool })
     }
 
     /// How batches are made.
@@ -176,11 +147,7 @@ impl ViewLoader {
     #[must_use]
     pub fn epoch_from(&self, epoch: u32, first_batch: usize) -> Epoch {
         let images = self.dataset.len();
-        let order = if self.config.shuffle {
-            epoch_order(self.config.seed, epoch, images)
-        } else {
-            (0..images).collect()
-        };
+        let order = if self.config.shuffle { epoch_order(self.config.seed, epoch, images) } else { (0..images).collect() };
         let job = Job {
             dataset: Arc::clone(&self.dataset),
             pipeline: self.pipeline.clone(),
@@ -200,10 +167,7 @@ impl ViewLoader {
 
 impl std::fmt::Debug for ViewLoader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ViewLoader")
-            .field("images", &self.dataset.len())
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("ViewLoader").field("images", &self.dataset.len()).field("config", &self.config).finish_non_exhaustive()
     }
 }
 

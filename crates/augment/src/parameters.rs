@@ -50,22 +50,14 @@ impl CropBox {
     /// The box that holds a whole image.
     #[must_use]
     pub fn whole(width_px: usize, height_px: usize) -> Self {
-        Self {
-            top_px: 0,
-            left_px: 0,
-            height_px,
-            width_px,
-        }
+        Self { top_px: 0, left_px: 0, height_px, width_px }
     }
 
     /// Whether the box is not empty and lies inside an image of this size.
     #[must_use]
     pub fn fits(&self, width_px: usize, height_px: usize) -> bool {
-        let inside = |first: usize, length: usize, limit| {
-            length > 0 && first.checked_add(length).is_some_and(|end| end <= limit)
-        };
-        inside(self.top_px, self.height_px, height_px)
-            && inside(self.left_px, self.width_px, width_px)
+        let inside = |first: usize, length: usize, limit| length > 0 && first.checked_add(length).is_some_and(|end| end <= limit);
+        inside(self.top_px, self.height_px, height_px) && inside(self.left_px, self.width_px, width_px)
     }
 }
 
@@ -116,19 +108,12 @@ mod place {
     pub(super) const INVERT: usize = 50;
 }
 
-pub(crate) fn draw(
-    config: &PipelineConfig,
-    key: ViewKey,
-    width_px: usize,
-    height_px: usize,
-) -> ViewParameters {
+pub(crate) fn draw(config: &PipelineConfig, key: ViewKey, width_px: usize, height_px: usize) -> ViewParameters {
     let draws = Draws::new(key);
     ViewParameters {
         crop: draw_crop(&config.crop, &draws, width_px, height_px),
         flip: draws.happens(place::FLIP, config.flip.p),
-        jitter: draws
-            .happens(place::JITTER, config.jitter.p)
-            .then(|| draw_jitter(&config.jitter, &draws)),
+        jitter: draws.happens(place::JITTER, config.jitter.p).then(|| draw_jitter(&config.jitter, &draws)),
         grayscale: draws.happens(place::GRAYSCALE, config.grayscale.p),
         invert: draws.happens(place::INVERT, config.invert.p),
     }
@@ -137,32 +122,17 @@ pub(crate) fn draw(
 fn draw_crop(config: &CropConfig, draws: &Draws, width_px: usize, height_px: usize) -> Crop {
     match config.kind {
         CropKind::Whole => Crop::Resized(CropBox::whole(width_px, height_px)),
-        CropKind::Resized => Crop::Resized(draw_box(
-            config.scale,
-            config.ratio,
-            draws,
-            width_px,
-            height_px,
-        )),
+        CropKind::Resized => Crop::Resized(draw_box(config.scale, config.ratio, draws, width_px, height_px)),
         CropKind::Padded => {
             let reach = config.padding as isize;
             let offset = |place| draws.below(place, 2 * config.padding + 1) as isize - reach;
-            Crop::Shifted {
-                top_px: offset(place::SHIFT_TOP),
-                left_px: offset(place::SHIFT_LEFT),
-            }
+            Crop::Shifted { top_px: offset(place::SHIFT_TOP), left_px: offset(place::SHIFT_LEFT) }
         }
     }
 }
 
 /// torchvision's `RandomResizedCrop.get_params`: area uniform, ratio log-uniform, the first of ten tries that fits.
-fn draw_box(
-    scale: [f64; 2],
-    ratio: [f64; 2],
-    draws: &Draws,
-    width_px: usize,
-    height_px: usize,
-) -> CropBox {
+fn draw_box(scale: [f64; 2], ratio: [f64; 2], draws: &Draws, width_px: usize, height_px: usize) -> CropBox {
     let (width, height) = (width_px as f64, height_px as f64);
     let log_ratio = ratio.map(f64::ln);
     for first in (0..CROP_TRIES).map(|attempt| place::CROP + 4 * attempt) {
@@ -186,24 +156,13 @@ fn draw_box(
 fn middle_box(ratio: [f64; 2], width_px: usize, height_px: usize) -> CropBox {
     let (width, height) = (width_px as f64, height_px as f64);
     let (w, h) = if width / height < ratio[0] {
-        (
-            width_px,
-            ((width / ratio[0]).round_ties_even() as usize).clamp(1, height_px),
-        )
+        (width_px, ((width / ratio[0]).round_ties_even() as usize).clamp(1, height_px))
     } else if width / height > ratio[1] {
-        (
-            ((height * ratio[1]).round_ties_even() as usize).clamp(1, width_px),
-            height_px,
-        )
+        (((height * ratio[1]).round_ties_even() as usize).clamp(1, width_px), height_px)
     } else {
         (width_px, height_px)
     };
-    CropBox {
-        top_px: (height_px - h) / 2,
-        left_px: (width_px - w) / 2,
-        height_px: h,
-        width_px: w,
-    }
+    CropBox { top_px: (height_px - h) / 2, left_px: (width_px - w) / 2, height_px: h, width_px: w }
 }
 
 fn draw_jitter(config: &JitterConfig, draws: &Draws) -> Jitter {

@@ -42,47 +42,17 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`Error::Setting`] where a setting, the side, a mean or a standard deviation lies outside its range.
-    pub fn new(
-        config: &PipelineConfig,
-        side_px: usize,
-        mean: [f32; 3],
-        std: [f32; 3],
-    ) -> Result<Self> {
+    pub fn new(config: &PipelineConfig, side_px: usize, mean: [f32; 3], std: [f32; 3]) -> Result<Self> {
         config.validate()?;
-        let side_px = if config.side == 0 {
-            side_px
-        } else {
-            config.side
-        };
+        let side_px = if config.side == 0 { side_px } else { config.side };
         within("augment.side", side_px, 1, MAX_SIDE_PX, "1 to 4096")?;
         let channels = |own: &[f64], given| {
-            if let &[r, g, b] = own {
-                [r as f32, g as f32, b as f32]
-            } else {
-                given
-            }
+            if let &[r, g, b] = own { [r as f32, g as f32, b as f32] } else { given }
         };
         let (mean, std) = (channels(&config.mean, mean), channels(&config.std, std));
-        check(
-            "augment.mean",
-            mean.iter().all(|v| v.is_finite()),
-            mean,
-            "three numbers in 0 to 1",
-        )?;
-        check(
-            "augment.std",
-            std.iter().all(|&v| v > 0.0 && v.is_finite()),
-            std,
-            "three numbers above 0",
-        )?;
-        Ok(Self {
-            config: config.clone(),
-            side_px,
-            normalise: Normalise {
-                mean,
-                inverse_std: std.map(|v| 1.0 / v),
-            },
-        })
+        check("augment.mean", mean.iter().all(|v| v.is_finite()), mean, "three numbers in 0 to 1")?;
+        check("augment.std", std.iter().all(|&v| v > 0.0 && v.is_finite()), std, "three numbers above 0")?;
+        Ok(Self { config: config.clone(), side_px, normalise: Normalise { mean, inverse_std: std.map(|v| 1.0 / v) } })
     }
 
     /// The paper's relational augmentation, values left in [0, 1].
@@ -104,11 +74,7 @@ impl Pipeline {
     /// The same side and normalisation without any randomness: what a probe sees of a backbone trained with this pipeline.
     #[must_use]
     pub fn without_randomness(&self) -> Self {
-        Self {
-            config: PipelineConfig::evaluation(),
-            side_px: self.side_px,
-            normalise: self.normalise,
-        }
+        Self { config: PipelineConfig::evaluation(), side_px: self.side_px, normalise: self.normalise }
     }
 
     /// Side of a view in pixels.
@@ -162,42 +128,20 @@ impl Pipeline {
     ///
     /// # Panics
     /// Where `out` is not [`Pipeline::view_len`] long.
-    pub fn apply(
-        &self,
-        parameters: &ViewParameters,
-        image: &Image,
-        out: &mut [f32],
-        scratch: &mut Scratch,
-    ) -> Result<()> {
+    pub fn apply(&self, parameters: &ViewParameters, image: &Image, out: &mut [f32], scratch: &mut Scratch) -> Result<()> {
         let (width_px, height_px) = (image.width_px(), image.height_px());
         if let Crop::Resized(crop) = parameters.crop
             && !crop.fits(width_px, height_px)
         {
-            return Err(Error::CropOutside {
-                crop,
-                width_px,
-                height_px,
-            });
+            return Err(Error::CropOutside { crop, width_px, height_px });
         }
         self.render(parameters, image, out, scratch);
         Ok(())
     }
 
     /// Needs a crop that fits.
-    fn render(
-        &self,
-        parameters: &ViewParameters,
-        image: &Image,
-        out: &mut [f32],
-        scratch: &mut Scratch,
-    ) {
-        assert_eq!(
-            out.len(),
-            self.view_len(),
-            "a view of {} px has {} floats",
-            self.side_px,
-            self.view_len()
-        );
+    fn render(&self, parameters: &ViewParameters, image: &Image, out: &mut [f32], scratch: &mut Scratch) {
+        assert_eq!(out.len(), self.view_len(), "a view of {} px has {} floats", self.side_px, self.view_len());
         let side = self.side_px;
         let crop = match parameters.crop {
             Crop::Resized(crop) => crop,
@@ -216,15 +160,7 @@ impl Pipeline {
         for plane in &mut scratch.planes {
             plane.resize(padded, 0.0);
         }
-        pixels(
-            image,
-            crop,
-            side,
-            Ops::new(parameters),
-            &self.normalise,
-            out,
-            scratch,
-        );
+        pixels(image, crop, side, Ops::new(parameters), &self.normalise, out, scratch);
     }
 }
 
@@ -236,15 +172,7 @@ impl Pipeline {
     "x86_64+avx2+bmi1+bmi2+fma",
     "x86_64+sse4.1"
 ))]
-fn pixels(
-    image: &Image,
-    crop: CropBox,
-    side: usize,
-    ops: Ops,
-    normalise: &Normalise,
-    out: &mut [f32],
-    scratch: &mut Scratch,
-) {
+fn pixels(image: &Image, crop: CropBox, side: usize, ops: Ops, normalise: &Normalise, out: &mut [f32], scratch: &mut Scratch) {
     let Scratch { rows, x, y, planes } = scratch;
     rows.resize(image, crop, side, x, y, planes);
     colour(ops, normalise, planes, out);

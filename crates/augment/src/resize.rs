@@ -61,18 +61,12 @@ impl Taps {
             let mut total = 0.0;
             for pixel in first..first + self.per_output {
                 let distance = (pixel as f64 + 0.5 - center).abs() * narrowing;
-                let weight = if (low..high).contains(&pixel) && distance < 1.0 {
-                    1.0 - distance
-                } else {
-                    0.0
-                };
+                let weight = if (low..high).contains(&pixel) && distance < 1.0 { 1.0 - distance } else { 0.0 };
                 total += weight;
                 self.weights.push(weight as f32);
             }
             let inverse = (1.0 / total) as f32;
-            self.weights[start..]
-                .iter_mut()
-                .for_each(|weight| *weight *= inverse);
+            self.weights[start..].iter_mut().for_each(|weight| *weight *= inverse);
             self.first.push(first as u32);
         }
     }
@@ -81,14 +75,9 @@ impl Taps {
     pub(crate) fn shift(&mut self, offset: isize) {
         let (outputs, taps) = (self.first.len(), self.per_output);
         let kept = outputs.saturating_sub(offset.unsigned_abs());
-        let (from, to) = if offset < 0 {
-            (0, outputs - kept)
-        } else {
-            (outputs - kept, 0)
-        };
+        let (from, to) = if offset < 0 { (0, outputs - kept) } else { (outputs - kept, 0) };
         self.first.copy_within(from..from + kept, to);
-        self.weights
-            .copy_within(from * taps..(from + kept) * taps, to * taps);
+        self.weights.copy_within(from * taps..(from + kept) * taps, to * taps);
         let empty = if offset < 0 { 0..to } else { kept..outputs };
         self.first[empty.clone()].fill(0);
         self.weights[empty.start * taps..empty.end * taps].fill(0.0);
@@ -100,8 +89,7 @@ impl Taps {
         let (taps, outputs) = (self.per_output, self.first.len());
         for output in 0..outputs / 2 {
             for tap in 0..taps {
-                self.weights
-                    .swap(output * taps + tap, (outputs - 1 - output) * taps + tap);
+                self.weights.swap(output * taps + tap, (outputs - 1 - output) * taps + tap);
             }
         }
     }
@@ -132,15 +120,7 @@ impl Rows {
     ///
     /// The flip and the padding are in the taps.
     #[inline(always)]
-    pub(crate) fn resize(
-        &mut self,
-        image: &Image,
-        crop: CropBox,
-        side: usize,
-        x: &Taps,
-        y: &Taps,
-        planes: &mut [Vec<f32>; 3],
-    ) {
+    pub(crate) fn resize(&mut self, image: &Image, crop: CropBox, side: usize, x: &Taps, y: &Taps, planes: &mut [Vec<f32>; 3]) {
         let width = crop.width_px * 3;
         let padded = side.next_multiple_of(LANES);
         self.source.resize(crop.width_px, [0.0; 4]);
@@ -165,12 +145,7 @@ impl Rows {
 fn pixels_from_bytes(bytes: &[u8], pixels: &mut [[f32; 4]]) {
     let float = |byte: u8| f32::from(byte) * (1.0 / 255.0);
     for (pixel, bytes) in pixels.iter_mut().zip(bytes.windows(4).step_by(3)) {
-        *pixel = [
-            float(bytes[0]),
-            float(bytes[1]),
-            float(bytes[2]),
-            float(bytes[3]),
-        ];
+        *pixel = [float(bytes[0]), float(bytes[1]), float(bytes[2]), float(bytes[3])];
     }
     if let (Some(pixel), Some(&[r, g, b])) = (pixels.last_mut(), bytes.last_chunk()) {
         *pixel = [float(r), float(g), float(b), 0.0];
@@ -227,22 +202,14 @@ fn mix_rows(taps: &Taps, rows: &[f32], side: usize, padded: usize, planes: &mut 
             let row = |tap: usize| &rows[((first as usize + tap) * 3 + channel) * padded..][..side];
             let out = &mut plane[output * side..][..side];
             match *weights {
-                [w] => out
-                    .iter_mut()
-                    .zip(row(0))
-                    .for_each(|(out, &v)| *out = w * v),
+                [w] => out.iter_mut().zip(row(0)).for_each(|(out, &v)| *out = w * v),
                 [w0, w1] => {
-                    out.iter_mut()
-                        .zip(row(0))
-                        .zip(row(1))
-                        .for_each(|((out, &a), &b)| *out = w0 * a + w1 * b);
+                    out.iter_mut().zip(row(0)).zip(row(1)).for_each(|((out, &a), &b)| *out = w0 * a + w1 * b);
                 }
                 _ => {
                     out.fill(0.0);
                     for (tap, &w) in weights.iter().enumerate() {
-                        out.iter_mut()
-                            .zip(row(tap))
-                            .for_each(|(out, &v)| *out += w * v);
+                        out.iter_mut().zip(row(tap)).for_each(|(out, &v)| *out += w * v);
                     }
                 }
             }

@@ -36,33 +36,21 @@ fn the_defaults_written_out_are_the_defaults() {
     let read: PipelineConfig = toml::from_str(WRITTEN_OUT).expect("valid TOML");
     assert_eq!(read, PipelineConfig::default());
     let written = toml::to_string(&PipelineConfig::default()).expect("every value has a TOML form");
-    assert_eq!(
-        toml::from_str::<PipelineConfig>(&written).expect("valid TOML"),
-        read
-    );
+    assert_eq!(toml::from_str::<PipelineConfig>(&written).expect("valid TOML"), read);
     read.validate().expect("the defaults are valid");
 }
 
 #[test]
 fn a_file_lists_only_what_differs() {
-    let read: PipelineConfig =
-        toml::from_str("views = 32\n[crop]\nkind = \"padded\"\n[jitter]\nhue = 0.5")
-            .expect("valid TOML");
-    assert_eq!(
-        (read.views, read.crop.kind, read.jitter.hue, read.jitter.p),
-        (32, CropKind::Padded, 0.5, 0.8)
-    );
+    let read: PipelineConfig = toml::from_str("views = 32\n[crop]\nkind = \"padded\"\n[jitter]\nhue = 0.5").expect("valid TOML");
+    assert_eq!((read.views, read.crop.kind, read.jitter.hue, read.jitter.p), (32, CropKind::Padded, 0.5, 0.8));
 }
 
 #[test]
 fn unknown_keys_are_errors() {
-    for text in [
-        "view = 3",
-        "[crop]\nscales = [0.1, 1.0]",
-        "[flip]\nprobability = 1.0",
-        "[jitter]\nhues = 0.1",
-        "[blur]\np = 0.5",
-    ] {
+    for text in
+        ["view = 3", "[crop]\nscales = [0.1, 1.0]", "[flip]\nprobability = 1.0", "[jitter]\nhues = 0.1", "[blur]\np = 0.5"]
+    {
         assert!(toml::from_str::<PipelineConfig>(text).is_err(), "{text}");
     }
 }
@@ -91,9 +79,7 @@ fn settings_out_of_range_are_named() {
         ("[invert]\np = 2.0", "augment.invert.p"),
     ] {
         let config: PipelineConfig = toml::from_str(text).expect("valid TOML");
-        let Err(Error::Setting { key, .. }) = config.validate() else {
-            panic!("{text} passed")
-        };
+        let Err(Error::Setting { key, .. }) = config.validate() else { panic!("{text} passed") };
         assert_eq!(key, expected, "{text}");
     }
 }

@@ -1,8 +1,6 @@
 //! Views against `torchvision.transforms.v2.functional` on float tensors (`fixtures/make.py`).
 
-use relata_augment::{
-    Adjustment, Crop, CropBox, Jitter, Pipeline, PipelineConfig, Scratch, ViewParameters,
-};
+use relata_augment::{Adjustment, Crop, CropBox, Jitter, Pipeline, PipelineConfig, Scratch, ViewParameters};
 use relata_data::Image;
 use serde_json::Value;
 
@@ -26,23 +24,13 @@ fn channels(value: &Value) -> [f32; 3] {
 }
 
 fn image(value: &Value) -> Image {
-    let bytes = list(&value["rgb"])
-        .iter()
-        .map(|byte| number(byte) as u8)
-        .collect();
-    Image::new(number(&value["width"]), number(&value["height"]), bytes)
-        .expect("the sides fit the bytes")
+    let bytes = list(&value["rgb"]).iter().map(|byte| number(byte) as u8).collect();
+    Image::new(number(&value["width"]), number(&value["height"]), bytes).expect("the sides fit the bytes")
 }
 
 /// The changes named come first, in their order; the others follow and change nothing.
 fn jitter(changes: &Value) -> Option<Jitter> {
-    let mut jitter = Jitter {
-        order: [Adjustment::Hue; 4],
-        brightness: 1.0,
-        contrast: 1.0,
-        saturation: 1.0,
-        hue: 0.0,
-    };
+    let mut jitter = Jitter { order: [Adjustment::Hue; 4], brightness: 1.0, contrast: 1.0, saturation: 1.0, hue: 0.0 };
     let mut order = Vec::new();
     for change in list(changes) {
         let value = float(&change[1]);
@@ -56,12 +44,7 @@ fn jitter(changes: &Value) -> Option<Jitter> {
         *place = value;
         order.push(adjustment);
     }
-    for adjustment in [
-        Adjustment::Brightness,
-        Adjustment::Contrast,
-        Adjustment::Saturation,
-        Adjustment::Hue,
-    ] {
+    for adjustment in [Adjustment::Brightness, Adjustment::Contrast, Adjustment::Saturation, Adjustment::Hue] {
         if !order.contains(&adjustment) {
             order.push(adjustment);
         }
@@ -72,65 +55,32 @@ fn jitter(changes: &Value) -> Option<Jitter> {
 
 #[test]
 fn views_are_torchvisions() {
-    let fixture: Value =
-        serde_json::from_str(include_str!("../fixtures/torchvision.json")).expect("valid JSON");
+    let fixture: Value = serde_json::from_str(include_str!("../fixtures/torchvision.json")).expect("valid JSON");
     let images: Vec<Image> = list(&fixture["images"]).iter().map(image).collect();
     let cases = list(&fixture["cases"]);
     assert!(cases.len() > 30, "the fixture holds its cases");
     let mut scratch = Scratch::default();
     for (index, case) in cases.iter().enumerate() {
-        let [top_px, left_px, height_px, width_px] =
-            [0, 1, 2, 3].map(|place| number(&case["crop"][place]));
+        let [top_px, left_px, height_px, width_px] = [0, 1, 2, 3].map(|place| number(&case["crop"][place]));
         let flag = |name: &str| case[name].as_bool().expect("a flag");
         let parameters = ViewParameters {
-            crop: Crop::Resized(CropBox {
-                top_px,
-                left_px,
-                height_px,
-                width_px,
-            }),
+            crop: Crop::Resized(CropBox { top_px, left_px, height_px, width_px }),
             flip: flag("flip"),
             jitter: jitter(&case["adjust"]),
             grayscale: flag("grayscale"),
             invert: flag("invert"),
         };
-        let (mean, std) = if flag("normalise") {
-            (channels(&fixture["mean"]), channels(&fixture["std"]))
-        } else {
-            ([0.0; 3], [1.0; 3])
-        };
-        let pipeline = Pipeline::new(&PipelineConfig::default(), number(&case["side"]), mean, std)
-            .expect("valid settings");
+        let (mean, std) =
+            if flag("normalise") { (channels(&fixture["mean"]), channels(&fixture["std"])) } else { ([0.0; 3], [1.0; 3]) };
+        let pipeline = Pipeline::new(&PipelineConfig::default(), number(&case["side"]), mean, std).expect("valid settings");
         let mut view = vec![0.0; pipeline.view_len()];
-        pipeline
-            .apply(
-                &parameters,
-                &images[number(&case["image"])],
-                &mut view,
-                &mut scratch,
-            )
-            .expect("the crop fits");
+        pipeline.apply(&parameters, &images[number(&case["image"])], &mut view, &mut scratch).expect("the crop fits");
         let expected: Vec<f32> = list(&case["expected"]).iter().map(float).collect();
         assert_eq!(view.len(), expected.len(), "case {index}");
         // Normalised values are up to four times as large.
-        let close = if flag("normalise") {
-            4.0 * CLOSE
-        } else {
-            CLOSE
-        };
-        let differences = view
-            .iter()
-            .zip(&expected)
-            .map(|(ours, theirs)| (ours - theirs).abs());
-        let (place, worst) = differences
-            .enumerate()
-            .max_by(|a, b| a.1.total_cmp(&b.1))
-            .expect("a view has values");
-        assert!(
-            worst <= close,
-            "case {index}: {} against {} at {place}: {parameters:?}",
-            view[place],
-            expected[place]
-        );
+        let close = if flag("normalise") { 4.0 * CLOSE } else { CLOSE };
+        let differences = view.iter().zip(&expected).map(|(ours, theirs)| (ours - theirs).abs());
+        let (place, worst) = differences.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).expect("a view has values");
+        assert!(worst <= close, "case {index}: {} against {} at {place}: {parameters:?}", view[place], expected[place]);
     }
 }

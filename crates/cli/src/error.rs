@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use crate::ConfigError;
+use crate::words::program;
 
 /// Everything that can end a command, with an exit code and a word on what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -120,14 +121,15 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         let help = match self {
             Self::Config(ConfigError::UnknownKey { .. } | ConfigError::Type { .. } | ConfigError::Value { .. }) => {
-                "relata train --dry-run prints every setting with its value"
+                return Some(format!("{} train --dry-run prints every setting with its value", program()));
             }
-            Self::Config(ConfigError::NoSetting { .. }) => "relata train --help shows the arguments and an example",
-            Self::Interrupted { resume, .. } => return Some(format!("go on with: {resume}")),
+            Self::Config(ConfigError::NoSetting { .. }) => {
+                return Some(format!("{} train --help shows the arguments and an example", program()));
+            }
             Self::OtherData { .. } => "point data.root at the data that the run was trained on, or train a new run (--out)",
-            Self::Data(relata_data::Error::BrokenImage { .. }) | Self::BadImages { .. } => BROKEN,
+            Self::Data(relata_data::Error::BrokenImage { .. }) | Self::BadImages { .. } => return Some(broken_help()),
             Self::Train(relata_train::Error::Augment(relata_augment::Error::Image { .. }))
-            | Self::Probe(relata_probe::Error::Images(relata_augment::Error::Image { .. })) => BROKEN,
+            | Self::Probe(relata_probe::Error::Images(relata_augment::Error::Image { .. })) => return Some(broken_help()),
             Self::Model(relata_model::Error::Weights { .. }) | Self::Train(relata_train::Error::Model(_)) => {
                 "model.backbone and model.stem must be those that the weights were trained with"
             }
@@ -156,7 +158,9 @@ impl Error {
     }
 }
 
-const BROKEN: &str = "relata data verify lists every broken image; data.on_bad_image=skip leaves them out and counts them";
+fn broken_help() -> String {
+    format!("{} data verify lists every broken image; data.on_bad_image=skip leaves them out and counts them", program())
+}
 
 fn data_code(error: &relata_data::Error) -> u8 {
     use relata_data::Error as Data;
@@ -186,5 +190,9 @@ fn artifact_code(error: &relata_artifact::Error) -> u8 {
 }
 
 fn there_are(known: &[String]) -> String {
-    if known.is_empty() { ": it has none yet, go on with the training".to_owned() } else { format!(": it has {}", known.join(", ")) }
+    if known.is_empty() {
+        ": it has none yet, go on with the training".to_owned()
+    } else {
+        format!(": it has {}", known.join(", "))
+    }
 }

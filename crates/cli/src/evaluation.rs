@@ -40,7 +40,7 @@ struct Pair {
 impl Evaluation<'_> {
     /// The labelled splits; `None` where the data set has no labels.
     pub(crate) fn labelled(&self) -> Result<Option<Labelled>> {
-        images::labelled(&self.config.data)
+        images::labelled(&self.config.data, None)
     }
 
     /// Runs the protocols and writes their results, and for the run's own data a sample of features.
@@ -64,11 +64,8 @@ impl Evaluation<'_> {
             duration(extraction_s)
         ));
         let (data, step) = (&self.config.data, self.step()?);
-        let scored = Scored {
-            data: images::name(data),
-            split: Split::Test.name().to_owned(),
-            checkpoint: self.checkpoint.to_owned(),
-        };
+        let scored =
+            Scored { data: images::name(data), split: Split::Test.name().to_owned(), checkpoint: self.checkpoint.to_owned() };
         let mut results = Vec::new();
         for &protocol in protocols {
             let start = Instant::now();
@@ -78,10 +75,13 @@ impl Evaluation<'_> {
             let mut result = score.result(&scored, Some(&lower_bound), seconds)?;
             result.settings.extend(step.clone().map(|step| (STEP.to_owned(), step)));
             self.run.write_probe(&self.result_name(protocol), &result)?;
-            log.only_to_file(format!("{protocol}: {:.2} %, random weights {:.2} %", score.accuracy_pct, lower_bound.accuracy_pct));
+            log.only_to_file(format!(
+                "{protocol}: {:.2} %, random weights {:.2} %",
+                score.accuracy_pct, lower_bound.accuracy_pct
+            ));
             results.push(result);
         }
-        if self.is_the_runs_own() {
+        if self.checkpoint == LAST && self.is_the_runs_own_data() {
             self.run.write_feature_sample(&relata_probe::feature_sample(&trained.test, SAMPLE_ROWS)?)?;
         }
         Ok(results)
@@ -118,9 +118,10 @@ impl Evaluation<'_> {
     /// `linear`; with the data set or the checkpoint behind it where they are not the run's own and last.
     fn result_name(&self, protocol: Protocol) -> String {
         let mut name = protocol.name().to_owned();
-        let (data, own) = (images::name(&self.config.data), images::name(&self.trained.data));
-        if data != own {
-            name.push_str(&format!("-{data}"));
+        if !self.is_the_runs_own_data() {
+            // The name of a file: a folder of images may be called anything.
+            let plain = images::name(&self.config.data).replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+            name.push_str(&format!("-{plain}"));
         }
         if self.checkpoint != LAST {
             name.push_str(&format!("-{}", self.checkpoint));
@@ -128,8 +129,9 @@ impl Evaluation<'_> {
         name
     }
 
-    fn is_the_runs_own(&self) -> bool {
-        self.checkpoint == LAST && images::name(&self.config.data) == images::name(&self.trained.data)
+    fn is_the_runs_own_data(&self) -> bool {
+        let (data, own) = (&self.config.data, &self.trained.data);
+        (&data.dataset, &data.path) == (&own.dataset, &own.path)
     }
 }
 

@@ -26,12 +26,16 @@ pub(crate) fn open_split(config: &DataConfig, split: Split) -> Result<Arc<dyn Da
     relata_data::open(config, split).map_err(with_full_key)
 }
 
-/// The splits that probes work on; `None` where the images have no labels.
+/// The splits that probes work on; `None` where the images have no labels. `opened` is the split of the configuration, if
+/// it is open already: to open a folder again may mean to read all of it again.
 ///
 /// # Errors
 /// As [`open_split`], a data set without a test split among them.
-pub(crate) fn labelled(config: &DataConfig) -> Result<Option<Labelled>> {
-    let train = open_split(config, Split::Train)?;
+pub(crate) fn labelled(config: &DataConfig, opened: Option<&Arc<dyn Dataset>>) -> Result<Option<Labelled>> {
+    let train = match opened.filter(|_| config.split == Split::Train) {
+        Some(train) => Arc::clone(train),
+        None => open_split(config, Split::Train)?,
+    };
     if train.label(0).is_none() {
         return Ok(None);
     }

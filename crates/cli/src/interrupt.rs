@@ -1,5 +1,6 @@
 //! Ctrl-C (and SIGTERM, SIGHUP): the first finishes the step and saves, the second ends the process at once.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::output;
@@ -15,6 +16,8 @@ const AFTER_STEP: u8 = 1;
 const REQUESTED: u8 = 2;
 
 static STATE: AtomicU8 = AtomicU8::new(AT_ONCE);
+/// What is said where the process ends at once.
+static ADVICE: Mutex<Option<String>> = Mutex::new(None);
 
 /// Starts to listen. A second call changes nothing.
 pub(crate) fn listen() {
@@ -24,9 +27,19 @@ pub(crate) fn listen() {
             output::note("\ninterrupted: finishing the step and saving; once more to stop at once");
         } else {
             output::note("\ninterrupted");
+            if let Some(advice) = ADVICE.lock().ok().and_then(|advice| advice.clone()) {
+                output::note(advice);
+            }
             std::process::exit(EXIT_CODE.into());
         }
     });
+}
+
+/// From now on, a Ctrl-C that ends the process at once says this.
+pub(crate) fn advise(advice: String) {
+    if let Ok(mut place) = ADVICE.lock() {
+        *place = Some(advice);
+    }
 }
 
 /// Until it is dropped, the first Ctrl-C only raises [`requested`].

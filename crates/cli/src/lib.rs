@@ -36,6 +36,7 @@ mod output;
 mod picture;
 mod progress;
 mod provenance;
+mod warnings;
 mod words;
 
 pub use commands::{Command, run};

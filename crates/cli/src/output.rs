@@ -16,6 +16,10 @@ pub(crate) fn note(line: impl AsRef<str>) {
 
 /// The whole chain of an error, once, with what to do next.
 pub(crate) fn error(error: &crate::Error) {
+    if let crate::Error::Interrupted { resume, .. } = error {
+        // The user's own wish is no error.
+        return eprintln!("{error}\ngo on with: {resume}");
+    }
     eprintln!("error: {error}");
     let mut shown = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -44,9 +48,11 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
     let widths: Vec<_> = (0..columns).map(width).collect();
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
-            if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-        });
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (cell, width))| if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")

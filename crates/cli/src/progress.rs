@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use relata_train::{EpochReport, Event, Flow, Observer, StepReport};
 
 use crate::log::{Log, shown};
+use crate::words::counted;
 use crate::{interrupt, output};
 
 /// Between two lines where there is no terminal.
@@ -68,8 +69,7 @@ impl Observer for TrainingProgress<'_> {
             Event::Epoch(epoch) => self.epoch(epoch),
             Event::Checkpoint { path } => self.log.only_to_file(format!("saved {}", file_name(path))),
             Event::LeftOut { images, reason } => {
-                let images = if *images == 1 { "1 image".to_owned() } else { format!("{images} images") };
-                self.log.line(format!("left out {images}: {reason}"));
+                self.log.line(format!("left out {}: {reason}", counted(*images, "image")));
             }
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! The nearest known word to a mistyped one, and how messages offer it.
+//! Words of messages: the nearest known one to a mistyped one, plurals, and what the user calls this program.
 
 /// The candidate most like `word`; `None` where none is like it.
 ///
@@ -23,4 +23,39 @@ pub(crate) fn did_you_mean(nearest: Option<&str>) -> String {
 /// `; did you mean a or b?`, or nothing.
 pub(crate) fn or_did_you_mean(nearest: &[String]) -> String {
     if nearest.is_empty() { String::new() } else { format!("; did you mean {}?", nearest.join(" or ")) }
+}
+
+/// `1 epoch`, `8 epochs`
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// How the user starts this program: `relata`, or `cargo xtask` where the commands are part of that.
+pub(crate) fn program() -> &'static str {
+    let path = std::env::current_exe().ok();
+    let is_xtask = path.as_deref().and_then(std::path::Path::file_stem).is_some_and(|stem| stem == "xtask");
+    if is_xtask { "cargo xtask" } else { "relata" }
+}
+
+/// A help text in which every `relata COMMAND` is what the user would type.
+pub(crate) fn help(text: &str) -> String {
+    text.replace("  relata ", &format!("  {} ", program()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "image")), ["0 images", "1 image", "2 images"]);
+    }
+
+    #[test]
+    fn the_nearest_word_is_near() {
+        let keys = ["train.epochs", "probe.epochs", "train.lr"];
+        assert_eq!(nearest("train.epoch", keys.into_iter()), Some("train.epochs"));
+        assert_eq!(nearest("probe.epoch", keys.into_iter()), Some("probe.epochs"));
+        assert_eq!(nearest("colour", keys.into_iter()), None);
+    }
 }

@@ -22,6 +22,6 @@ pub use config::{Executor, ModelConfig};
 pub use error::{Error, Result};
 pub use head::{RelationHead, RelationHeadConfig};
 pub use network::{Compute, Network};
-pub use relata_ops::PairLoss;
 pub use parameters::{NormBuffers, ParameterKind, ParameterSpec, Parameters, TorchTensor};
+pub use relata_ops::PairLoss;
 pub use weights::{BackboneInfo, WeightFile, safetensors_bytes, write_safetensors};

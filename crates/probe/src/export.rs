@@ -182,7 +182,7 @@ mod tests {
     fn safetensors_hold_every_bit_and_the_labels() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f.safetensors");
-        assert_eq!(write_features(&path, &features()).unwrap(), [path.clone()]);
+        assert_eq!(write_features(&path, &features()).unwrap(), std::slice::from_ref(&path));
         let bytes = fs::read(&path).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let tensor = file.tensor("features").unwrap();

@@ -5,40 +5,16 @@
 use std::path::{Path, PathBuf};
 
 use image::{ImageEncoder, Rgb, RgbImage};
-use relata_artifact::{
-    DataFingerprint, FeatureSample, Metrics, ProbeResult, Provenance, RunFolder, ViewGrid,
-};
+use relata_artifact::{DataFingerprint, FeatureSample, Metrics, ProbeResult, Provenance, RunFolder, ViewGrid};
 use serde_json::json;
 
-const CLASSES: [&str; 10] = [
-    "disc", "ring", "square", "frame", "triangle", "diamond", "cross", "star", "bars", "crescent",
-];
+const CLASSES: [&str; 10] = ["disc", "ring", "square", "frame", "triangle", "diamond", "cross", "star", "bars", "crescent"];
 
 #[expect(clippy::print_stdout, reason = "an example says where its pages are")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = std::env::args()
-        .nth(1)
-        .map_or_else(|| std::env::temp_dir().join("relata-demo"), PathBuf::from);
-    let shape = run(
-        &folder,
-        "shapes-conv4",
-        Story {
-            score_pct: 58.8,
-            knn_pct: 58.7,
-            epochs: 20,
-            hue: 0.5,
-        },
-    )?;
-    let colour = run(
-        &folder,
-        "shapes-conv4-paper-augmentation",
-        Story {
-            score_pct: 19.7,
-            knn_pct: 13.0,
-            epochs: 12,
-            hue: 0.2,
-        },
-    )?;
+    let folder = std::env::args().nth(1).map_or_else(|| std::env::temp_dir().join("relata-demo"), PathBuf::from);
+    let shape = run(&folder, "shapes-conv4", Story { score_pct: 58.8, knn_pct: 58.7, epochs: 20, hue: 0.5 })?;
+    let colour = run(&folder, "shapes-conv4-paper-augmentation", Story { score_pct: 19.7, knn_pct: 13.0, epochs: 12, hue: 0.2 })?;
     for run in [&shape, &colour] {
         println!("{}", relata_report::write_report(run)?.display());
     }
@@ -114,13 +90,7 @@ fn run(folder: &Path, name: &str, story: Story) -> Result<RunFolder, Box<dyn std
         },
     )?;
     let knn = json!({"k": 200, "temperature": 0.1, "metric": "cosine"});
-    run.write_probe(
-        "knn",
-        &ProbeResult {
-            seconds: 0.9,
-            ..probe("knn", story.knn_pct, 17.7, knn)
-        },
-    )?;
+    run.write_probe("knn", &ProbeResult { seconds: 0.9, ..probe("knn", story.knn_pct, 17.7, knn) })?;
     write_views(&run, hue as f32)?;
     write_sample(&run, story.score_pct as f32 / 13.0)?;
     Ok(run)
@@ -134,10 +104,7 @@ fn write_metrics(run: &RunFolder, story: &Story) -> relata_artifact::Result<()> 
         let epoch = step as f64 / steps_per_epoch as f64;
         let learnt = (1.0 - (-epoch / 5.0).exp()) * (1.0 - 0.16 * easy);
         let mut wiggle = |size: f64| size * f64::from(noise.centred());
-        let (positive, negative) = (
-            0.5 + 0.47 * learnt + wiggle(0.03),
-            0.52 + 0.38 * learnt + wiggle(0.03),
-        );
+        let (positive, negative) = (0.5 + 0.47 * learnt + wiggle(0.03), 0.52 + 0.38 * learnt + wiggle(0.03));
         writer.append(&Metrics {
             step,
             epoch: Some(epoch),
@@ -162,13 +129,7 @@ fn confusion(score_pct: f64, noise: &mut Noise) -> Vec<Vec<u32>> {
         row[truth] = (200.0 * recall.clamp(0.02, 0.98)) as u32;
         for _ in row[truth]..200 {
             let step = 1 + (noise.unit() * noise.unit() * 9.0) as usize;
-            row[(truth
-                + if noise.unit() < 0.5 {
-                    step
-                } else {
-                    CLASSES.len() - step
-                })
-                % CLASSES.len()] += 1;
+            row[(truth + if noise.unit() < 0.5 { step } else { CLASSES.len() - step }) % CLASSES.len()] += 1;
         }
         row
     };
@@ -182,55 +143,32 @@ fn write_sample(run: &RunFolder, separation: f32) -> relata_artifact::Result<()>
     let labels: Vec<u32> = (0..rows).map(|row| (row % CLASSES.len()) as u32).collect();
     let features = labels.iter().flat_map(|&label| {
         let centre = &centres[label as usize * dim..][..dim];
-        centre
-            .iter()
-            .map(|value| 0.15 * separation * value + noise.centred() + noise.centred())
-            .collect::<Vec<_>>()
+        centre.iter().map(|value| 0.15 * separation * value + noise.centred() + noise.centred()).collect::<Vec<_>>()
     });
     let features = features.collect();
-    run.write_feature_sample(&FeatureSample {
-        features,
-        dim,
-        labels,
-        class_names: CLASSES.map(str::to_owned).into(),
-    })
+    run.write_feature_sample(&FeatureSample { features, dim, labels, class_names: CLASSES.map(str::to_owned).into() })
 }
 
 fn write_views(run: &RunFolder, hue: f32) -> Result<(), Box<dyn std::error::Error>> {
     let (rows, columns, side, gap) = (6, 5, 32, 3);
     let mut noise = Noise(5);
-    let mut sheet = RgbImage::from_pixel(
-        columns * (side + gap) - gap,
-        rows * (side + gap) - gap,
-        Rgb([128, 128, 128]),
-    );
+    let mut sheet = RgbImage::from_pixel(columns * (side + gap) - gap, rows * (side + gap) - gap, Rgb([128, 128, 128]));
     for row in 0..rows {
         let colours: [[f32; 3]; 2] = std::array::from_fn(|_| std::array::from_fn(|_| noise.unit()));
         for column in 0..columns {
             let view = column > 0;
             let shift = if view { hue * 2.0 } else { 0.0 };
             let tint: [f32; 3] = std::array::from_fn(|_| 1.0 + shift * noise.centred());
-            let (zoom, dx, dy) = if view {
-                (0.6 + 0.4 * noise.unit(), noise.centred(), noise.centred())
-            } else {
-                (1.0, 0.0, 0.0)
-            };
+            let (zoom, dx, dy) =
+                if view { (0.6 + 0.4 * noise.unit(), noise.centred(), noise.centred()) } else { (1.0, 0.0, 0.0) };
             for y in 0..side {
                 for x in 0..side {
-                    let place = |at: u32, offset: f32| {
-                        zoom * (at as f32 / 16.0 - 1.0) + offset * (1.0 - zoom)
-                    };
+                    let place = |at: u32, offset: f32| zoom * (at as f32 / 16.0 - 1.0) + offset * (1.0 - zoom);
                     let inside = is_inside(row as usize, place(x, dx), place(y, dy));
                     let colour = colours[usize::from(inside)];
                     let stripes = 0.1 * ((x + 2 * y + 5 * row) as f32 * 0.6).sin();
-                    let pixel = std::array::from_fn(|c| {
-                        (255.0 * (colour[c] * tint[c] + stripes)).clamp(0.0, 255.0) as u8
-                    });
-                    sheet.put_pixel(
-                        column * (side + gap) + x,
-                        row * (side + gap) + y,
-                        Rgb(pixel),
-                    );
+                    let pixel = std::array::from_fn(|c| (255.0 * (colour[c] * tint[c] + stripes)).clamp(0.0, 255.0) as u8);
+                    sheet.put_pixel(column * (side + gap) + x, row * (side + gap) + y, Rgb(pixel));
                 }
             }
         }
@@ -242,20 +180,9 @@ fn write_views(run: &RunFolder, hue: f32) -> Result<(), Box<dyn std::error::Erro
         sheet.height(),
         image::ExtendedColorType::Rgb8,
     )?;
-    let captions = ["original", "view 1", "view 2", "view 3", "view 4"]
-        .map(str::to_owned)
-        .into();
-    let augmentation =
-        format!("random crop of 40 to 100 % of the area, flip, colour jitter with hue ±{hue}");
-    run.write_views(
-        &ViewGrid {
-            rows: rows as usize,
-            columns: columns as usize,
-            captions,
-            augmentation,
-        },
-        &png,
-    )?;
+    let captions = ["original", "view 1", "view 2", "view 3", "view 4"].map(str::to_owned).into();
+    let augmentation = format!("random crop of 40 to 100 % of the area, flip, colour jitter with hue ±{hue}");
+    run.write_views(&ViewGrid { rows: rows as usize, columns: columns as usize, captions, augmentation }, &png)?;
     Ok(())
 }
 
@@ -279,10 +206,7 @@ struct Noise(u64);
 impl Noise {
     /// 0 to 1
     fn unit(&mut self) -> f32 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 40) as f32 / (1_u64 << 24) as f32
     }
 

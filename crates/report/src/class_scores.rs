@@ -37,17 +37,12 @@ fn recalls(probe: &ProbeResult) -> Vec<f64> {
     if !probe.per_class_accuracy_pct.is_empty() || !is_square(probe) {
         return probe.per_class_accuracy_pct.clone();
     }
-    let recall =
-        |(class, row): (usize, &Vec<u32>)| 100.0 * f64::from(row[class]) / total(row).max(1) as f64;
+    let recall = |(class, row): (usize, &Vec<u32>)| 100.0 * f64::from(row[class]) / total(row).max(1) as f64;
     probe.confusion.iter().enumerate().map(recall).collect()
 }
 
 fn is_square(probe: &ProbeResult) -> bool {
-    !probe.confusion.is_empty()
-        && probe
-            .confusion
-            .iter()
-            .all(|row| row.len() == probe.confusion.len())
+    !probe.confusion.is_empty() && probe.confusion.iter().all(|row| row.len() == probe.confusion.len())
 }
 
 fn total(row: &[u32]) -> u64 {
@@ -55,11 +50,7 @@ fn total(row: &[u32]) -> u64 {
 }
 
 fn name(probe: &ProbeResult, class: usize) -> String {
-    probe
-        .class_names
-        .get(class)
-        .cloned()
-        .unwrap_or_else(|| format!("class {class}"))
+    probe.class_names.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
 }
 
 fn bars(probe: &ProbeResult) -> Markup {
@@ -67,10 +58,7 @@ fn bars(probe: &ProbeResult) -> Markup {
     recalls.sort_by(|a, b| b.1.total_cmp(&a.1));
     let hidden = recalls.len().saturating_sub(2 * MAX_BARS_HALF);
     let (best, worst) = if hidden > 0 {
-        (
-            &recalls[..MAX_BARS_HALF],
-            &recalls[recalls.len() - MAX_BARS_HALF..],
-        )
+        (&recalls[..MAX_BARS_HALF], &recalls[recalls.len() - MAX_BARS_HALF..])
     } else {
         (&recalls[..], &recalls[..0])
     };
@@ -126,11 +114,7 @@ fn cell(probe: &ProbeResult, row: &[u32], truth: usize, answer: usize, n: u32) -
     let all = total(row);
     let share = 100.0 * f64::from(n) / all.max(1) as f64;
     let kind = if truth == answer { "right" } else { "wrong" };
-    let title = format!(
-        "{} called {}: {n} of {all}",
-        name(probe, truth),
-        name(probe, answer)
-    );
+    let title = format!("{} called {}: {n} of {all}", name(probe, truth), name(probe, answer));
     html! {
         td class=(kind) style=(format!("--share:{share:.0}%")) title=(title) {
             @if n > 0 { @if share < 1.0 { "·" } @else { (format!("{share:.0}")) } }
@@ -141,10 +125,7 @@ fn cell(probe: &ProbeResult, row: &[u32], truth: usize, answer: usize, n: u32) -
 fn confusions(probe: &ProbeResult) -> Markup {
     let mut all = Vec::new();
     for (truth, row) in probe.confusion.iter().enumerate() {
-        let wrong = row
-            .iter()
-            .enumerate()
-            .filter(|&(answer, &n)| answer != truth && n > 0);
+        let wrong = row.iter().enumerate().filter(|&(answer, &n)| answer != truth && n > 0);
         all.extend(wrong.map(|(answer, &n)| (n, truth, answer, total(row))));
     }
     all.sort_by_key(|&(n, truth, answer, _)| (std::cmp::Reverse(n), truth, answer));

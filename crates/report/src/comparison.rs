@@ -33,24 +33,13 @@ pub fn render_comparison(runs: &[RunFolder]) -> Result<String> {
     };
     let sections = [scores(&runs), training(&runs)?];
     let title = format!("{} compared", counted(runs.len() as u64, "run"));
-    Ok(page(
-        &title,
-        "Relata comparison",
-        &lead,
-        &sections,
-        env!("CARGO_PKG_VERSION"),
-    ))
+    Ok(page(&title, "Relata comparison", &lead, &sections, env!("CARGO_PKG_VERSION")))
 }
 
 fn gather(run: &RunFolder) -> Result<Run> {
     let metrics = run.metrics()?;
     let facts = Facts::gather(&run.config_table()?, run.provenance()?.as_ref(), &metrics);
-    Ok(Run {
-        name: run.name(),
-        facts,
-        metrics,
-        probes: in_order(run.probes()?),
-    })
+    Ok(Run { name: run.name(), facts, metrics, probes: in_order(run.probes()?) })
 }
 
 /// Scores are comparable only where these agree; in the order of the table.
@@ -73,37 +62,23 @@ impl Column {
     }
 
     fn find<'a>(&self, run: &'a Run) -> Option<&'a ProbeResult> {
-        run.probes
-            .iter()
-            .map(|(_, probe)| probe)
-            .find(|probe| Self::of(probe) == *self)
+        run.probes.iter().map(|(_, probe)| probe).find(|probe| Self::of(probe) == *self)
     }
 }
 
 /// The first column that all probed runs share decides.
 fn best(runs: &[Run]) -> String {
     let probed: Vec<_> = runs.iter().filter(|run| !run.probes.is_empty()).collect();
-    let columns: BTreeSet<_> = probed
-        .iter()
-        .flat_map(|run| &run.probes)
-        .map(|(_, probe)| Column::of(probe))
-        .collect();
+    let columns: BTreeSet<_> = probed.iter().flat_map(|run| &run.probes).map(|(_, probe)| Column::of(probe)).collect();
     if columns.is_empty() {
         return "None of these runs has been probed yet.".to_owned();
     }
     for column in columns {
-        let scores: Vec<_> = probed
-            .iter()
-            .filter_map(|run| Some((column.find(run)?.accuracy_pct, &run.name)))
-            .collect();
+        let scores: Vec<_> = probed.iter().filter_map(|run| Some((column.find(run)?.accuracy_pct, &run.name))).collect();
         let highest = scores.iter().max_by(|a, b| a.0.total_cmp(&b.0));
         if let Some((score, name)) = highest.filter(|_| scores.len() == probed.len()) {
             let title = protocol_title(&column.protocol);
-            return format!(
-                "{title} on {}: {name} is best with {}.",
-                column.data,
-                percent(*score)
-            );
+            return format!("{title} on {}: {name} is best with {}.", column.data, percent(*score));
         }
     }
     "These runs share no protocol on the same data, so their scores cannot be ranked.".to_owned()
@@ -171,16 +146,11 @@ fn training(runs: &[Run]) -> Result<Markup> {
     let x_label = curves::x_label(by_epoch);
     let lines = |field: fn(&Metrics) -> Option<f64>| {
         let shown = runs.iter().take(MAX_SERIES);
-        shown
-            .map(|run| curves::series(&run.name, &run.metrics, by_epoch, field))
-            .collect::<Vec<_>>()
+        shown.map(|run| curves::series(&run.name, &run.metrics, by_epoch, field)).collect::<Vec<_>>()
     };
     let chart = |title, y_label, reference, series| LineChart {
         title,
-        alt: format!(
-            "{title} of {}",
-            counted(runs.len().min(MAX_SERIES) as u64, "run")
-        ),
+        alt: format!("{title} of {}", counted(runs.len().min(MAX_SERIES) as u64, "run")),
         x_label,
         y_label,
         y_floor: None,
@@ -189,12 +159,7 @@ fn training(runs: &[Run]) -> Result<Markup> {
     };
     let loss = chart("Loss", short, None, lines(|line| line.loss));
     let pairs = lines(|line| line.pair_acc.map(|share| 100.0 * share));
-    let pairs = chart(
-        "Pairs told rightly",
-        |v| format!("{v:.0}{THIN}%"),
-        Some((50.0, "guessing")),
-        pairs,
-    );
+    let pairs = chart("Pairs told rightly", |v| format!("{v:.0}{THIN}%"), Some((50.0, "guessing")), pairs);
     let charts = [loss.figure()?, pairs.figure()?];
     Ok(html! {
         section #training {

@@ -43,18 +43,9 @@ pub(crate) fn section(metrics: &[Metrics]) -> Result<Markup> {
 }
 
 /// The curve of one field over epochs or steps, finite values only, long ones joined into means.
-pub(crate) fn series(
-    name: impl Into<String>,
-    metrics: &[Metrics],
-    by_epoch: bool,
-    field: Field,
-) -> Series {
+pub(crate) fn series(name: impl Into<String>, metrics: &[Metrics], by_epoch: bool, field: Field) -> Series {
     let x_of = |line: &Metrics| {
-        if by_epoch {
-            line.epoch.unwrap_or(0.0)
-        } else {
-            line.step as f64
-        }
+        if by_epoch { line.epoch.unwrap_or(0.0) } else { line.step as f64 }
     };
     let points: Vec<_> = metrics
         .iter()
@@ -63,15 +54,10 @@ pub(crate) fn series(
         .collect();
     let bin = points.len().div_ceil(MAX_POINTS).max(1);
     let mean = |chunk: &[(f64, f64)]| {
-        let sum = chunk
-            .iter()
-            .fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));
+        let sum = chunk.iter().fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));
         (sum.0 / chunk.len() as f64, sum.1 / chunk.len() as f64)
     };
-    Series {
-        name: name.into(),
-        points: points.chunks(bin).map(mean).collect(),
-    }
+    Series { name: name.into(), points: points.chunks(bin).map(mean).collect() }
 }
 
 /// Whether every line says its epoch; if not, curves go over steps.
@@ -113,9 +99,7 @@ fn pair_accuracy(metrics: &[Metrics]) -> LineChart<'static> {
         .collect();
     LineChart {
         title: "Pairs told rightly",
-        alt: series
-            .first()
-            .map_or_else(String::new, |all| from_to("Pair accuracy", all, percent)),
+        alt: series.first().map_or_else(String::new, |all| from_to("Pair accuracy", all, percent)),
         x_label: x_label(has_epochs(metrics)),
         y_label: |value| format!("{value:.0}{THIN}%"),
         y_floor: None,
@@ -125,9 +109,7 @@ fn pair_accuracy(metrics: &[Metrics]) -> LineChart<'static> {
 }
 
 fn speed(metrics: &[Metrics]) -> LineChart<'static> {
-    let series = series("views a second", metrics, has_epochs(metrics), |line| {
-        line.views_per_s
-    });
+    let series = series("views a second", metrics, has_epochs(metrics), |line| line.views_per_s);
     LineChart {
         title: "Views a second",
         alt: from_to("Training speed in views a second", &series, short),
@@ -151,35 +133,21 @@ fn from_to(what: &str, series: &Series, shown: fn(f64) -> String) -> String {
 fn summary(metrics: &[Metrics], last: &Metrics) -> String {
     let mut parts = Vec::new();
     if let Some(epoch) = last.epoch {
-        parts.push(if epoch == epoch.floor() {
-            counted(epoch as u64, "epoch")
-        } else {
-            format!("{epoch:.1}{NBSP}epochs")
-        });
+        parts.push(if epoch == epoch.floor() { counted(epoch as u64, "epoch") } else { format!("{epoch:.1}{NBSP}epochs") });
     }
     parts.push(counted(last.step, "step"));
     if let Some(seconds) = last.elapsed_s {
         parts.push(duration(seconds));
     }
     let mut text = parts.join(", ");
-    let speeds: Vec<_> = metrics
-        .iter()
-        .filter_map(|line| line.views_per_s)
-        .filter(|v| v.is_finite())
-        .collect();
+    let speeds: Vec<_> = metrics.iter().filter_map(|line| line.views_per_s).filter(|v| v.is_finite()).collect();
     if !speeds.is_empty() {
         let mean = speeds.iter().sum::<f64>() / speeds.len() as f64;
-        text.push_str(&format!(
-            ", {}{NBSP}views a second on average",
-            count(mean.max(0.0) as u64)
-        ));
+        text.push_str(&format!(", {}{NBSP}views a second on average", count(mean.max(0.0) as u64)));
     }
     text.push('.');
     if let Some(pair_acc) = last.pair_acc {
-        text.push_str(&format!(
-            " At the end the relation head tells {} of the pairs rightly",
-            percent(100.0 * pair_acc)
-        ));
+        text.push_str(&format!(" At the end the relation head tells {} of the pairs rightly", percent(100.0 * pair_acc)));
         if let (Some(positive), Some(negative)) = (last.pair_acc_pos, last.pair_acc_neg) {
             text.push_str(&format!(
                 ": {} of those from one image, {} of those from two",

@@ -42,17 +42,11 @@ fn pca(features: &[f32], dim: usize) -> Option<Vec<[f32; 2]>> {
     let n = features.len() / dim;
     let mut mean = vec![0.0_f64; dim];
     for row in features.chunks_exact(dim) {
-        mean.iter_mut()
-            .zip(row)
-            .for_each(|(sum, &value)| *sum += f64::from(value) / n as f64);
+        mean.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value) / n as f64);
     }
     let mut centred: Vec<f64> = Vec::with_capacity(features.len());
     for row in features.chunks_exact(dim) {
-        centred.extend(
-            row.iter()
-                .zip(&mean)
-                .map(|(&value, mean)| f64::from(value) - mean),
-        );
+        centred.extend(row.iter().zip(&mean).map(|(&value, mean)| f64::from(value) - mean));
     }
     let total: f64 = centred.iter().map(|value| value * value).sum();
     if total <= f64::EPSILON {
@@ -66,9 +60,7 @@ fn pca(features: &[f32], dim: usize) -> Option<Vec<[f32; 2]>> {
         for (row, point) in centred.chunks_exact_mut(dim).zip(&mut points) {
             let along = dot(row, &axis);
             point[component] = along as f32;
-            row.iter_mut()
-                .zip(&axis)
-                .for_each(|(value, axis)| *value -= along * axis);
+            row.iter_mut().zip(&axis).for_each(|(value, axis)| *value -= along * axis);
         }
     }
     Some(points)
@@ -77,17 +69,13 @@ fn pca(features: &[f32], dim: usize) -> Option<Vec<[f32; 2]>> {
 /// The axis of largest variance; `None` once nothing is left.
 fn main_axis(centred: &[f64], dim: usize, total: f64) -> Option<Vec<f64>> {
     // A start that no ordinary data are orthogonal to.
-    let mut axis: Vec<f64> = (0..dim)
-        .map(|index| 1.0 + (index as f64 * 0.7).sin())
-        .collect();
+    let mut axis: Vec<f64> = (0..dim).map(|index| 1.0 + (index as f64 * 0.7).sin()).collect();
     normalise(&mut axis)?;
     for _ in 0..POWER_ITERATIONS {
         let mut next = vec![0.0; dim];
         for row in centred.chunks_exact(dim) {
             let along = dot(row, &axis);
-            next.iter_mut()
-                .zip(row)
-                .for_each(|(sum, value)| *sum += along * value);
+            next.iter_mut().zip(row).for_each(|(sum, value)| *sum += along * value);
         }
         if dot(&next, &next).sqrt() <= 1e-12 * total {
             return None;
@@ -106,16 +94,8 @@ fn tsne(features: &[f32], dim: usize, start: &[[f32; 2]]) -> Vec<[f32; 2]> {
     let perplexity = PERPLEXITY.min((rows.len() as f32 - 1.0) / 4.0);
     let fit = || {
         let mut tsne = tSNE::<f32, &[f32], 2>::new(&rows);
-        tsne.perplexity(perplexity)
-            .epochs(EPOCHS)
-            .initial_embedding(start);
-        tsne.barnes_hut(THETA, |a, b| {
-            a.iter()
-                .zip(*b)
-                .map(|(a, b)| (a - b) * (a - b))
-                .sum::<f32>()
-                .sqrt()
-        });
+        tsne.perplexity(perplexity).epochs(EPOCHS).initial_embedding(start);
+        tsne.barnes_hut(THETA, |a, b| a.iter().zip(*b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt());
         tsne.embedding()
     };
     // Sums over several threads would be joined in another order each time, and t-SNE magnifies the last bit.
@@ -156,9 +136,7 @@ mod tests {
             };
             centre + 0.5 * scatter(row, axis)
         };
-        (0..n)
-            .flat_map(|row| (0..dim).map(move |axis| value(row, axis)))
-            .collect()
+        (0..n).flat_map(|row| (0..dim).map(move |axis| value(row, axis))).collect()
     }
 
     #[test]
@@ -166,13 +144,7 @@ mod tests {
         let features = two_groups(120, 8);
         let (first, again) = (embed(&features, 8).unwrap(), embed(&features, 8).unwrap());
         assert_eq!(first.0, Method::Tsne);
-        let bits = |points: &[[f32; 2]]| {
-            points
-                .iter()
-                .flatten()
-                .map(|v| v.to_bits())
-                .collect::<Vec<_>>()
-        };
+        let bits = |points: &[[f32; 2]]| points.iter().flatten().map(|v| v.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&first.1), bits(&again.1));
     }
 
@@ -186,9 +158,7 @@ mod tests {
                 (x - points[row][0]).powi(2) + (y - points[row][1]).powi(2)
             };
             let others = (0..points.len()).filter(|&other| other != row);
-            let nearest = others
-                .min_by(|a, b| distance(a).total_cmp(&distance(b)))
-                .unwrap();
+            let nearest = others.min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap();
             nearest % 2 == row % 2
         });
         assert_eq!(same_group.count(), points.len());
@@ -197,17 +167,8 @@ mod tests {
     #[test]
     fn pca_finds_the_axis_of_the_largest_spread() {
         let points = pca(&two_groups(50, 5), 5).unwrap();
-        assert!(
-            points
-                .iter()
-                .enumerate()
-                .all(|(row, p)| (p[0] > 0.0) == (points[0][0] > 0.0) || row % 2 == 1)
-        );
-        assert!(
-            points
-                .iter()
-                .all(|point| point[0].abs() > 3.0 && point[1].abs() < 2.0)
-        );
+        assert!(points.iter().enumerate().all(|(row, p)| (p[0] > 0.0) == (points[0][0] > 0.0) || row % 2 == 1));
+        assert!(points.iter().all(|point| point[0].abs() > 3.0 && point[1].abs() < 2.0));
     }
 
     #[test]

@@ -49,13 +49,7 @@ fn picture(sample: &FeatureSample, facts: &Facts) -> Markup {
     let mut classes = labels.clone();
     classes.sort_unstable();
     classes.dedup();
-    let name = |label: u32| {
-        sample
-            .class_names
-            .get(label as usize)
-            .cloned()
-            .unwrap_or_else(|| format!("class {label}"))
-    };
+    let name = |label: u32| sample.class_names.get(label as usize).cloned().unwrap_or_else(|| format!("class {label}"));
     let method_words = match method {
         Method::Tsne => "t-SNE",
         Method::Pca => "the two main axes (PCA)",
@@ -89,37 +83,23 @@ fn thinned(sample: &FeatureSample) -> (Vec<f32>, Vec<u32>) {
         return (sample.features.clone(), sample.labels.clone());
     }
     let rows: Vec<usize> = (0..most).map(|index| index * n / most).collect();
-    let features = rows
-        .iter()
-        .flat_map(|row| &sample.features[row * sample.dim..(row + 1) * sample.dim]);
-    (
-        features.copied().collect(),
-        rows.iter().map(|&row| sample.labels[row]).collect(),
-    )
+    let features = rows.iter().flat_map(|row| &sample.features[row * sample.dim..(row + 1) * sample.dim]);
+    (features.copied().collect(), rows.iter().map(|&row| sample.labels[row]).collect())
 }
 
 fn svg(points: &[[f32; 2]], labels: &[u32], name: impl Fn(u32) -> String) -> String {
     let bounds = |axis: usize| {
         let values = points.iter().map(move |point| point[axis]);
-        values.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| {
-            (low.min(v), high.max(v))
-        })
+        values.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
     };
     let ((left, right), (bottom, top)) = (bounds(0), bounds(1));
     let at = |value: f32, low: f32, high: f32, size: f32| {
-        let share = if high > low {
-            (value - low) / (high - low)
-        } else {
-            0.5
-        };
+        let share = if high > low { (value - low) / (high - low) } else { 0.5 };
         MARGIN + share * (size - 2.0 * MARGIN)
     };
     let mut marks = String::new();
     for (point, &label) in points.iter().zip(labels) {
-        let (x, y) = (
-            at(point[0], left, right, WIDTH),
-            at(point[1], bottom, top, HEIGHT),
-        );
+        let (x, y) = (at(point[0], left, right, WIDTH), at(point[1], bottom, top, HEIGHT));
         let (colour, shape) = style_of(label);
         let title = html! { (name(label)) }.into_string();
         let transform = format!("translate({x:.1} {:.1})", HEIGHT - y);
@@ -127,13 +107,8 @@ fn svg(points: &[[f32; 2]], labels: &[u32], name: impl Fn(u32) -> String) -> Str
         write!(marks, r#"<path class="c{colour}" transform="{transform}" d="{path}"><title>{title}</title></path>"#)
             .expect("writing to a string");
     }
-    let alt = format!(
-        "{} points in the plane, marked by class",
-        count(points.len() as u64)
-    );
-    format!(
-        r#"<svg class="points" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{alt}">{marks}</svg>"#
-    )
+    let alt = format!("{} points in the plane, marked by class", count(points.len() as u64));
+    format!(r#"<svg class="points" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{alt}">{marks}</svg>"#)
 }
 
 fn style_of(label: u32) -> (usize, usize) {

@@ -20,29 +20,16 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn gather(
-        config: &Table,
-        provenance: Option<&Provenance>,
-        metrics: &[Metrics],
-    ) -> Self {
+    pub(crate) fn gather(config: &Table, provenance: Option<&Provenance>, metrics: &[Metrics]) -> Self {
         let value = |section: &str, key: &str| config.get(section)?.get(key);
-        let text = |section, key| {
-            value(section, key)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
-        let whole = |section, key| {
-            value(section, key)
-                .and_then(Value::as_integer)
-                .and_then(|n| u64::try_from(n).ok())
-        };
+        let text = |section, key| value(section, key).and_then(Value::as_str).map(str::to_owned);
+        let whole = |section, key| value(section, key).and_then(Value::as_integer).and_then(|n| u64::try_from(n).ok());
         let dataset = text("data", "dataset");
         let fingerprints = provenance.map_or(&[][..], |provenance| &provenance.data);
         let split = text("data", "split");
-        let trained_on = fingerprints.iter().find(|data| {
-            Some(&data.name) == dataset.as_ref()
-                && split.as_ref().is_none_or(|split| *split == data.split)
-        });
+        let trained_on = fingerprints
+            .iter()
+            .find(|data| Some(&data.name) == dataset.as_ref() && split.as_ref().is_none_or(|split| *split == data.split));
         Self {
             method: text("method", "kind"),
             backbone: text("model", "backbone"),
@@ -83,11 +70,7 @@ impl Facts {
     pub(crate) fn epochs_words(&self) -> Option<String> {
         match (self.epochs_done, self.epochs) {
             (Some(done), Some(planned)) if done < planned as f64 => {
-                let done = if done == done.floor() {
-                    format!("{done}")
-                } else {
-                    format!("{done:.1}")
-                };
+                let done = if done == done.floor() { format!("{done}") } else { format!("{done:.1}") };
                 Some(format!("{done} of {} so far", counted(planned, "epoch")))
             }
             (_, Some(planned)) => Some(counted(planned, "epoch")),
@@ -107,15 +90,8 @@ impl Facts {
         if let Some(backbone) = &self.backbone {
             words.push_str(&format!(" on a {backbone} backbone"));
         }
-        let images = self
-            .images
-            .map(|images| format!("{} ", count(images)))
-            .unwrap_or_default();
-        let unlabelled = if self.is_supervised() {
-            ""
-        } else {
-            "unlabelled "
-        };
+        let images = self.images.map(|images| format!("{} ", count(images))).unwrap_or_default();
+        let unlabelled = if self.is_supervised() { "" } else { "unlabelled " };
         match &self.dataset {
             Some(dataset) => words.push_str(&format!(": {images}{unlabelled}images of {dataset}")),
             None if !images.is_empty() => words.push_str(&format!(": {images}{unlabelled}images")),

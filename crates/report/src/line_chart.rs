@@ -85,55 +85,30 @@ impl LineChart<'_> {
     fn ranges(&self) -> Option<((f64, f64), (f64, f64))> {
         let points = || self.series.iter().flat_map(|series| &series.points);
         let bounds = |values: &mut dyn Iterator<Item = f64>| {
-            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
-                (low.min(v), high.max(v))
-            })
+            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
         };
         let x = bounds(&mut points().map(|point| point.0));
         let reference = self.reference.map(|(value, _)| value);
-        let y = bounds(
-            &mut points()
-                .map(|point| point.1)
-                .chain(reference)
-                .chain(self.y_floor),
-        );
+        let y = bounds(&mut points().map(|point| point.1).chain(reference).chain(self.y_floor));
         points().next()?;
         let margin = (y.1 - y.0) * 0.06;
-        let margin = if margin > 0.0 {
-            margin
-        } else {
-            y.1.abs().max(1.0) * 0.05
-        };
-        let low = if self.y_floor == Some(y.0) {
-            y.0
-        } else {
-            y.0 - margin
-        };
+        let margin = if margin > 0.0 { margin } else { y.1.abs().max(1.0) * 0.05 };
+        let low = if self.y_floor == Some(y.0) { y.0 } else { y.0 - margin };
         let x_high = if x.1 > x.0 { x.1 } else { x.0 + 1.0 };
         Some(((x.0, x_high), (low, y.1 + margin)))
     }
 
     fn svg(&self, x: (f64, f64), y: (f64, f64)) -> Result<String> {
         let mut svg = String::new();
-        self.draw(&mut svg, x, y).map_err(|error| Error::Chart {
-            chart: self.title.to_owned(),
-            reason: error.to_string(),
-        })?;
+        self.draw(&mut svg, x, y).map_err(|error| Error::Chart { chart: self.title.to_owned(), reason: error.to_string() })?;
         Ok(themed(&svg, &self.alt))
     }
 
-    fn draw(
-        &self,
-        svg: &mut String,
-        x: (f64, f64),
-        y: (f64, f64),
-    ) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    fn draw(&self, svg: &mut String, x: (f64, f64), y: (f64, f64)) -> std::result::Result<(), Box<dyn std::error::Error>> {
         let px = |pixels: u32| pixels * SCALE;
         let text = |pos| {
             let size = LABEL_PX * f64::from(SCALE) * FONT_FACTOR;
-            TextStyle::from(("sans-serif", size).into_font())
-                .color(&INK.0)
-                .pos(pos)
+            TextStyle::from(("sans-serif", size).into_font()).color(&INK.0).pos(pos)
         };
         let root = SVGBackend::with_string(svg, (px(WIDTH_PX), px(HEIGHT_PX))).into_drawing_area();
         let mut chart = ChartBuilder::on(&root)
@@ -184,14 +159,8 @@ fn themed(svg: &str, alt: &str) -> String {
     for (RGBColor(r, g, b), class) in [INK, GRID, AXIS, REFERENCE].into_iter().chain(SERIES) {
         let hex = format!("#{r:02X}{g:02X}{b:02X}");
         themed = themed
-            .replace(
-                &format!(r#"stroke="{hex}""#),
-                &format!(r#"class="line {class}""#),
-            )
-            .replace(
-                &format!(r#"fill="{hex}""#),
-                &format!(r#"class="fill {class}""#),
-            );
+            .replace(&format!(r#"stroke="{hex}""#), &format!(r#"class="line {class}""#))
+            .replace(&format!(r#"fill="{hex}""#), &format!(r#"class="fill {class}""#));
     }
     themed = themed
         .replace(r#" opacity="1""#, "")

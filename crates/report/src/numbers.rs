@@ -16,11 +16,7 @@ pub(crate) fn percent(value: f64) -> String {
 /// `+44.1` or `−1.7`
 pub(crate) fn signed(value: f64) -> String {
     let rounded = (value * 10.0).round() / 10.0;
-    if rounded < 0.0 {
-        format!("{MINUS}{:.1}", -rounded)
-    } else {
-        format!("+{:.1}", rounded.abs())
-    }
+    if rounded < 0.0 { format!("{MINUS}{:.1}", -rounded) } else { format!("+{:.1}", rounded.abs()) }
 }
 
 /// `12,500`
@@ -38,11 +34,7 @@ pub(crate) fn count(value: u64) -> String {
 
 /// `12 images`, `1 image`
 pub(crate) fn counted(value: u64, noun: &str) -> String {
-    format!(
-        "{}{NBSP}{noun}{}",
-        count(value),
-        if value == 1 { "" } else { "s" }
-    )
+    format!("{}{NBSP}{noun}{}", count(value), if value == 1 { "" } else { "s" })
 }
 
 /// `8.4 s`, `6 min 12 s`, `2 h 5 min`
@@ -64,29 +56,20 @@ pub(crate) fn short(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude >= 1000.0 {
         let whole = count(magnitude.round() as u64);
-        return if value < 0.0 {
-            format!("{MINUS}{whole}")
-        } else {
-            whole
-        };
+        return if value < 0.0 { format!("{MINUS}{whole}") } else { whole };
     }
     if magnitude < 1e-4 {
         return format!("{value:e}");
     }
     let decimals = (3 - magnitude.log10().floor() as i32).clamp(0, 7) as usize;
     let text = format!("{value:.decimals$}");
-    let trimmed = if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        &text
-    };
+    let trimmed = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     trimmed.replace('-', &MINUS.to_string())
 }
 
 /// `epochs 100, batch size 128, lr 0.001`
 pub(crate) fn settings(settings: &Map<String, Value>) -> String {
-    let item =
-        |(key, value): (&String, &Value)| format!("{} {}", key.replace('_', " "), plain(value));
+    let item = |(key, value): (&String, &Value)| format!("{} {}", key.replace('_', " "), plain(value));
     settings.iter().map(item).collect::<Vec<_>>().join(", ")
 }
 
@@ -105,10 +88,7 @@ mod tests {
 
     #[test]
     fn thousands_are_grouped() {
-        assert_eq!(
-            [0, 999, 1000, 1_234_567].map(count),
-            ["0", "999", "1,000", "1,234,567"]
-        );
+        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
     }
 
     #[test]
@@ -119,19 +99,12 @@ mod tests {
     #[test]
     fn short_numbers_carry_no_noise() {
         let shown = [0.001, 0.3, 0.05 + 0.1, 12.0, 100.0, 12_500.0, -0.25, 1e-8].map(short);
-        assert_eq!(
-            shown,
-            [
-                "0.001", "0.3", "0.15", "12", "100", "12,500", "−0.25", "1e-8"
-            ]
-        );
+        assert_eq!(shown, ["0.001", "0.3", "0.15", "12", "100", "12,500", "−0.25", "1e-8"]);
     }
 
     #[test]
     fn durations_read_naturally() {
-        let shown = [8.44, 59.0, 372.0, 7500.0]
-            .map(duration)
-            .map(|text| text.replace(NBSP, " "));
+        let shown = [8.44, 59.0, 372.0, 7500.0].map(duration).map(|text| text.replace(NBSP, " "));
         assert_eq!(shown, ["8.4 s", "59 s", "6 min 12 s", "2 h 5 min"]);
     }
 }

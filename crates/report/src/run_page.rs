@@ -29,16 +29,8 @@ pub fn render_run(run: &RunFolder) -> Result<String> {
         class_scores::section(&probes),
         settings::section(provenance.as_ref(), &config),
     ];
-    let version = provenance
-        .map(|provenance| provenance.version)
-        .unwrap_or_default();
-    Ok(page(
-        &run.name(),
-        "Relata run",
-        &headline(&facts, &probes),
-        &sections,
-        &version,
-    ))
+    let version = provenance.map(|provenance| provenance.version).unwrap_or_default();
+    Ok(page(&run.name(), "Relata run", &headline(&facts, &probes), &sections, &version))
 }
 
 /// Renders the page of a run and writes it to its `report.html`, atomically. Returns the path.

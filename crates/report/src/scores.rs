@@ -106,16 +106,8 @@ fn rows(name: &str, probe: &ProbeResult) -> Markup {
 
 fn protocol(name: &str, probe: &ProbeResult) -> Markup {
     let mut facts = vec![
-        format!(
-            "{}, {} split, {}",
-            probe.data,
-            probe.split,
-            counted(probe.test_images as u64, "image")
-        ),
-        format!(
-            "fitted on {}",
-            counted(probe.train_images as u64, "labelled image")
-        ),
+        format!("{}, {} split, {}", probe.data, probe.split, counted(probe.test_images as u64, "image")),
+        format!("fitted on {}", counted(probe.train_images as u64, "labelled image")),
     ];
     if !probe.settings.is_empty() {
         facts.push(settings(&probe.settings));
@@ -136,11 +128,7 @@ fn protocol(name: &str, probe: &ProbeResult) -> Markup {
 /// A line from 0 to 100 % with marks for chance, random weights, this run and supervised training.
 fn track(probe: &ProbeResult) -> Markup {
     let clamp = |value: f64| {
-        if value.is_finite() {
-            value.clamp(0.0, 100.0)
-        } else {
-            0.0
-        }
+        if value.is_finite() { value.clamp(0.0, 100.0) } else { 0.0 }
     };
     let score = clamp(probe.accuracy_pct);
     let left = |value: f64| format!("left:{:.2}%", clamp(value));
@@ -160,11 +148,8 @@ fn track(probe: &ProbeResult) -> Markup {
 
 fn track_words(probe: &ProbeResult) -> String {
     let mut words = format!("this run {}", percent(probe.accuracy_pct));
-    let others = [
-        ("random weights", probe.baseline_random_pct),
-        ("chance", chance(probe)),
-        ("supervised", probe.baseline_supervised_pct),
-    ];
+    let others =
+        [("random weights", probe.baseline_random_pct), ("chance", chance(probe)), ("supervised", probe.baseline_supervised_pct)];
     for (name, value) in others {
         if let Some(value) = value {
             words.push_str(&format!(", {name} {}", percent(value)));
@@ -179,9 +164,7 @@ fn chance(probe: &ProbeResult) -> Option<f64> {
 
 fn legend(probes: &[(String, ProbeResult)]) -> Markup {
     let any = |has: fn(&ProbeResult) -> bool| probes.iter().any(|(_, probe)| has(probe));
-    let supervised = probes
-        .iter()
-        .find_map(|(_, probe)| probe.baseline_supervised_pct);
+    let supervised = probes.iter().find_map(|(_, probe)| probe.baseline_supervised_pct);
     html! {
         ul.legend.bounds {
             li { span.key.run {} "this run" }

@@ -32,14 +32,7 @@ fn table(provenance: &Provenance) -> Markup {
         ("seed", provenance.seed.to_string()),
         ("device", provenance.device.clone()),
         ("instruction set", provenance.instruction_set.clone()),
-        (
-            "threads",
-            if provenance.threads > 0 {
-                provenance.threads.to_string()
-            } else {
-                String::new()
-            },
-        ),
+        ("threads", if provenance.threads > 0 { provenance.threads.to_string() } else { String::new() }),
         ("machine", provenance.machine.clone()),
         ("started", provenance.started_at.clone()),
     ];

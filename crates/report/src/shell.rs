@@ -5,13 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 const STYLE: &str = include_str!("style.css");
 
 /// A whole page. `version` is that of the program that wrote the run.
-pub(crate) fn page(
-    title: &str,
-    kicker: &str,
-    lead: &Markup,
-    sections: &[Markup],
-    version: &str,
-) -> String {
+pub(crate) fn page(title: &str, kicker: &str, lead: &Markup, sections: &[Markup], version: &str) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {

@@ -25,9 +25,7 @@ pub(crate) fn section(views: Option<&(ViewGrid, Vec<u8>)>, facts: &Facts) -> Mar
 
 fn picture(grid: &ViewGrid, png: &[u8], facts: &Facts) -> Markup {
     let columns = grid.columns;
-    let captioned = !grid.captions.is_empty()
-        && grid.captions.len() == columns
-        && columns <= MAX_CAPTIONED_COLUMNS;
+    let captioned = !grid.captions.is_empty() && grid.captions.len() == columns && columns <= MAX_CAPTIONED_COLUMNS;
     html! {
         p {
             "Each row is one image: the original, then views of it as the training gets them."
@@ -54,10 +52,7 @@ fn picture(grid: &ViewGrid, png: &[u8], facts: &Facts) -> Markup {
 fn alt(grid: &ViewGrid) -> String {
     match (grid.rows, grid.columns) {
         (0, _) | (_, 0) => "images and their augmented views".to_owned(),
-        (rows, columns) => format!(
-            "{rows} images, one a row, each with {} augmented views",
-            columns - 1
-        ),
+        (rows, columns) => format!("{rows} images, one a row, each with {} augmented views", columns - 1),
     }
 }
 

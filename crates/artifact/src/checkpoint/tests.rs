@@ -3,39 +3,24 @@ use proptest::prelude::*;
 use super::*;
 
 fn tensor(name: &str, shape: &[usize], data: &[f32]) -> NamedTensor {
-    NamedTensor {
-        name: name.to_owned(),
-        shape: shape.to_vec(),
-        data: data.to_vec(),
-    }
+    NamedTensor { name: name.to_owned(), shape: shape.to_vec(), data: data.to_vec() }
 }
 
 fn example() -> Checkpoint {
     Checkpoint {
         tensors: vec![
-            tensor(
-                "relation.linear1.weight",
-                &[2, 3],
-                &[0.0, -0.0, 1.5, f32::MIN_POSITIVE, f32::NAN, f32::INFINITY],
-            ),
+            tensor("relation.linear1.weight", &[2, 3], &[0.0, -0.0, 1.5, f32::MIN_POSITIVE, f32::NAN, f32::INFINITY]),
             tensor("backbone.conv1.weight", &[1], &[7.0]),
             tensor("optimizer.empty", &[0, 4], &[]),
             tensor("optimizer.step", &[], &[12.0]),
         ],
-        metadata: BTreeMap::from([
-            ("epoch".to_owned(), "7".to_owned()),
-            ("note".to_owned(), "quotes \" and\nlines".to_owned()),
-        ]),
+        metadata: BTreeMap::from([("epoch".to_owned(), "7".to_owned()), ("note".to_owned(), "quotes \" and\nlines".to_owned())]),
     }
 }
 
 fn bits(checkpoint: &Checkpoint) -> Vec<(String, Vec<usize>, Vec<u32>)> {
     let bits_of = |tensor: &NamedTensor| tensor.data.iter().map(|value| value.to_bits()).collect();
-    checkpoint
-        .tensors
-        .iter()
-        .map(|t| (t.name.clone(), t.shape.clone(), bits_of(t)))
-        .collect()
+    checkpoint.tensors.iter().map(|t| (t.name.clone(), t.shape.clone(), bits_of(t))).collect()
 }
 
 #[test]
@@ -48,13 +33,7 @@ fn order_names_bits_and_metadata_survive() {
     assert_eq!(bits(&loaded), bits(&saved));
     assert_eq!(loaded.metadata, saved.metadata);
     assert_eq!(read_checkpoint_metadata(&path).unwrap(), saved.metadata);
-    assert_eq!(
-        loaded
-            .with_prefix("backbone.")
-            .map(|(name, _)| name)
-            .collect::<Vec<_>>(),
-        ["conv1.weight"]
-    );
+    assert_eq!(loaded.with_prefix("backbone.").map(|(name, _)| name).collect::<Vec<_>>(), ["conv1.weight"]);
 }
 
 #[test]
@@ -71,24 +50,15 @@ fn the_safetensors_crate_reads_what_is_written_and_the_other_way_round() {
     use safetensors::tensor::{TensorView, serialize};
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("theirs.safetensors");
-    let bytes: Vec<u8> = [1.0_f32, 2.0]
-        .into_iter()
-        .flat_map(f32::to_le_bytes)
-        .collect();
+    let bytes: Vec<u8> = [1.0_f32, 2.0].into_iter().flat_map(f32::to_le_bytes).collect();
     let view = TensorView::new(Dtype::F32, vec![2], &bytes).unwrap();
     fs::write(&path, serialize([("w", view)], None).unwrap()).unwrap();
-    assert_eq!(
-        Checkpoint::load(&path).unwrap().tensors,
-        [tensor("w", &[2], &[1.0, 2.0])]
-    );
+    assert_eq!(Checkpoint::load(&path).unwrap().tensors, [tensor("w", &[2], &[1.0, 2.0])]);
 
     example().save(&path).unwrap();
     let bytes = fs::read(&path).unwrap();
     let theirs = SafeTensors::deserialize(&bytes).unwrap();
-    assert_eq!(
-        theirs.tensor("backbone.conv1.weight").unwrap().data(),
-        7.0_f32.to_le_bytes()
-    );
+    assert_eq!(theirs.tensor("backbone.conv1.weight").unwrap().data(), 7.0_f32.to_le_bytes());
     let header_bytes = u64::from_le_bytes(bytes[..8].try_into().unwrap());
     assert_eq!(header_bytes % 8, 0);
 }
@@ -102,20 +72,11 @@ fn every_truncation_is_named_as_damage() {
     for length in 0..whole.len() {
         fs::write(&path, &whole[..length]).unwrap();
         let error = Checkpoint::load(&path).unwrap_err();
-        assert!(
-            matches!(&error, Error::Damaged { path: named, .. } if *named == path),
-            "{length}: {error:?}"
-        );
+        assert!(matches!(&error, Error::Damaged { path: named, .. } if *named == path), "{length}: {error:?}");
     }
     fs::write(&path, b"{\"this is\": \"some other file\"}").unwrap();
-    assert!(matches!(
-        Checkpoint::load(&path),
-        Err(Error::Damaged { .. })
-    ));
-    assert!(matches!(
-        read_checkpoint_metadata(&path),
-        Err(Error::Damaged { .. })
-    ));
+    assert!(matches!(Checkpoint::load(&path), Err(Error::Damaged { .. })));
+    assert!(matches!(read_checkpoint_metadata(&path), Err(Error::Damaged { .. })));
 }
 
 #[test]
@@ -133,31 +94,12 @@ fn wrong_shapes_and_doubled_names_are_refused_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("last.safetensors");
     let (two, huge) = ([1.0, 2.0], [usize::MAX, 2]);
-    let wrong = [TensorRef {
-        name: "w",
-        shape: &[3],
-        data: &two,
-    }];
-    let overflowing = [TensorRef {
-        name: "w",
-        shape: &huge,
-        data: &two,
-    }];
-    let doubled = [TensorRef {
-        name: "w",
-        shape: &[2],
-        data: &two,
-    }; 2];
-    let reserved = [TensorRef {
-        name: METADATA_KEY,
-        shape: &[2],
-        data: &two,
-    }];
+    let wrong = [TensorRef { name: "w", shape: &[3], data: &two }];
+    let overflowing = [TensorRef { name: "w", shape: &huge, data: &two }];
+    let doubled = [TensorRef { name: "w", shape: &[2], data: &two }; 2];
+    let reserved = [TensorRef { name: METADATA_KEY, shape: &[2], data: &two }];
     for tensors in [&wrong[..], &overflowing, &doubled, &reserved] {
-        assert!(matches!(
-            save_checkpoint(&path, tensors, &BTreeMap::new()),
-            Err(Error::Tensor { .. })
-        ));
+        assert!(matches!(save_checkpoint(&path, tensors, &BTreeMap::new()), Err(Error::Tensor { .. })));
     }
     assert!(fs::read_dir(folder.path()).unwrap().next().is_none());
 }

@@ -9,17 +9,7 @@ use crate::atomic::{TEMP_PREFIX, TEMP_SUFFIX};
 use crate::{Error, Result};
 
 /// All that a run folder may hold at its top; anything else makes it somebody else's folder.
-const ENTRIES: [&str; 9] = [
-    CONFIG,
-    PROVENANCE,
-    METRICS,
-    CHECKPOINTS,
-    PROBES,
-    FIGURES,
-    TENSORBOARD,
-    REPORT,
-    LOG,
-];
+const ENTRIES: [&str; 9] = [CONFIG, PROVENANCE, METRICS, CHECKPOINTS, PROBES, FIGURES, TENSORBOARD, REPORT, LOG];
 /// Made by [`RunFolder::create`]; a folder that holds nothing but these, empty, counts as empty.
 pub(super) const SUBFOLDERS: [&str; 3] = [CHECKPOINTS, PROBES, FIGURES];
 
@@ -34,8 +24,7 @@ pub(super) fn is_leftover(name: &str) -> bool {
 /// Missing, empty, or left by a process that died before it wrote a configuration.
 pub(super) fn is_unused(path: &Path) -> Result<bool> {
     for (name, entry) in entries(path)? {
-        let ours =
-            SUBFOLDERS.contains(&name.as_str()) && entry.is_dir() && entries(&entry)?.is_empty();
+        let ours = SUBFOLDERS.contains(&name.as_str()) && entry.is_dir() && entries(&entry)?.is_empty();
         if !ours && !is_leftover(&name) {
             return Ok(false);
         }
@@ -46,9 +35,7 @@ pub(super) fn is_unused(path: &Path) -> Result<bool> {
 /// What keeps a folder from being recognised as a run; `None` for a run.
 pub(super) fn why_no_run(path: &Path) -> Result<Option<String>> {
     let entries = entries(path)?;
-    let stranger = entries
-        .iter()
-        .find(|(name, _)| !ENTRIES.contains(&name.as_str()) && !is_leftover(name));
+    let stranger = entries.iter().find(|(name, _)| !ENTRIES.contains(&name.as_str()) && !is_leftover(name));
     if let Some((name, _)) = stranger {
         return Ok(Some(format!("it holds {name}")));
     }
@@ -57,9 +44,7 @@ pub(super) fn why_no_run(path: &Path) -> Result<Option<String>> {
     }
     // A config.toml beside a folder of figures could be anybody's; these names could not.
     let telling = [PROVENANCE, METRICS, CHECKPOINTS];
-    let told = entries
-        .iter()
-        .any(|(name, _)| telling.contains(&name.as_str()));
+    let told = entries.iter().any(|(name, _)| telling.contains(&name.as_str()));
     Ok((!told).then(|| format!("it has none of {}", telling.join(", "))))
 }
 
@@ -69,14 +54,8 @@ pub(super) fn empty(path: &Path) -> Result<()> {
     let mut entries = entries(path)?;
     entries.sort_by_key(|(name, _)| name == CONFIG);
     for (_, entry) in entries {
-        let is_folder = fs::symlink_metadata(&entry)
-            .map_err(Error::io("read", &entry))?
-            .is_dir();
-        let removed = if is_folder {
-            fs::remove_dir_all(&entry)
-        } else {
-            fs::remove_file(&entry)
-        };
+        let is_folder = fs::symlink_metadata(&entry).map_err(Error::io("read", &entry))?.is_dir();
+        let removed = if is_folder { fs::remove_dir_all(&entry) } else { fs::remove_file(&entry) };
         removed.map_err(Error::io("remove", &entry))?;
     }
     Ok(())
@@ -91,10 +70,7 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut entries = Vec::new();
     for entry in listing {
         let entry = entry.map_err(Error::io("list", folder))?;
-        entries.push((
-            entry.file_name().to_string_lossy().into_owned(),
-            entry.path(),
-        ));
+        entries.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
     }
     entries.sort();
     Ok(entries)
@@ -102,31 +78,15 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
 
 /// The three most similar names among the runs beside `path` and in a `runs` folder beside it.
 pub(super) fn nearest_runs(path: &Path) -> Vec<PathBuf> {
-    let wanted = path
-        .file_name()
-        .map(|name| name.to_string_lossy().to_lowercase())
-        .unwrap_or_default();
+    let wanted = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let parent = path.parent().unwrap_or(Path::new(""));
-    let here = if parent.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        parent
-    };
-    let beside = entries(here)
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(name, _)| parent.join(name));
+    let here = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    let beside = entries(here).unwrap_or_default().into_iter().map(|(name, _)| parent.join(name));
     let in_runs = entries(&here.join("runs")).unwrap_or_default().into_iter();
     let in_runs = in_runs.map(|(name, _)| parent.join("runs").join(name));
-    let mut runs: Vec<_> = beside
-        .chain(in_runs)
-        .filter(|candidate| is_run(candidate))
-        .collect();
+    let mut runs: Vec<_> = beside.chain(in_runs).filter(|candidate| is_run(candidate)).collect();
     let distance = |run: &PathBuf| {
-        let name = run
-            .file_name()
-            .map(|name| name.to_string_lossy().to_lowercase())
-            .unwrap_or_default();
+        let name = run.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
         strsim::damerau_levenshtein(&wanted, &name)
     };
     runs.sort_by_cached_key(|run| (distance(run), run.clone()));

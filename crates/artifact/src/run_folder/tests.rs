@@ -22,15 +22,7 @@ impl Place {
 
 fn all_files(folder: &Path) -> Vec<PathBuf> {
     let paths = entries(folder).unwrap().into_iter().map(|(_, path)| path);
-    paths
-        .flat_map(|path| {
-            if path.is_dir() {
-                all_files(&path)
-            } else {
-                vec![path]
-            }
-        })
-        .collect()
+    paths.flat_map(|path| if path.is_dir() { all_files(&path) } else { vec![path] }).collect()
 }
 
 #[test]
@@ -47,10 +39,7 @@ fn an_existing_run_is_never_overwritten_unasked() {
 fn overwriting_a_run_leaves_nothing_of_it() {
     let place = Place::new();
     let run = place.run("a");
-    run.metrics_writer()
-        .unwrap()
-        .append(&json!({"step": 1}))
-        .unwrap();
+    run.metrics_writer().unwrap().append(&json!({"step": 1})).unwrap();
     run.write_probe("linear", &ProbeResult::default()).unwrap();
     run.write_report("<html>").unwrap();
     fs::write(run.path().join(".relata-x1.tmp"), b"").unwrap();
@@ -74,13 +63,7 @@ fn overwriting_refuses_a_folder_that_is_no_run_and_removes_nothing() {
 
     for path in [with_stranger.path().to_owned(), without_config, project] {
         let before = all_files(&path);
-        assert!(
-            matches!(
-                RunFolder::create(&path, true),
-                Err(Error::NotOverwritten { .. })
-            ),
-            "{path:?}"
-        );
+        assert!(matches!(RunFolder::create(&path, true), Err(Error::NotOverwritten { .. })), "{path:?}");
         assert_eq!(all_files(&path), before);
     }
 }
@@ -98,10 +81,7 @@ fn a_file_in_the_folders_place_is_an_error_and_survives() {
     let place = Place::new();
     fs::write(place.at("a"), b"precious").unwrap();
     for overwrite in [false, true] {
-        assert!(matches!(
-            RunFolder::create(place.at("a"), overwrite),
-            Err(Error::Io { .. })
-        ));
+        assert!(matches!(RunFolder::create(place.at("a"), overwrite), Err(Error::Io { .. })));
     }
     assert_eq!(fs::read(place.at("a")).unwrap(), b"precious");
 }
@@ -109,52 +89,25 @@ fn a_file_in_the_folders_place_is_an_error_and_survives() {
 #[test]
 fn opening_a_missing_run_names_the_nearest() {
     let place = Place::new();
-    for name in [
-        "cifar10-conv4",
-        "stl10-resnet34",
-        "shapes",
-        "runs/cifar10-rotation",
-    ] {
+    for name in ["cifar10-conv4", "stl10-resnet34", "shapes", "runs/cifar10-rotation"] {
         place.run(name);
     }
     let error = RunFolder::open(place.at("cifar10-conv")).unwrap_err();
-    let Error::NoRun { nearest, .. } = &error else {
-        panic!("{error:?}")
-    };
+    let Error::NoRun { nearest, .. } = &error else { panic!("{error:?}") };
     assert_eq!(nearest.len(), 3);
     assert_eq!(nearest[0], place.at("cifar10-conv4"));
     assert!(nearest.contains(&place.at("runs/cifar10-rotation")));
-    assert!(
-        matches!(RunFolder::open(place.0.path()), Err(Error::NoRun { .. })),
-        "a folder without config.toml"
-    );
+    assert!(matches!(RunFolder::open(place.0.path()), Err(Error::NoRun { .. })), "a folder without config.toml");
 }
 
 #[test]
 fn names_cannot_leave_their_folder() {
     let place = Place::new();
     let run = place.run("a");
-    for name in [
-        "",
-        "..",
-        "../config",
-        "a/b",
-        "a\\b",
-        ".hidden",
-        "line\nbreak",
-    ] {
-        assert!(
-            matches!(run.checkpoint_path(name), Err(Error::Name { .. })),
-            "{name:?}"
-        );
-        assert!(matches!(
-            run.write_probe(name, &ProbeResult::default()),
-            Err(Error::Name { .. })
-        ));
-        assert!(matches!(
-            run.write_figure(name, b""),
-            Err(Error::Name { .. })
-        ));
+    for name in ["", "..", "../config", "a/b", "a\\b", ".hidden", "line\nbreak"] {
+        assert!(matches!(run.checkpoint_path(name), Err(Error::Name { .. })), "{name:?}");
+        assert!(matches!(run.write_probe(name, &ProbeResult::default()), Err(Error::Name { .. })));
+        assert!(matches!(run.write_figure(name, b""), Err(Error::Name { .. })));
     }
 }
 
@@ -162,10 +115,7 @@ fn names_cannot_leave_their_folder() {
 fn a_config_that_is_no_toml_is_not_written() {
     let place = Place::new();
     let run = place.run("a");
-    assert!(matches!(
-        run.write_config("seed = = 2"),
-        Err(Error::Toml { .. })
-    ));
+    assert!(matches!(run.write_config("seed = = 2"), Err(Error::Toml { .. })));
     assert_eq!(run.config_table().unwrap()["seed"].as_integer(), Some(1));
 }
 
@@ -181,14 +131,8 @@ fn everything_written_is_read_back() {
     let provenance = Provenance {
         version: "0.1.0".into(),
         seed: u64::MAX,
-        data: vec![crate::DataFingerprint {
-            name: "shapes".into(),
-            images: 10_000,
-            ..Default::default()
-        }],
-        extra: [("note".to_owned(), json!("by hand"))]
-            .into_iter()
-            .collect(),
+        data: vec![crate::DataFingerprint { name: "shapes".into(), images: 10_000, ..Default::default() }],
+        extra: [("note".to_owned(), json!("by hand"))].into_iter().collect(),
         ..Default::default()
     };
     run.write_provenance(&provenance).unwrap();
@@ -205,43 +149,20 @@ fn everything_written_is_read_back() {
     assert_eq!(linear.gain_points(), Some(44.0));
     run.write_probe("linear", &linear).unwrap();
     run.write_probe("knn", &ProbeResult::default()).unwrap();
-    assert_eq!(
-        run.probes().unwrap(),
-        [
-            ("knn".to_owned(), ProbeResult::default()),
-            ("linear".to_owned(), linear)
-        ]
-    );
+    assert_eq!(run.probes().unwrap(), [("knn".to_owned(), ProbeResult::default()), ("linear".to_owned(), linear)]);
 
-    let grid = ViewGrid {
-        rows: 2,
-        columns: 5,
-        captions: vec!["original".into()],
-        augmentation: "crop".into(),
-    };
+    let grid = ViewGrid { rows: 2, columns: 5, captions: vec!["original".into()], augmentation: "crop".into() };
     run.write_views(&grid, b"png").unwrap();
     assert_eq!(run.views().unwrap(), Some((grid, b"png".to_vec())));
 
-    let sample = FeatureSample {
-        features: vec![1.0, 2.0],
-        dim: 2,
-        labels: vec![3],
-        class_names: vec![],
-    };
+    let sample = FeatureSample { features: vec![1.0, 2.0], dim: 2, labels: vec![3], class_names: vec![] };
     run.write_feature_sample(&sample).unwrap();
     assert_eq!(run.feature_sample().unwrap(), Some(sample));
 
-    for name in [
-        RunFolder::epoch_checkpoint_name(50),
-        RunFolder::epoch_checkpoint_name(9),
-        "last".into(),
-    ] {
+    for name in [RunFolder::epoch_checkpoint_name(50), RunFolder::epoch_checkpoint_name(9), "last".into()] {
         run.save_checkpoint(&name, &[], &BTreeMap::new()).unwrap();
     }
-    assert_eq!(
-        run.checkpoint_names().unwrap(),
-        ["epoch-0009", "epoch-0050", "last"]
-    );
+    assert_eq!(run.checkpoint_names().unwrap(), ["epoch-0009", "epoch-0050", "last"]);
 }
 
 #[test]

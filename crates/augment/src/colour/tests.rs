@@ -6,16 +6,10 @@ use crate::{Adjustment, Crop, CropBox, Jitter, ViewParameters};
 /// A few roundings of values up to 1 (of hues up to 6).
 const CLOSE: f32 = 3e-6;
 
-const PLAIN: Normalise = Normalise {
-    mean: [0.0; 3],
-    inverse_std: [1.0; 3],
-};
+const PLAIN: Normalise = Normalise { mean: [0.0; 3], inverse_std: [1.0; 3] };
 
 fn ops(list: &[Op]) -> Ops {
-    let mut ops = Ops {
-        ops: [Op::Invert; Ops::MOST],
-        len: 0,
-    };
+    let mut ops = Ops { ops: [Op::Invert; Ops::MOST], len: 0 };
     list.iter().for_each(|&op| ops.push(op));
     ops
 }
@@ -24,14 +18,7 @@ fn ops(list: &[Op]) -> Ops {
 fn changed(list: &[Op], normalise: &Normalise, pixels: &[[f32; 3]]) -> Vec<[f32; 3]> {
     let padded = pixels.len().next_multiple_of(BLOCK);
     // What lies in the padding must not matter.
-    let mut planes = [0, 1, 2].map(|c| {
-        pixels
-            .iter()
-            .map(|pixel| pixel[c])
-            .chain(std::iter::repeat(0.7))
-            .take(padded)
-            .collect()
-    });
+    let mut planes = [0, 1, 2].map(|c| pixels.iter().map(|pixel| pixel[c]).chain(std::iter::repeat(0.7)).take(padded).collect());
     let mut out = vec![0.0; pixels.len() * 3];
     colour(ops(list), normalise, &mut planes, &mut out);
     out.as_chunks().0.to_vec()
@@ -39,22 +26,14 @@ fn changed(list: &[Op], normalise: &Normalise, pixels: &[[f32; 3]]) -> Vec<[f32;
 
 fn pixels(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<[f32; 3]>> {
     // Bytes, so that ties and grays occur.
-    prop::collection::vec(
-        prop::array::uniform3(0_u8..=255).prop_map(|pixel| pixel.map(|v| f32::from(v) / 255.0)),
-        count,
-    )
+    prop::collection::vec(prop::array::uniform3(0_u8..=255).prop_map(|pixel| pixel.map(|v| f32::from(v) / 255.0)), count)
 }
 
 fn assert_close(ours: &[[f32; 3]], theirs: &[[f32; 3]]) {
     for (index, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
         for channel in 0..3 {
             let difference = (ours[channel] - theirs[channel]).abs();
-            assert!(
-                difference <= CLOSE,
-                "pixel {index}, channel {channel}: {} against {}",
-                ours[channel],
-                theirs[channel]
-            );
+            assert!(difference <= CLOSE, "pixel {index}, channel {channel}: {} against {}", ours[channel], theirs[channel]);
         }
     }
 }
@@ -76,11 +55,7 @@ fn reference_hue([r, g, b]: [f32; 3], turns: f32) -> [f32; 3] {
     let hue = (hue + f64::from(turns) * 6.0).rem_euclid(6.0);
     let saturation = if max == 0.0 { 0.0 } else { chroma / max };
     let f = hue - hue.floor();
-    let (p, q, t) = (
-        max * (1.0 - saturation),
-        max * (1.0 - saturation * f),
-        max * (1.0 - saturation * (1.0 - f)),
-    );
+    let (p, q, t) = (max * (1.0 - saturation), max * (1.0 - saturation * f), max * (1.0 - saturation * (1.0 - f)));
     let rgb = match hue.floor() as usize % 6 {
         0 => [max, t, p],
         1 => [q, max, p],
@@ -157,13 +132,8 @@ proptest! {
 #[test]
 fn changes_run_in_the_jitters_order_without_those_that_change_nothing() {
     use Adjustment::{Brightness, Contrast, Hue, Saturation};
-    let jitter = Jitter {
-        order: [Hue, Contrast, Brightness, Saturation],
-        brightness: 0.5,
-        contrast: 1.5,
-        saturation: 1.0,
-        hue: 0.1,
-    };
+    let jitter =
+        Jitter { order: [Hue, Contrast, Brightness, Saturation], brightness: 0.5, contrast: 1.5, saturation: 1.0, hue: 0.1 };
     let parameters = ViewParameters {
         crop: Crop::Resized(CropBox::whole(5, 7)),
         flip: false,
@@ -172,15 +142,6 @@ fn changes_run_in_the_jitters_order_without_those_that_change_nothing() {
         invert: true,
     };
     let list = Ops::new(&parameters);
-    let expected = [
-        Op::Hue(0.1),
-        Op::Contrast {
-            factor: 1.5,
-            mean: 0.0,
-        },
-        Op::Brightness(0.5),
-        Op::Grayscale,
-        Op::Invert,
-    ];
+    let expected = [Op::Hue(0.1), Op::Contrast { factor: 1.5, mean: 0.0 }, Op::Brightness(0.5), Op::Grayscale, Op::Invert];
     assert_eq!(list.ops[..list.len], expected);
 }

@@ -1,10 +1,7 @@
 use std::collections::HashSet;
 
 use super::{Adjustment, draw, middle_box, permutation};
-use crate::{
-    Crop, CropBox, CropConfig, CropKind, GrayscaleConfig, InvertConfig, PipelineConfig, ViewKey,
-    ViewParameters,
-};
+use crate::{Crop, CropBox, CropConfig, CropKind, GrayscaleConfig, InvertConfig, PipelineConfig, ViewKey, ViewParameters};
 
 const VIEWS: u32 = 20_000;
 
@@ -12,21 +9,7 @@ const VIEWS: u32 = 20_000;
 const FIVE_ERRORS: f64 = 0.0102;
 
 fn views(config: &PipelineConfig, width_px: usize, height_px: usize) -> Vec<ViewParameters> {
-    (0..VIEWS)
-        .map(|view| {
-            draw(
-                config,
-                ViewKey {
-                    seed: 5,
-                    epoch: 3,
-                    image: 11,
-                    view,
-                },
-                width_px,
-                height_px,
-            )
-        })
-        .collect()
+    (0..VIEWS).map(|view| draw(config, ViewKey { seed: 5, epoch: 3, image: 11, view }, width_px, height_px)).collect()
 }
 
 fn boxes(config: &PipelineConfig, width_px: usize, height_px: usize) -> Vec<CropBox> {
@@ -34,10 +17,7 @@ fn boxes(config: &PipelineConfig, width_px: usize, height_px: usize) -> Vec<Crop
         Crop::Resized(crop) => crop,
         Crop::Shifted { .. } => panic!("not a box"),
     };
-    views(config, width_px, height_px)
-        .iter()
-        .map(crop)
-        .collect()
+    views(config, width_px, height_px).iter().map(crop).collect()
 }
 
 fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
@@ -46,105 +26,53 @@ fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
 
 #[track_caller]
 fn assert_uniform(values: impl IntoIterator<Item = f64>, low: f64, high: f64) {
-    let shares: Vec<f64> = values
-        .into_iter()
-        .map(|value| (value - low) / (high - low))
-        .collect();
-    let (least, most) = shares
-        .iter()
-        .fold((f64::MAX, f64::MIN), |(a, b), &v| (a.min(v), b.max(v)));
-    assert!(
-        (0.0..0.001).contains(&least) && (0.999..=1.0).contains(&most),
-        "reaches {least} to {most} of the range"
-    );
+    let shares: Vec<f64> = values.into_iter().map(|value| (value - low) / (high - low)).collect();
+    let (least, most) = shares.iter().fold((f64::MAX, f64::MIN), |(a, b), &v| (a.min(v), b.max(v)));
+    assert!((0.0..0.001).contains(&least) && (0.999..=1.0).contains(&most), "reaches {least} to {most} of the range");
     let scale = FIVE_ERRORS * (shares.len() as f64 / f64::from(VIEWS)).sqrt().recip();
     let mean = shares.iter().sum::<f64>() / shares.len() as f64;
     let square = shares.iter().map(|v| v * v).sum::<f64>() / shares.len() as f64;
-    assert!(
-        (mean - 0.5).abs() < scale && (square - 1.0 / 3.0).abs() < scale,
-        "mean {mean}, mean square {square}"
-    );
+    assert!((mean - 0.5).abs() < scale && (square - 1.0 / 3.0).abs() < scale, "mean {mean}, mean square {square}");
 }
 
 #[test]
 fn factors_are_uniform_over_their_range() {
-    let jitters: Vec<_> = views(&PipelineConfig::default(), 32, 32)
-        .iter()
-        .filter_map(|view| view.jitter)
-        .collect();
+    let jitters: Vec<_> = views(&PipelineConfig::default(), 32, 32).iter().filter_map(|view| view.jitter).collect();
     let share = jitters.len() as f64 / f64::from(VIEWS);
-    assert!(
-        (share - 0.8).abs() < 0.015,
-        "jitter in {share} of the views"
-    );
-    assert_uniform(
-        jitters.iter().map(|j| f64::from(j.brightness)),
-        0.2,
-        1.8 + 1e-6,
-    );
-    assert_uniform(
-        jitters.iter().map(|j| f64::from(j.contrast)),
-        0.2,
-        1.8 + 1e-6,
-    );
-    assert_uniform(
-        jitters.iter().map(|j| f64::from(j.saturation)),
-        0.2,
-        1.8 + 1e-6,
-    );
-    assert_uniform(
-        jitters.iter().map(|j| f64::from(j.hue)),
-        -0.2 - 1e-6,
-        0.2 + 1e-6,
-    );
+    assert!((share - 0.8).abs() < 0.015, "jitter in {share} of the views");
+    assert_uniform(jitters.iter().map(|j| f64::from(j.brightness)), 0.2, 1.8 + 1e-6);
+    assert_uniform(jitters.iter().map(|j| f64::from(j.contrast)), 0.2, 1.8 + 1e-6);
+    assert_uniform(jitters.iter().map(|j| f64::from(j.saturation)), 0.2, 1.8 + 1e-6);
+    assert_uniform(jitters.iter().map(|j| f64::from(j.hue)), -0.2 - 1e-6, 0.2 + 1e-6);
 }
 
 #[test]
 fn a_strength_above_one_reaches_down_to_zero_only() {
     let mut config = PipelineConfig::default();
     config.jitter.brightness = 1.5;
-    let jitters = views(&config, 32, 32)
-        .into_iter()
-        .filter_map(|view| view.jitter);
+    let jitters = views(&config, 32, 32).into_iter().filter_map(|view| view.jitter);
     assert_uniform(jitters.map(|j| f64::from(j.brightness)), 0.0, 2.5 + 1e-6);
 }
 
 #[test]
 fn every_order_of_the_jitter_comes_as_often() {
     let mut counts = std::collections::HashMap::new();
-    let jitters: Vec<_> = views(&PipelineConfig::default(), 32, 32)
-        .iter()
-        .filter_map(|view| view.jitter)
-        .collect();
+    let jitters: Vec<_> = views(&PipelineConfig::default(), 32, 32).iter().filter_map(|view| view.jitter).collect();
     for jitter in &jitters {
-        *counts
-            .entry(format!("{:?}", jitter.order))
-            .or_insert(0_usize) += 1;
+        *counts.entry(format!("{:?}", jitter.order)).or_insert(0_usize) += 1;
     }
     assert_eq!(counts.len(), 24);
     let expected = jitters.len() as f64 / 24.0;
     // Five standard deviations of a count.
-    assert!(
-        counts
-            .values()
-            .all(|&count| (count as f64 - expected).abs() < 5.0 * expected.sqrt()),
-        "{counts:?}"
-    );
+    assert!(counts.values().all(|&count| (count as f64 - expected).abs() < 5.0 * expected.sqrt()), "{counts:?}");
 }
 
 #[test]
 fn the_24_orders_differ_and_hold_all_four() {
-    let orders: HashSet<String> = (0..24)
-        .map(|number| format!("{:?}", permutation(number)))
-        .collect();
+    let orders: HashSet<String> = (0..24).map(|number| format!("{:?}", permutation(number))).collect();
     assert_eq!(orders.len(), 24);
     for order in (0..24).map(permutation) {
-        for adjustment in [
-            Adjustment::Brightness,
-            Adjustment::Contrast,
-            Adjustment::Saturation,
-            Adjustment::Hue,
-        ] {
+        for adjustment in [Adjustment::Brightness, Adjustment::Contrast, Adjustment::Saturation, Adjustment::Hue] {
             assert!(order.contains(&adjustment));
         }
     }
@@ -152,208 +80,94 @@ fn the_24_orders_differ_and_hold_all_four() {
 
 #[test]
 fn flips_grays_and_negatives_come_as_often_as_asked() {
-    let config = PipelineConfig {
-        invert: InvertConfig { p: 0.3 },
-        ..PipelineConfig::default()
-    };
+    let config = PipelineConfig { invert: InvertConfig { p: 0.3 }, ..PipelineConfig::default() };
     let views = views(&config, 32, 32);
-    let share = |what: fn(&ViewParameters) -> bool| {
-        mean(views.iter().map(|view| f64::from(u8::from(what(view)))))
-    };
-    for (share, p) in [
-        (share(|v| v.flip), 0.5),
-        (share(|v| v.grayscale), 0.2),
-        (share(|v| v.invert), 0.3),
-    ] {
-        assert!(
-            (share - p).abs() < 0.018,
-            "{share} of the views, asked for {p}"
-        );
+    let share = |what: fn(&ViewParameters) -> bool| mean(views.iter().map(|view| f64::from(u8::from(what(view)))));
+    for (share, p) in [(share(|v| v.flip), 0.5), (share(|v| v.grayscale), 0.2), (share(|v| v.invert), 0.3)] {
+        assert!((share - p).abs() < 0.018, "{share} of the views, asked for {p}");
     }
 }
 
 #[test]
 fn probabilities_of_none_and_all_are_kept() {
-    let config = PipelineConfig {
-        grayscale: GrayscaleConfig { p: 1.0 },
-        invert: InvertConfig { p: 0.0 },
-        ..PipelineConfig::default()
-    };
-    assert!(
-        views(&config, 32, 32)
-            .iter()
-            .all(|view| view.grayscale && !view.invert)
-    );
+    let config =
+        PipelineConfig { grayscale: GrayscaleConfig { p: 1.0 }, invert: InvertConfig { p: 0.0 }, ..PipelineConfig::default() };
+    assert!(views(&config, 32, 32).iter().all(|view| view.grayscale && !view.invert));
 }
 
 #[test]
 fn crops_reach_both_ends_of_the_image() {
     let boxes = boxes(&PipelineConfig::default(), 23, 17);
     assert!(boxes.iter().all(|crop| crop.fits(23, 17)));
-    assert!(
-        boxes.iter().any(|crop| crop.left_px == 0) && boxes.iter().any(|crop| crop.top_px == 0)
-    );
-    assert!(
-        boxes
-            .iter()
-            .any(|crop| crop.left_px + crop.width_px == 23 && crop.left_px > 0)
-    );
-    assert!(
-        boxes
-            .iter()
-            .any(|crop| crop.top_px + crop.height_px == 17 && crop.top_px > 0)
-    );
+    assert!(boxes.iter().any(|crop| crop.left_px == 0) && boxes.iter().any(|crop| crop.top_px == 0));
+    assert!(boxes.iter().any(|crop| crop.left_px + crop.width_px == 23 && crop.left_px > 0));
+    assert!(boxes.iter().any(|crop| crop.top_px + crop.height_px == 17 && crop.top_px > 0));
     // Every place for boxes of one size.
-    let lefts: HashSet<usize> = boxes
-        .iter()
-        .filter(|crop| crop.width_px == 12)
-        .map(|crop| crop.left_px)
-        .collect();
+    let lefts: HashSet<usize> = boxes.iter().filter(|crop| crop.width_px == 12).map(|crop| crop.left_px).collect();
     assert_eq!(lefts, (0..=11).collect());
 }
 
 #[test]
 fn areas_are_uniform_and_ratios_log_uniform() {
     // So large that rounding to pixels does not show, and areas so small that every first try fits.
-    let config = PipelineConfig {
-        crop: CropConfig {
-            scale: [0.08, 0.5],
-            ..CropConfig::default()
-        },
-        ..PipelineConfig::default()
-    };
+    let config = PipelineConfig { crop: CropConfig { scale: [0.08, 0.5], ..CropConfig::default() }, ..PipelineConfig::default() };
     let boxes = boxes(&config, 100_000, 100_000);
     let area = |crop: &CropBox| crop.width_px as f64 * crop.height_px as f64 / 1e10;
     let ratio = |crop: &CropBox| (crop.width_px as f64 / crop.height_px as f64).ln();
     assert_uniform(boxes.iter().map(area), 0.08 - 1e-5, 0.5 + 1e-5);
-    assert_uniform(
-        boxes.iter().map(ratio),
-        0.75_f64.ln() - 1e-4,
-        (4.0_f64 / 3.0).ln() + 1e-4,
-    );
-    assert_uniform(
-        boxes
-            .iter()
-            .map(|crop| crop.left_px as f64 / (100_000 - crop.width_px) as f64),
-        0.0,
-        1.0,
-    );
-    assert_uniform(
-        boxes
-            .iter()
-            .map(|crop| crop.top_px as f64 / (100_000 - crop.height_px) as f64),
-        0.0,
-        1.0,
-    );
+    assert_uniform(boxes.iter().map(ratio), 0.75_f64.ln() - 1e-4, (4.0_f64 / 3.0).ln() + 1e-4);
+    assert_uniform(boxes.iter().map(|crop| crop.left_px as f64 / (100_000 - crop.width_px) as f64), 0.0, 1.0);
+    assert_uniform(boxes.iter().map(|crop| crop.top_px as f64 / (100_000 - crop.height_px) as f64), 0.0, 1.0);
 }
 
 #[test]
 fn an_image_that_no_box_fits_is_cropped_in_the_middle() {
-    let config = PipelineConfig {
-        crop: CropConfig {
-            scale: [0.9, 1.0],
-            ..CropConfig::default()
-        },
-        ..PipelineConfig::default()
-    };
-    let middle = CropBox {
-        top_px: 0,
-        left_px: 43,
-        height_px: 10,
-        width_px: 13,
-    };
+    let config = PipelineConfig { crop: CropConfig { scale: [0.9, 1.0], ..CropConfig::default() }, ..PipelineConfig::default() };
+    let middle = CropBox { top_px: 0, left_px: 43, height_px: 10, width_px: 13 };
     assert!(boxes(&config, 100, 10).iter().all(|&crop| crop == middle));
-    assert_eq!(
-        middle_box([0.75, 4.0 / 3.0], 10, 100),
-        CropBox {
-            top_px: 43,
-            left_px: 0,
-            height_px: 13,
-            width_px: 10
-        }
-    );
+    assert_eq!(middle_box([0.75, 4.0 / 3.0], 10, 100), CropBox { top_px: 43, left_px: 0, height_px: 13, width_px: 10 });
     assert_eq!(middle_box([0.75, 4.0 / 3.0], 1, 1), CropBox::whole(1, 1));
-    assert_eq!(
-        middle_box([0.75, 4.0 / 3.0], 11, 10),
-        CropBox::whole(11, 10)
-    );
+    assert_eq!(middle_box([0.75, 4.0 / 3.0], 11, 10), CropBox::whole(11, 10));
     assert_eq!(middle_box([900.0, 1000.0], 5, 7).height_px, 1);
 }
 
 #[test]
 fn padded_crops_reach_every_offset_alike() {
-    let crop = CropConfig {
-        kind: CropKind::Padded,
-        padding: 2,
-        ..CropConfig::default()
-    };
-    let config = PipelineConfig {
-        crop,
-        ..PipelineConfig::default()
-    };
+    let crop = CropConfig { kind: CropKind::Padded, padding: 2, ..CropConfig::default() };
+    let config = PipelineConfig { crop, ..PipelineConfig::default() };
     let mut counts = std::collections::HashMap::new();
     for view in views(&config, 32, 32) {
-        let Crop::Shifted { top_px, left_px } = view.crop else {
-            panic!("a box")
-        };
+        let Crop::Shifted { top_px, left_px } = view.crop else { panic!("a box") };
         assert!((-2..=2).contains(&top_px) && (-2..=2).contains(&left_px));
         *counts.entry((top_px, left_px)).or_insert(0) += 1;
     }
     assert_eq!(counts.len(), 25);
     // 800 expected; five standard deviations.
-    assert!(
-        counts.values().all(|count| (660..=940).contains(count)),
-        "{counts:?}"
-    );
+    assert!(counts.values().all(|count| (660..=940).contains(count)), "{counts:?}");
 }
 
 #[test]
 fn one_transform_switched_off_leaves_the_others_as_they_were() {
-    let all = PipelineConfig {
-        invert: InvertConfig { p: 0.5 },
-        ..PipelineConfig::default()
-    };
+    let all = PipelineConfig { invert: InvertConfig { p: 0.5 }, ..PipelineConfig::default() };
     let mut fewer = all.clone();
     fewer.flip.p = 0.0;
     fewer.crop.kind = CropKind::Whole;
     for (with, without) in views(&all, 32, 32).iter().zip(views(&fewer, 32, 32)) {
-        assert_eq!(
-            (with.jitter, with.grayscale, with.invert),
-            (without.jitter, without.grayscale, without.invert)
-        );
+        assert_eq!((with.jitter, with.grayscale, with.invert), (without.jitter, without.grayscale, without.invert));
     }
 }
 
 #[test]
 fn every_part_of_the_key_changes_the_view() {
-    let key = ViewKey {
-        seed: 1,
-        epoch: 2,
-        image: 3,
-        view: 4,
-    };
-    let config = PipelineConfig {
-        crop: CropConfig::default(),
-        ..PipelineConfig::default()
-    };
+    let key = ViewKey { seed: 1, epoch: 2, image: 3, view: 4 };
+    let config = PipelineConfig { crop: CropConfig::default(), ..PipelineConfig::default() };
     let of = |key| draw(&config, key, 10_000, 10_000);
     assert_eq!(of(key), of(key));
-    for other in [
-        ViewKey { seed: 2, ..key },
-        ViewKey { epoch: 3, ..key },
-        ViewKey { image: 4, ..key },
-        ViewKey { view: 5, ..key },
-    ] {
+    for other in
+        [ViewKey { seed: 2, ..key }, ViewKey { epoch: 3, ..key }, ViewKey { image: 4, ..key }, ViewKey { view: 5, ..key }]
+    {
         assert_ne!(of(key).crop, of(other).crop);
     }
     // The same words in other places are another key.
-    assert_ne!(
-        of(key).crop,
-        of(ViewKey {
-            seed: 3,
-            image: 1,
-            ..key
-        })
-        .crop
-    );
+    assert_ne!(of(key).crop, of(ViewKey { seed: 3, image: 1, ..key }).crop);
 }

@@ -7,29 +7,19 @@ use crate::{Crop, CropBox, CropConfig, CropKind, Error, PipelineConfig, ViewKey,
 
 /// Any bytes, the first pixel red: no symmetry.
 fn image(width_px: usize, height_px: usize) -> Image {
-    let mut bytes: Vec<u8> = (0..width_px * height_px * 3)
-        .map(|i| (i * 89 % 251) as u8)
-        .collect();
+    let mut bytes: Vec<u8> = (0..width_px * height_px * 3).map(|i| (i * 89 % 251) as u8).collect();
     bytes[..3].copy_from_slice(&[255, 0, 0]);
     Image::new(width_px, height_px, bytes).expect("the sides fit the bytes")
 }
 
 fn plain(crop: Crop) -> ViewParameters {
-    ViewParameters {
-        crop,
-        flip: false,
-        jitter: None,
-        grayscale: false,
-        invert: false,
-    }
+    ViewParameters { crop, flip: false, jitter: None, grayscale: false, invert: false }
 }
 
 fn applied(side_px: usize, image: &Image, parameters: &ViewParameters) -> Vec<f32> {
     let pipeline = Pipeline::relational(side_px).expect("a side");
     let mut out = vec![f32::NAN; pipeline.view_len()];
-    pipeline
-        .apply(parameters, image, &mut out, &mut Scratch::default())
-        .expect("the crop fits");
+    pipeline.apply(parameters, image, &mut out, &mut Scratch::default()).expect("the crop fits");
     out
 }
 
@@ -40,10 +30,7 @@ fn pixel(view: &[f32], side_px: usize, x: usize, y: usize) -> [f32; 3] {
 
 fn mirrored(view: &[f32], side_px: usize) -> Vec<f32> {
     let rows = view.as_chunks::<3>().0.chunks(side_px);
-    rows.flat_map(|row| row.iter().rev())
-        .flatten()
-        .copied()
-        .collect()
+    rows.flat_map(|row| row.iter().rev()).flatten().copied().collect()
 }
 
 proptest! {
@@ -93,9 +80,7 @@ proptest! {
 #[test]
 fn an_image_of_the_views_side_comes_through_unchanged() {
     let image = image(9, 9);
-    let view = Pipeline::evaluation(9)
-        .expect("a side")
-        .view(&image, ViewKey::default());
+    let view = Pipeline::evaluation(9).expect("a side").view(&image, ViewKey::default());
     for (ours, &byte) in view.iter().zip(image.rgb()) {
         assert!((ours - f32::from(byte) / 255.0).abs() <= f32::EPSILON);
     }
@@ -109,16 +94,8 @@ fn a_marked_corner_stays_in_its_corner() {
     let view = applied(side, &image, &plain(Crop::Resized(CropBox::whole(5, 7))));
     let red = |x, y| pixel(&view, side, x, y)[0];
     assert!((red(0, 0) - 1.0).abs() < 1e-6);
-    assert_eq!(
-        [red(side - 1, 0), red(0, side - 1), red(side - 1, side - 1)],
-        [0.0; 3]
-    );
-    assert!(
-        view.as_chunks::<3>()
-            .0
-            .iter()
-            .all(|pixel| pixel[1..] == [0.0; 2])
-    );
+    assert_eq!([red(side - 1, 0), red(0, side - 1), red(side - 1, side - 1)], [0.0; 3]);
+    assert!(view.as_chunks::<3>().0.iter().all(|pixel| pixel[1..] == [0.0; 2]));
 }
 
 #[test]
@@ -130,17 +107,9 @@ fn a_shift_moves_the_image_over_a_black_frame() {
             for x in 0..side {
                 let (from_x, from_y) = (x as isize + left_px, y as isize + top_px);
                 let inside = (0..9).contains(&from_x) && (0..9).contains(&from_y);
-                let expected = if inside {
-                    image.pixel(from_x as usize, from_y as usize)
-                } else {
-                    [0; 3]
-                };
+                let expected = if inside { image.pixel(from_x as usize, from_y as usize) } else { [0; 3] };
                 let ours = pixel(&view, side, x, y);
-                assert!(
-                    (0..3)
-                        .all(|c| (ours[c] - f32::from(expected[c]) / 255.0).abs() <= f32::EPSILON),
-                    "({x}, {y})"
-                );
+                assert!((0..3).all(|c| (ours[c] - f32::from(expected[c]) / 255.0).abs() <= f32::EPSILON), "({x}, {y})");
             }
         }
     }
@@ -148,55 +117,26 @@ fn a_shift_moves_the_image_over_a_black_frame() {
 
 #[test]
 fn padded_crops_resize_images_of_another_size_first() {
-    let crop = CropConfig {
-        kind: CropKind::Padded,
-        padding: 0,
-        ..CropConfig::default()
-    };
-    let mut config = PipelineConfig {
-        crop,
-        ..PipelineConfig::evaluation()
-    };
+    let crop = CropConfig { kind: CropKind::Padded, padding: 0, ..CropConfig::default() };
+    let mut config = PipelineConfig { crop, ..PipelineConfig::evaluation() };
     config.crop.padding = 0;
     let padded = Pipeline::new(&config, 9, [0.0; 3], [1.0; 3]).expect("valid settings");
     let whole = Pipeline::evaluation(9).expect("a side");
-    assert_eq!(
-        padded.view(&image(5, 7), ViewKey::default()),
-        whole.view(&image(5, 7), ViewKey::default())
-    );
+    assert_eq!(padded.view(&image(5, 7), ViewKey::default()), whole.view(&image(5, 7), ViewKey::default()));
 }
 
 #[test]
 fn a_configurations_own_side_and_normalisation_win() {
-    let config = PipelineConfig {
-        side: 6,
-        mean: vec![0.5; 3],
-        std: vec![0.25; 3],
-        ..PipelineConfig::evaluation()
-    };
+    let config = PipelineConfig { side: 6, mean: vec![0.5; 3], std: vec![0.25; 3], ..PipelineConfig::evaluation() };
     let pipeline = Pipeline::new(&config, 32, [0.1; 3], [0.1; 3]).expect("valid settings");
     let plain = Pipeline::evaluation(6).expect("a side");
-    let (ours, theirs) = (
-        pipeline.view(&image(5, 7), ViewKey::default()),
-        plain.view(&image(5, 7), ViewKey::default()),
-    );
+    let (ours, theirs) = (pipeline.view(&image(5, 7), ViewKey::default()), plain.view(&image(5, 7), ViewKey::default()));
+    assert_eq!(ours, theirs.iter().map(|v| (v - 0.5) * 4.0).collect::<Vec<_>>());
     assert_eq!(
-        ours,
-        theirs.iter().map(|v| (v - 0.5) * 4.0).collect::<Vec<_>>()
-    );
-    assert_eq!(
-        Pipeline::new(
-            &PipelineConfig {
-                flip: crate::FlipConfig { p: 1.0 },
-                ..config
-            },
-            32,
-            [0.1; 3],
-            [0.1; 3]
-        )
-        .expect("valid settings")
-        .without_randomness()
-        .view(&image(5, 7), ViewKey::default()),
+        Pipeline::new(&PipelineConfig { flip: crate::FlipConfig { p: 1.0 }, ..config }, 32, [0.1; 3], [0.1; 3])
+            .expect("valid settings")
+            .without_randomness()
+            .view(&image(5, 7), ViewKey::default()),
         ours
     );
 }
@@ -207,34 +147,13 @@ fn crops_outside_the_image_are_errors() {
     let mut out = vec![0.0; pipeline.view_len()];
     let whole = CropBox::whole(5, 7);
     for crop in [
-        CropBox {
-            width_px: 6,
-            ..whole
-        },
+        CropBox { width_px: 6, ..whole },
         CropBox { top_px: 1, ..whole },
-        CropBox {
-            height_px: 0,
-            ..whole
-        },
-        CropBox {
-            left_px: usize::MAX,
-            ..whole
-        },
+        CropBox { height_px: 0, ..whole },
+        CropBox { left_px: usize::MAX, ..whole },
     ] {
-        let result = pipeline.apply(
-            &plain(Crop::Resized(crop)),
-            &image,
-            &mut out,
-            &mut Scratch::default(),
-        );
-        assert!(matches!(
-            result,
-            Err(Error::CropOutside {
-                width_px: 5,
-                height_px: 7,
-                ..
-            })
-        ));
+        let result = pipeline.apply(&plain(Crop::Resized(crop)), &image, &mut out, &mut Scratch::default());
+        assert!(matches!(result, Err(Error::CropOutside { width_px: 5, height_px: 7, .. })));
     }
 }
 
@@ -247,12 +166,6 @@ fn sides_and_deviations_out_of_range_are_errors() {
     let config = PipelineConfig::default();
     assert_eq!(key(Pipeline::relational(0)), "augment.side");
     assert_eq!(key(Pipeline::relational(4097)), "augment.side");
-    assert_eq!(
-        key(Pipeline::new(&config, 32, [0.0; 3], [1.0, 0.0, 1.0])),
-        "augment.std"
-    );
-    assert_eq!(
-        key(Pipeline::new(&config, 32, [f32::NAN; 3], [1.0; 3])),
-        "augment.mean"
-    );
+    assert_eq!(key(Pipeline::new(&config, 32, [0.0; 3], [1.0, 0.0, 1.0])), "augment.std");
+    assert_eq!(key(Pipeline::new(&config, 32, [f32::NAN; 3], [1.0; 3])), "augment.mean");
 }

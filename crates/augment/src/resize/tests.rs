@@ -21,8 +21,7 @@ fn reference_weights(source: usize, outputs: usize, output: usize) -> Vec<f64> {
 fn dense(taps: &Taps, source: usize, output: usize) -> Vec<f64> {
     let mut weights = vec![0.0; source];
     for tap in 0..taps.per_output {
-        weights[taps.first[output] as usize + tap] +=
-            f64::from(taps.weights[output * taps.per_output + tap]);
+        weights[taps.first[output] as usize + tap] += f64::from(taps.weights[output * taps.per_output + tap]);
     }
     weights
 }
@@ -35,9 +34,7 @@ fn taps(source: usize, outputs: usize) -> Taps {
 
 /// 5 x 7 and the like: every byte different from its neighbours, the first pixel red.
 fn image(width_px: usize, height_px: usize) -> Image {
-    let mut bytes: Vec<u8> = (0..width_px * height_px * 3)
-        .map(|i| (i * 89 % 251) as u8)
-        .collect();
+    let mut bytes: Vec<u8> = (0..width_px * height_px * 3).map(|i| (i * 89 % 251) as u8).collect();
     bytes[..3].copy_from_slice(&[255, 0, 0]);
     Image::new(width_px, height_px, bytes).expect("the sides fit the bytes")
 }
@@ -117,24 +114,7 @@ fn memory_of_a_larger_image_leaves_no_trace() {
     let (large, small) = (image(31, 29), image(5, 7));
     let mut rows = Rows::default();
     let mut planes = [(); 3].map(|()| vec![0.0; 81]);
-    rows.resize(
-        &large,
-        CropBox::whole(31, 29),
-        9,
-        &taps(31, 9),
-        &taps(29, 9),
-        &mut planes,
-    );
-    rows.resize(
-        &small,
-        CropBox::whole(5, 7),
-        9,
-        &taps(5, 9),
-        &taps(7, 9),
-        &mut planes,
-    );
-    assert_eq!(
-        planes,
-        resize(&small, CropBox::whole(5, 7), 9, &taps(5, 9), &taps(7, 9))
-    );
+    rows.resize(&large, CropBox::whole(31, 29), 9, &taps(31, 9), &taps(29, 9), &mut planes);
+    rows.resize(&small, CropBox::whole(5, 7), 9, &taps(5, 9), &taps(7, 9), &mut planes);
+    assert_eq!(planes, resize(&small, CropBox::whole(5, 7), 9, &taps(5, 9), &taps(7, 9)));
 }

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -11,10 +12,10 @@ use crate::progress::Counter;
 use crate::{Config, Error, Result, images, output, picture};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = crate::words::help("Examples:
   relata data list
   relata data verify cifar10 data.root=datasets
-  relata data preview shapes --out shapes.png")]
+  relata data preview shapes --out shapes.png"))]
 pub struct Arguments {
     #[command(subcommand)]
     action: Action,
@@ -23,10 +24,12 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Lists the data sets that can be read, and where each is looked for
-    #[command(after_help = "Example:\n  relata data list")]
+    #[command(after_help = crate::words::help("Example:\n  relata data list"))]
     List,
     /// Reads every image of every split and lists all that are broken
-    #[command(after_help = "Examples:\n  relata data verify cifar10 data.root=datasets\n  relata data verify folder data.path=photos")]
+    #[command(
+        after_help = crate::words::help("Examples:\n  relata data verify cifar10 data.root=datasets\n  relata data verify folder data.path=photos")
+    )]
     Verify {
         /// The data set
         #[arg(value_name = "NAME")]
@@ -36,7 +39,9 @@ enum Action {
         settings: Vec<String>,
     },
     /// Draws images beside the views that training would see, as a PNG
-    #[command(after_help = "Examples:\n  relata data preview shapes\n  relata data preview cifar10 augment.jitter.hue=0.5 --images 12 --out views.png")]
+    #[command(
+        after_help = crate::words::help("Examples:\n  relata data preview shapes\n  relata data preview cifar10 augment.jitter.hue=0.5 --images 12 --out views.png")
+    )]
     Preview {
         /// The data set
         #[arg(value_name = "NAME")]
@@ -75,13 +80,19 @@ fn verify(config: &Config) -> Result<()> {
     let name = images::name(&config.data);
     // Every image is to be read, whatever a run would leave out.
     let whole = DataConfig { limit: 0, on_bad_image: OnBadImage::Error, ..config.data.clone() };
-    let (mut bad, mut all, mut found) = (0, 0, false);
+    let (mut bad, mut all) = (0, 0);
+    let mut seen: HashSet<String> = HashSet::new();
     for split in Split::ALL {
         let dataset = match images::open_split(&whole, split) {
             Err(Error::Data(relata_data::Error::NoSuchSplit { .. })) => continue,
             opened => opened?,
         };
-        found = true;
+        // The unlabelled split is the others' images once more, unless the publisher has one.
+        let sources: Vec<String> = (0..dataset.len()).map(|index| dataset.source(index)).collect();
+        if sources.iter().all(|source| seen.contains(source)) {
+            continue;
+        }
+        seen.extend(sources);
         let counter = Counter::new(split.name());
         let report = relata_data::verify(&*dataset, |done, of| counter.at(done, of));
         drop(counter);
@@ -90,10 +101,6 @@ fn verify(config: &Config) -> Result<()> {
         }
         output::result(format!("{name} {split}: {}", in_words(&report, dataset.fingerprint())));
         (bad, all) = (bad + report.broken.len(), all + report.images);
-    }
-    if !found {
-        // It has no split at all: say why.
-        images::open_split(&whole, Split::Train)?;
     }
     if bad > 0 { Err(Error::BadImages { name, bad, images: all }) } else { Ok(()) }
 }

@@ -11,9 +11,9 @@ use crate::progress::Counter;
 use crate::{Result, images, network, output};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = crate::words::help("Examples:
   relata embed runs/shapes-conv4-relational-seed1 --data shapes --split test --out features.safetensors
-  relata embed runs/photos --data folder --out features.csv data.path=holiday")]
+  relata embed runs/photos --data folder --out features.csv data.path=holiday"))]
 pub struct Arguments {
     /// The run's folder
     #[arg(value_name = "RUN")]

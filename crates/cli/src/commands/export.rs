@@ -8,11 +8,11 @@ use crate::log::shown;
 use crate::{Result, network, output};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
+#[command(after_help = crate::words::help("Example:
   relata export runs/shapes-conv4-relational-seed1 --out conv4.safetensors
 
 In PyTorch, with a model of the same architecture:
-  model.load_state_dict(safetensors.torch.load_file(\"conv4.safetensors\"), strict=False)")]
+  model.load_state_dict(safetensors.torch.load_file(\"conv4.safetensors\"), strict=False)"))]
 pub struct Arguments {
     /// The run's folder
     #[arg(value_name = "RUN")]

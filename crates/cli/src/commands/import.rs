@@ -9,12 +9,12 @@ use crate::log::shown;
 use crate::{Config, Result, network, output, provenance};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = crate::words::help("Examples:
   relata import conv4.tar --backbone conv4 --data cifar10 --out model.safetensors
   relata import resnet34.pth --backbone resnet34 --data stl10 --out runs/published
   relata probe runs/published --data stl10 data.root=datasets
 
-The weights' tensors must have the reference's or torchvision's names; a prefix such as module. or backbone. is passed over.")]
+The weights' tensors must have the reference's or torchvision's names; a prefix such as module. or backbone. is passed over."))]
 pub struct Arguments {
     /// Weights of PyTorch (.pth, .pt, .tar) or safetensors
     #[arg(value_name = "FILE")]

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use relata_artifact::RunFolder;
 
-use crate::{Config, Error, Result, interrupt, output};
+use crate::{Config, Error, Result, interrupt, output, warnings};
 
 /// What can be asked of Relata.
 #[derive(Debug, Subcommand)]
@@ -40,6 +40,7 @@ pub enum Command {
 #[must_use]
 pub fn run(command: Command) -> ExitCode {
     interrupt::listen();
+    warnings::listen();
     let done = match command {
         Command::Train(arguments) => train::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),

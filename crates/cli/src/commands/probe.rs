@@ -10,10 +10,10 @@ use crate::log::{Log, shown};
 use crate::{Error, Result, output};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = crate::words::help("Examples:
   relata probe runs/cifar10-conv4-relational-seed1
   relata probe runs/cifar10-conv4-relational-seed1 --protocol linear --data cifar100 data.root=datasets
-  relata probe runs/cifar10-conv4-relational-seed1 --checkpoint epoch-0005 probe.epochs=50")]
+  relata probe runs/cifar10-conv4-relational-seed1 --checkpoint epoch-0005 probe.epochs=50"))]
 pub struct Arguments {
     /// The run's folder
     #[arg(value_name = "RUN")]

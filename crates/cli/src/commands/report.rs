@@ -7,9 +7,9 @@ use crate::log::shown;
 use crate::{Result, output};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = crate::words::help("Examples:
   relata report runs/shapes-conv4-relational-seed1
-  relata report runs/a runs/b --out comparison.html")]
+  relata report runs/a runs/b --out comparison.html"))]
 pub struct Arguments {
     /// Folders of runs; several make one page that compares them
     #[arg(value_name = "RUN", required = true)]

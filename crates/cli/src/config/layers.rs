@@ -59,6 +59,8 @@ impl Layer {
             let key = join(prefix, name);
             let origin = self.origin.clone();
             let Some(default) = defaults.get(name) else {
+                // The setting's own name says more of what was meant than that of its section.
+                let key = first_key(key, value);
                 let nearest = nearest(&key, known.iter().map(String::as_str)).map(str::to_owned);
                 return Err(ConfigError::UnknownKey { key, origin, nearest });
             };
@@ -82,6 +84,13 @@ pub(crate) fn merge(below: &mut Table, above: &Table) {
                 below.insert(name.clone(), value.clone());
             }
         }
+    }
+}
+
+fn first_key(key: String, value: &Value) -> String {
+    match value.as_table().and_then(|table| table.iter().next()) {
+        Some((name, value)) => first_key(join(&key, name), value),
+        None => key,
     }
 }
 
@@ -199,7 +208,8 @@ mod tests {
     #[test]
     fn a_value_is_toml_and_a_bare_word_a_string() {
         let layer = settings(&["a.b=3", "a.c=0.5", "d=[\"x\", \"y\"]", "e=cifar10", "f=a = b", "g=true", "h="]).unwrap();
-        let expected: Table = "d = [\"x\", \"y\"]\ne = \"cifar10\"\nf = \"a = b\"\ng = true\nh = \"\"\n[a]\nb = 3\nc = 0.5\n".parse().unwrap();
+        let expected: Table =
+            "d = [\"x\", \"y\"]\ne = \"cifar10\"\nf = \"a = b\"\ng = true\nh = \"\"\n[a]\nb = 3\nc = 0.5\n".parse().unwrap();
         assert_eq!(layer.table, expected);
     }
 
@@ -223,7 +233,9 @@ mod tests {
         merge(&mut table, &Layer::parse("a.toml", "[train]\nepochs = 5\n[augment.crop]\nscale = [0.4, 1]\n").unwrap().table);
         merge(&mut table, &settings(&["train.lr=1"]).unwrap().table);
         let expected: Table =
-            "seed = 1\n[train]\nepochs = 5\nlr = 1.0\n[augment]\nmean = []\n[augment.crop]\nscale = [0.4, 1.0]\n".parse().unwrap();
+            "seed = 1\n[train]\nepochs = 5\nlr = 1.0\n[augment]\nmean = []\n[augment.crop]\nscale = [0.4, 1.0]\n"
+                .parse()
+                .unwrap();
         assert_eq!(table, expected);
     }
 

@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 pub(crate) use layers::{COMMAND_LINE, Layer};
-pub(crate) use recipe::Recipe;
 use layers::{insert, merge, value_at};
+pub(crate) use recipe::Recipe;
 
 /// What `--resume` may change: nothing of it changes what was trained so far.
 pub(crate) const CHANGEABLE_ON_RESUME: [&str; 4] = ["train.epochs", "threads", "data.root", "probe.*"];

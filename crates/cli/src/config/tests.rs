@@ -61,7 +61,8 @@ fn another_data_set_without_a_recipe_takes_the_papers_augmentation() {
 
 #[test]
 fn written_then_read_is_the_same() {
-    let config = resolve(&["train.epochs=7", "augment.mean=[0.1, 0.2, 0.3]", "probe.protocols=[\"knn\"]", "data.limit=9"]).unwrap();
+    let config =
+        resolve(&["train.epochs=7", "augment.mean=[0.1, 0.2, 0.3]", "probe.protocols=[\"knn\"]", "data.limit=9"]).unwrap();
     assert_eq!(Config::of_run("config.toml", &config.to_toml()).unwrap(), config);
 }
 
@@ -80,7 +81,9 @@ fn every_default_can_be_written_out_and_is_known() {
 
 #[test]
 fn a_word_that_a_setting_does_not_know_is_named_with_its_key() {
-    for (setting, key) in [("method.loss=cross", "method.loss"), ("model.backbone=conv5", "model.backbone"), ("train.epochs=-1", "train.epochs")] {
+    for (setting, key) in
+        [("method.loss=cross", "method.loss"), ("model.backbone=conv5", "model.backbone"), ("train.epochs=-1", "train.epochs")]
+    {
         let error = resolve(&[setting]).unwrap_err();
         assert!(matches!(&error, ConfigError::Value { key: named, .. } if named == key), "{setting}: {error:?}");
     }
@@ -102,7 +105,9 @@ fn a_missing_recipe_names_one_that_is_there() {
 
 #[test]
 fn one_image_or_one_view_is_refused_before_any_work() {
-    for (setting, key) in [("train.batch_size=1", "train.batch_size"), ("augment.views=1", "augment.views"), ("train.lr=0", "train.lr")] {
+    for (setting, key) in
+        [("train.batch_size=1", "train.batch_size"), ("augment.views=1", "augment.views"), ("train.lr=0", "train.lr")]
+    {
         let error = resolve(&[setting]).unwrap().validate().unwrap_err();
         assert!(error.to_string().starts_with(key), "{error}");
         assert_eq!(error.exit_code(), 2);

@@ -26,12 +26,7 @@ fn full_run(parent: &tempfile::TempDir, name: &str, text: &str) -> RunFolder {
         };
         metrics.append(&line).unwrap();
     }
-    run.write_provenance(&Provenance {
-        command: text.to_owned(),
-        version: "0.1.0".into(),
-        ..Provenance::default()
-    })
-    .unwrap();
+    run.write_provenance(&Provenance { command: text.to_owned(), version: "0.1.0".into(), ..Provenance::default() }).unwrap();
     let linear = ProbeResult {
         protocol: "linear".into(),
         data: text.to_owned(),
@@ -45,30 +40,12 @@ fn full_run(parent: &tempfile::TempDir, name: &str, text: &str) -> RunFolder {
         ..ProbeResult::default()
     };
     run.write_probe("linear", &linear).unwrap();
-    run.write_probe(
-        "knn",
-        &ProbeResult {
-            protocol: "knn".into(),
-            accuracy_pct: 13.0,
-            ..linear
-        },
-    )
-    .unwrap();
-    let grid = ViewGrid {
-        rows: 1,
-        columns: 2,
-        captions: vec![text.to_owned(), "b".into()],
-        augmentation: text.to_owned(),
-    };
+    run.write_probe("knn", &ProbeResult { protocol: "knn".into(), accuracy_pct: 13.0, ..linear }).unwrap();
+    let grid = ViewGrid { rows: 1, columns: 2, captions: vec![text.to_owned(), "b".into()], augmentation: text.to_owned() };
     run.write_views(&grid, b"not really a PNG").unwrap();
     let features = (0..200).map(|index| (index as f32 * 0.7).sin()).collect();
     let labels = (0..50).map(|row| row % 2).collect();
-    let sample = FeatureSample {
-        features,
-        dim: 4,
-        labels,
-        class_names: vec![text.to_owned(), "ring".into()],
-    };
+    let sample = FeatureSample { features, dim: 4, labels, class_names: vec![text.to_owned(), "ring".into()] };
     run.write_feature_sample(&sample).unwrap();
     run
 }
@@ -93,11 +70,7 @@ fn unclosed(page: &str) -> Vec<&str> {
 fn a_fresh_run_says_in_words_what_is_missing() {
     let parent = tempfile::tempdir().unwrap();
     let page = render_run(&empty_run(&parent, "fresh")).unwrap();
-    assert_eq!(
-        page.matches(r#"class="missing""#).count(),
-        5,
-        "scores, metrics, views, features, provenance"
-    );
+    assert_eq!(page.matches(r#"class="missing""#).count(), 5, "scores, metrics, views, features, provenance");
     assert!(unclosed(&page).is_empty());
 }
 
@@ -106,14 +79,8 @@ fn a_full_run_misses_nothing_and_states_its_gain() {
     let parent = tempfile::tempdir().unwrap();
     let page = render_run(&full_run(&parent, "full", "shapes")).unwrap();
     assert_eq!(page.matches(r#"class="missing""#).count(), 0);
-    assert!(
-        page.contains("+44.1 points"),
-        "linear against random weights"
-    );
-    assert!(
-        page.contains("−1.7 points"),
-        "kNN below random weights is shown as a loss"
-    );
+    assert!(page.contains("+44.1 points"), "linear against random weights");
+    assert!(page.contains("−1.7 points"), "kNN below random weights is shown as a loss");
     assert_eq!(page.matches("<figure class=\"chart\"").count(), 3);
     assert!(unclosed(&page).is_empty());
 }
@@ -132,10 +99,7 @@ fn text_from_a_run_folder_is_escaped_everywhere() {
     let parent = tempfile::tempdir().unwrap();
     let hostile = "<img src=x onerror=alert(1)>\"'&";
     let run = full_run(&parent, "<b>bold & \"quoted\"", hostile);
-    for page in [
-        render_run(&run).unwrap(),
-        render_comparison(&[run]).unwrap(),
-    ] {
+    for page in [render_run(&run).unwrap(), render_comparison(&[run]).unwrap()] {
         assert!(!page.contains("<img src=x"));
         assert!(!page.contains("<b>"));
         assert!(page.contains("&lt;b&gt;bold &amp;"));
@@ -157,22 +121,9 @@ fn metrics_that_are_not_finite_or_single_do_no_harm() {
     let parent = tempfile::tempdir().unwrap();
     let run = empty_run(&parent, "short");
     let mut metrics = run.metrics_writer().unwrap();
-    metrics
-        .append(&Metrics {
-            step: 1,
-            loss: Some(f64::NAN),
-            ..Metrics::default()
-        })
-        .unwrap();
+    metrics.append(&Metrics { step: 1, loss: Some(f64::NAN), ..Metrics::default() }).unwrap();
     assert!(unclosed(&render_run(&run).unwrap()).is_empty());
-    metrics
-        .append(&Metrics {
-            step: 2,
-            loss: Some(0.5),
-            pair_acc: Some(0.5),
-            ..Metrics::default()
-        })
-        .unwrap();
+    metrics.append(&Metrics { step: 2, loss: Some(0.5), pair_acc: Some(0.5), ..Metrics::default() }).unwrap();
     assert!(unclosed(&render_run(&run).unwrap()).is_empty());
 }
 
@@ -180,11 +131,8 @@ fn metrics_that_are_not_finite_or_single_do_no_harm() {
 fn a_matrix_that_is_not_square_is_left_out() {
     let parent = tempfile::tempdir().unwrap();
     let run = empty_run(&parent, "odd");
-    let probe = ProbeResult {
-        per_class_accuracy_pct: vec![50.0, 70.0],
-        confusion: vec![vec![1], vec![1, 2]],
-        ..ProbeResult::default()
-    };
+    let probe =
+        ProbeResult { per_class_accuracy_pct: vec![50.0, 70.0], confusion: vec![vec![1], vec![1, 2]], ..ProbeResult::default() };
     run.write_probe("odd", &probe).unwrap();
     let page = render_run(&run).unwrap();
     assert!(page.contains("class=\"bars\"") && !page.contains("class=\"confusion\""));
@@ -195,18 +143,9 @@ fn many_classes_are_listed_by_their_confusions() {
     let parent = tempfile::tempdir().unwrap();
     let run = empty_run(&parent, "many");
     let classes = 100;
-    let row = |truth: usize| {
-        (0..classes)
-            .map(|answer| u32::from(answer == truth) * 7 + u32::from(answer == 3))
-            .collect()
-    };
+    let row = |truth: usize| (0..classes).map(|answer| u32::from(answer == truth) * 7 + u32::from(answer == 3)).collect();
     let confusion = (0..classes).map(row).collect();
-    let probe = ProbeResult {
-        protocol: "linear".into(),
-        classes,
-        confusion,
-        ..ProbeResult::default()
-    };
+    let probe = ProbeResult { protocol: "linear".into(), classes, confusion, ..ProbeResult::default() };
     run.write_probe("linear", &probe).unwrap();
     let page = render_run(&run).unwrap();
     assert!(!page.contains("<table class=\"confusion\""));
@@ -220,20 +159,13 @@ fn a_damaged_file_is_an_error_not_a_gap() {
     let parent = tempfile::tempdir().unwrap();
     let run = empty_run(&parent, "damaged");
     std::fs::write(run.probes_dir().join("linear.json"), b"{").unwrap();
-    assert!(matches!(
-        render_run(&run),
-        Err(crate::Error::Artifact(relata_artifact::Error::Json { .. }))
-    ));
+    assert!(matches!(render_run(&run), Err(crate::Error::Artifact(relata_artifact::Error::Json { .. }))));
 }
 
 #[test]
 fn a_comparison_lays_runs_side_by_side() {
     let parent = tempfile::tempdir().unwrap();
-    let runs = [
-        full_run(&parent, "one", "shapes"),
-        full_run(&parent, "two", "shapes"),
-        empty_run(&parent, "three"),
-    ];
+    let runs = [full_run(&parent, "one", "shapes"), full_run(&parent, "two", "shapes"), empty_run(&parent, "three")];
     let page = render_comparison(&runs).unwrap();
     assert!(page.contains("not probed"));
     assert!(page.contains("is best with"));

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use relata_artifact::{RunFolder, ViewGrid};
 
-use super::{Arguments, Given};
 use super::plan::Plan;
+use super::{Arguments, Given};
+use crate::config::Recipe;
 use crate::log::{shown, utc};
 use crate::{Config, Error, Result, picture};
 
@@ -14,8 +15,8 @@ const PICTURED_IMAGES: usize = 6;
 
 /// A run that is about to be made or gone on with.
 pub(super) enum Start {
-    New { config: Config, out: PathBuf, overwrite: bool },
-    Resumed { config: Config, stored: Config, run: RunFolder },
+    New { config: Box<Config>, out: PathBuf, overwrite: bool },
+    Resumed { config: Box<Config>, stored: Box<Config>, run: RunFolder },
 }
 
 impl Start {
@@ -25,14 +26,16 @@ impl Start {
             let run = RunFolder::open(out)?;
             let stored = Config::of_run(&run.config_path().display().to_string(), &run.config()?)?;
             let config = stored.resumed_with(&given.settings)?;
-            return Ok(Self::Resumed { config, stored, run });
+            config.validate()?;
+            return Ok(Self::Resumed { config: Box::new(config), stored: Box::new(stored), run });
         }
         let config = Config::from_layers(&given.recipe.layers())?;
+        config.validate()?;
         if out.join("config.toml").exists() && !arguments.overwrite && !arguments.dry_run {
             // Before any data is opened; the folder itself refuses once more when it is made.
             return Err(relata_artifact::Error::Exists { path: out.to_owned() }.into());
         }
-        Ok(Self::New { config, out: out.to_owned(), overwrite: arguments.overwrite })
+        Ok(Self::New { config: Box::new(config), out: out.to_owned(), overwrite: arguments.overwrite })
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -51,9 +54,9 @@ impl Start {
     }
 
     /// `training runs/x`, for the log.
-    pub(super) fn deed(&self, run: &RunFolder) -> String {
-        let verb = if self.resumes() { "resuming" } else { "training" };
-        format!("{verb} {}", shown(run.path()))
+    pub(super) fn deed(&self, run: &RunFolder, recipe: &Recipe) -> String {
+        let run = shown(run.path());
+        if self.resumes() { format!("resuming {run}") } else { format!("training {run} (recipe: {})", recipe.name()) }
     }
 
     /// Makes the folder with its configuration, provenance and picture of views; or opens it and takes note of the resume.

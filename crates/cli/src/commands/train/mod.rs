@@ -11,19 +11,20 @@ use relata_train::{Outcome, Trainer};
 use crate::config::Recipe;
 use crate::log::{Log, shown};
 use crate::progress::TrainingProgress;
+use crate::words::{counted, program};
 use crate::{Config, Error, Result, interrupt, output};
 use folder::Start;
 use plan::Plan;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = crate::words::help("Examples:
   relata train                                               shapes, in minutes: a first look
   relata train configs/cifar10/conv4-relational.toml data.root=datasets
   relata train data.dataset=folder data.path=photos augment.side=64 --out runs/photos
   relata train --out runs/photos --resume train.epochs=100   go on, for longer
 
 Without a RECIPE, the data set shapes takes the built-in quick.toml, any other data set the defaults.
-Ctrl-C finishes the step and saves; a second one ends at once.")]
+Ctrl-C finishes the step and saves; a second one ends at once."))]
 pub struct Arguments {
     /// A TOML file with settings, then settings that win over it, such as train.epochs=10 augment.jitter.hue=0.5
     #[arg(value_name = "RECIPE | KEY=VALUE")]
@@ -48,7 +49,6 @@ pub struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let given = given(arguments)?;
     let mut start = Start::find(&given.out, arguments, &given)?;
-    start.config().validate()?;
     let plan = Plan::make(start.config())?;
     if arguments.dry_run {
         output::result(plan.in_words(start.config(), &given.out)?);
@@ -57,16 +57,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let mut trainer = plan.trainer(start.config())?;
     let run = start.open(&plan)?;
     let log = Log::of_run(&run)?;
-    log.line(format!("{} (recipe: {})", start.deed(&run), given.recipe.name()));
+    log.line(start.deed(&run, &given.recipe));
     log.line(plan.summary(start.config()));
-    if let Some(reason) = &plan.no_probes {
-        log.line(format!("no probes will follow: {reason}"));
-    }
+    plan.notes(&log);
     if start.resumes() {
         pick_up(&mut trainer, &run, &log)?;
     }
     train(&mut trainer, &run, &log, start.config())?;
     drop(trainer);
+    interrupt::advise(format!("the training is done; for the rest: {}", resume_command(&run)));
     finish::finish(&run, start.config(), &plan, &log, start.probes_changed(), !arguments.no_report)
 }
 
@@ -86,7 +85,10 @@ fn given(arguments: &Arguments) -> Result<Given> {
     if let Some(at) = words.iter().position(is_run) {
         if !arguments.resume || out.is_some() {
             let word = &words[at];
-            return Err(Error::Usage(format!("{word} is a folder, expected a recipe; to go on with a run: relata train --resume {word}")));
+            return Err(Error::Usage(format!(
+                "{word} is a folder, expected a recipe; to go on with a run: {} train --resume {word}",
+                program()
+            )));
         }
         out = Some(PathBuf::from(words.remove(at)));
     }
@@ -125,12 +127,12 @@ fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config) -> 
         // Ctrl-C in the very last step: all is trained, and the user wants no probes now.
         Outcome::Finished { step } if pressed => Err(Error::Interrupted { step, resume: resume_command(run) }),
         Outcome::Finished { step } => {
-            log.line(format!("trained: {} epochs, {step} steps", config.train.epochs));
+            log.line(format!("trained: {}, {step} steps", counted(config.train.epochs as usize, "epoch")));
             Ok(())
         }
     }
 }
 
 fn resume_command(run: &RunFolder) -> String {
-    format!("relata train --resume {}", shown(run.path()))
+    format!("{} train --resume {}", program(), shown(run.path()))
 }

@@ -10,8 +10,9 @@ use relata_model::{Compute, Executor, Mode, Network};
 use relata_train::{Setup, Trainer};
 
 use crate::evaluation::Labelled;
-use crate::log::shown;
-use crate::{Config, Error, Result, images, network, provenance};
+use crate::log::{Log, shown};
+use crate::words::counted;
+use crate::{Config, Error, Result, images, network, provenance, warnings};
 
 /// A run before its first step.
 pub(super) struct Plan {
@@ -22,6 +23,8 @@ pub(super) struct Plan {
     pub(super) labelled: Option<Labelled>,
     /// Why no probes follow, if none do.
     pub(super) no_probes: Option<String>,
+    /// What was said of images that were left out.
+    skipped: Vec<String>,
     loader: ViewLoader,
 }
 
@@ -29,7 +32,8 @@ impl Plan {
     /// Opens the data and checks that everything fits. `config` is valid.
     pub(super) fn make(config: &Config) -> Result<Self> {
         let dataset = images::open_split(&config.data, config.data.split)?;
-        let (labelled, no_probes) = probes_of(config)?;
+        let (labelled, no_probes) = probes_of(config, &dataset)?;
+        let skipped = warnings::take();
         let pipeline = images::pipeline(config)?;
         let compute = Compute::new(config.threads)?;
         let loader = LoaderConfig {
@@ -48,7 +52,7 @@ impl Plan {
             return Err(Error::Train(relata_train::Error::TooFewImages { images: dataset.len() }));
         }
         let loader = ViewLoader::new(Arc::clone(&dataset), pipeline.clone(), loader)?;
-        Ok(Self { dataset, pipeline, compute, labelled, no_probes, loader })
+        Ok(Self { dataset, pipeline, compute, labelled, no_probes, skipped, loader })
     }
 
     /// The trainer, before its first step.
@@ -67,26 +71,43 @@ impl Plan {
 
     /// Where the run comes from.
     pub(super) fn provenance(&self, config: &Config) -> Provenance {
-        let name = images::name(&config.data);
-        let fingerprint = |split: &str, dataset: &dyn Dataset| provenance::fingerprint(&name, split, dataset);
+        let name = &config.data.dataset;
+        let fingerprint = |split: &str, dataset: &dyn Dataset| provenance::fingerprint(name, split, dataset);
         let own = config.data.split.name();
         let mut data: Vec<DataFingerprint> = vec![fingerprint(own, &*self.dataset)];
         if let Some(Labelled { train, test }) = &self.labelled {
             let others = [("train", train), ("test", test)].into_iter().filter(|(split, _)| *split != own);
             data.extend(others.map(|(split, dataset)| fingerprint(split, &**dataset)));
         }
-        provenance::gather(config, &self.compute, data)
+        let mut provenance = provenance::gather(config, &self.compute, data);
+        if !self.skipped.is_empty() {
+            provenance.extra.insert("images_left_out".to_owned(), self.skipped.len().into());
+        }
+        provenance
     }
 
     /// One line: what is trained on what.
     pub(super) fn summary(&self, config: &Config) -> String {
         let (images, views, side) = (self.dataset.len(), config.augment.views, self.pipeline.side_px());
-        let (backbone, epochs) = (config.model.architecture().describe(), config.train.epochs);
-        let (threads, isa) = (self.compute.threads(), self.compute.isa());
+        let (backbone, epochs) = (config.model.architecture().describe(), counted(config.train.epochs as usize, "epoch"));
+        let (threads, isa) = (counted(self.compute.threads(), "thread"), self.compute.isa());
         format!(
-            "{backbone} on {images} images of {}, {views} views of {side} px each, {epochs} epochs, {threads} threads ({isa})",
+            "{backbone} on {images} images of {}, {views} views of {side} px each, {epochs}, {threads} ({isa})",
             images::name(&config.data)
         )
+    }
+
+    /// Whatever else the user should know before it starts.
+    pub(super) fn notes(&self, log: &Log) {
+        for line in &self.skipped {
+            log.only_to_file(line);
+        }
+        if !self.skipped.is_empty() {
+            log.line(format!("left out {}", counted(self.skipped.len(), "broken image")));
+        }
+        if let Some(reason) = &self.no_probes {
+            log.line(format!("no probes will follow: {reason}"));
+        }
     }
 
     /// The configuration, and what the run would take.
@@ -112,10 +133,16 @@ impl Plan {
             ("images", format!("{} of {} ({})", self.dataset.len(), images::name(&config.data), config.data.split)),
             ("steps", format!("{batches} an epoch, {} in all", batches as u64 * u64::from(config.train.epochs))),
             ("rows a step", format!("{rows} views of {side} x {side} px")),
-            ("backbone", format!("{}, {} parameters, features of {}", architecture.describe(), network_len(&network), architecture.width)),
+            (
+                "backbone",
+                format!("{}, {} parameters, features of {}", architecture.describe(), network_len(&network), architecture.width),
+            ),
             ("backbone's memory", activations),
             ("loader's memory", bytes(self.loader.config().bytes(side))),
-            ("threads", format!("{} ({}), {} for views", self.compute.threads(), self.compute.isa(), self.loader.config().workers)),
+            (
+                "threads",
+                format!("{} ({}), {} for views", self.compute.threads(), self.compute.isa(), self.loader.config().workers),
+            ),
             ("probes", probes),
         ];
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -124,11 +151,11 @@ impl Plan {
     }
 }
 
-fn probes_of(config: &Config) -> Result<(Option<Labelled>, Option<String>)> {
+fn probes_of(config: &Config, dataset: &Arc<dyn Dataset>) -> Result<(Option<Labelled>, Option<String>)> {
     if !config.probe.after_train {
         return Ok((None, Some("probe.after_train is false".to_owned())));
     }
-    match images::labelled(&config.data) {
+    match images::labelled(&config.data, Some(dataset)) {
         Ok(Some(labelled)) => Ok((Some(labelled), None)),
         Ok(None) => Ok((None, Some("the images have no labels".to_owned()))),
         // Images to learn from are there; that none are held back for scores is no reason not to learn from them.

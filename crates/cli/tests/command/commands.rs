@@ -1,0 +1,110 @@
+use std::fs;
+
+use relata_artifact::Checkpoint;
+
+use crate::{Place, assert_same_bits};
+
+fn trained() -> Place {
+    let place = Place::new();
+    place.train(&["train.epochs=1", "--out", "run"]).succeeded();
+    place
+}
+
+#[test]
+fn a_run_exported_and_imported_has_the_same_weights() {
+    let place = trained();
+    place.run(&["export", "run", "--out", "conv4.safetensors"]).succeeded();
+    let exported = Checkpoint::load(&place.path("conv4.safetensors")).unwrap();
+    assert_eq!(exported.tensor("layer1.conv.weight").unwrap().shape, [8, 3, 3, 3]);
+    place.run(&["import", "conv4.safetensors", "--out", "again.safetensors"]).succeeded();
+    assert_same_bits(&place.path("conv4.safetensors"), &place.path("again.safetensors"));
+
+    place.run(&["import", "conv4.safetensors", "--backbone", "conv4", "--out", "imported"]).succeeded();
+    let ended = place.run(&["probe", "imported", "--protocol", "knn", "data.limit=100", "probe.k=9"]).succeeded();
+    assert!(ended.stdout.contains("knn"), "{ended:?}");
+    place.run(&["import", "conv4.safetensors", "--backbone", "resnet8", "--out", "x.safetensors"]).failed(1, &["conv1.weight"]);
+    assert!(!place.path("x.safetensors").exists());
+}
+
+#[test]
+fn features_come_in_three_formats() {
+    let place = trained();
+    for out in ["f.safetensors", "f.npy", "f.csv"] {
+        let ended = place.run(&["embed", "run", "--split", "train", "--out", out]).succeeded();
+        assert!(ended.stdout.contains("64 x 64"), "{ended:?}");
+    }
+    assert_eq!(fs::read_to_string(place.path("f.csv")).unwrap().lines().count(), 65);
+    place.run(&["embed", "run", "--out", "f.pt"]).failed(2, &["f.pt", ".npy"]);
+    place.run(&["embed", "run", "--split", "Test", "--out", "f.npy"]).failed(2, &["split", "test"]);
+}
+
+#[test]
+fn a_probe_writes_its_result_under_a_name_that_says_what_it_is() {
+    let place = trained();
+    let probe = ["probe", "run", "probe.epochs=1", "probe.k=5"];
+    place.run(&[&probe[..], &["--protocol", "all"]].concat()).succeeded();
+    place.run(&[&probe[..], &["--protocol", "knn", "--checkpoint", "epoch-0001"]].concat()).succeeded();
+    for result in ["linear", "knn", "knn-epoch-0001"] {
+        let text = fs::read_to_string(place.path(&format!("run/probes/{result}.json"))).unwrap();
+        for field in
+            ["\"protocol\"", "\"data\": \"shapes\"", "\"split\": \"test\"", "\"baseline_random_pct\"", "\"test_images\": 2000"]
+        {
+            assert!(text.contains(field), "{field} is missing in {text}");
+        }
+    }
+    place.run(&["probe", "run", "--protocol", "liner"]).failed(2, &["liner", "linear, knn"]);
+    place.run(&["probe", "run", "train.lr=1"]).failed(2, &["train.lr=1", "probe.*"]);
+}
+
+#[test]
+fn reports_are_made_again_and_compared() {
+    let place = trained();
+    fs::remove_file(place.path("run/report.html")).unwrap();
+    assert_eq!(place.run(&["report", "run"]).succeeded().stdout, "run/report.html\n");
+    place.train(&["train.epochs=1", "--out", "other", "seed=2", "--no-report"]).succeeded();
+    place.run(&["report", "run", "other", "--out", "both.html"]).succeeded();
+    assert!(place.path("both.html").is_file() && place.path("other/report.html").is_file());
+    place.run(&["report", "rum"]).failed(2, &["rum", "did you mean run"]);
+}
+
+#[test]
+fn data_sets_are_listed_verified_and_shown() {
+    let place = Place::new();
+    let listed = place.run(&["data", "list"]).succeeded().stdout;
+    assert!(listed.lines().count() >= 3 && listed.contains("shapes") && listed.contains("cifar10"), "{listed}");
+    let verified = place.run(&["data", "verify", "shapes"]).succeeded().stdout;
+    assert!(verified.contains("shapes test: 2000 images, 0 broken, 32 x 32 px, 10 classes of 200-200 images"), "{verified}");
+    place.run(&["data", "preview", "shapes", "--images", "3", "--out", "shapes.png"]).succeeded();
+    assert!(fs::read(place.path("shapes.png")).unwrap().starts_with(b"\x89PNG"));
+    place.run(&["data", "verify", "shaps"]).failed(2, &["did you mean \"shapes\""]);
+}
+
+#[test]
+fn every_command_shows_an_example() {
+    let place = Place::new();
+    let commands: [&[&str]; 10] = [
+        &["train"],
+        &["probe"],
+        &["embed"],
+        &["report"],
+        &["data"],
+        &["data", "list"],
+        &["data", "verify"],
+        &["data", "preview"],
+        &["import"],
+        &["export"],
+    ];
+    for command in commands {
+        let help = place.run(&[command, &["--help"]].concat()).succeeded().stdout;
+        assert!(help.contains("Example") && help.contains(&format!("relata {}", command.join(" "))), "{help}");
+    }
+}
+
+#[test]
+fn unknown_arguments_are_a_wrong_request() {
+    let place = Place::new();
+    for arguments in [&["tarin"][..], &["train", "--ot", "x"], &["train", "--resume", "--overwrite"], &[]] {
+        let ended = place.run(arguments);
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+    }
+}

@@ -1,0 +1,151 @@
+use std::fs;
+
+use crate::{Place, TINY, assert_same_bits};
+
+#[test]
+fn a_run_ends_with_scores_beside_random_weights_and_a_report() {
+    let place = Place::new();
+    let settings = ["data.limit=64", "train.epochs=2", "train.batch_size=16", "probe.epochs=2"];
+    let ended = place.run(&[&["train", "--out", "run"][..], &settings].concat()).succeeded();
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert!(lines[0].starts_with("protocol") && lines[0].contains("random weights"), "{lines:?}");
+    assert!(lines[1].starts_with("linear") && lines[2].starts_with("knn"), "{lines:?}");
+    assert_eq!(lines[3], "report: run/report.html");
+    for file in [
+        "config.toml",
+        "provenance.json",
+        "metrics.jsonl",
+        "train.log",
+        "report.html",
+        "checkpoints/last.safetensors",
+        "checkpoints/epoch-0001.safetensors",
+        "probes/linear.json",
+        "probes/knn.json",
+        "probes/sample.safetensors",
+        "figures/views.png",
+    ] {
+        assert!(place.path("run").join(file).is_file(), "{file} is missing");
+    }
+}
+
+#[test]
+fn two_and_two_resumed_epochs_give_the_bits_of_four() {
+    let place = Place::new();
+    place.train(&["train.epochs=4", "--out", "whole"]).succeeded();
+    place.train(&["train.epochs=2", "--out", "parts"]).succeeded();
+    place.run(&["train", "--resume", "parts", "train.epochs=4"]).succeeded();
+    let last = |run: &str| place.path(run).join("checkpoints/last.safetensors");
+    assert_same_bits(&last("whole"), &last("parts"));
+    assert!(fs::read_to_string(place.path("parts/config.toml")).unwrap().contains("epochs = 4"));
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let place = Place::new();
+    place.train(&["train.epochs=2", "--out", "two"]).succeeded();
+    place.train(&["train.epochs=2", "--out", "one", "threads=1", "train.workers=3", "train.prefetch=1"]).succeeded();
+    let last = |run: &str| place.path(run).join("checkpoints/last.safetensors");
+    assert_same_bits(&last("two"), &last("one"));
+}
+
+#[test]
+fn a_finished_run_resumed_does_only_what_is_missing() {
+    let place = Place::new();
+    place.train(&["train.epochs=1", "--out", "run"]).succeeded();
+    let last = place.path("run/checkpoints/last.safetensors");
+    let written = fs::metadata(&last).unwrap().modified().unwrap();
+    let settings = ["probe.after_train=true", "probe.protocols=[\"knn\"]", "probe.k=5"];
+    let ended = place.run(&[&["train", "--resume", "run"][..], &settings].concat()).succeeded();
+    assert!(ended.stderr.contains("finished already") && ended.stdout.contains("knn"), "{ended:?}");
+    assert_eq!(fs::metadata(&last).unwrap().modified().unwrap(), written);
+    let again = place.run(&["train", "--resume", "run"]).succeeded();
+    assert!(!again.stderr.contains("features of"), "the score is there already: {}", again.stderr);
+    assert_eq!(again.stdout, ended.stdout);
+}
+
+#[test]
+fn a_longer_training_makes_the_scores_anew() {
+    let place = Place::new();
+    let probes = ["probe.after_train=true", "probe.protocols=[\"knn\"]", "probe.k=5"];
+    place.train(&[&["train.epochs=1", "--out", "run"][..], &probes].concat()).succeeded();
+    let ended = place.run(&["train", "--resume", "run", "train.epochs=2"]).succeeded();
+    assert!(ended.stderr.contains("features of"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_run_that_died_before_its_first_checkpoint_starts_over() {
+    let place = Place::new();
+    place.train(&["train.epochs=1", "--out", "whole"]).succeeded();
+    place.train(&["train.epochs=1", "--out", "run"]).succeeded();
+    fs::remove_dir_all(place.path("run/checkpoints")).unwrap();
+    let ended = place.run(&["train", "--resume", "run"]).succeeded();
+    assert!(ended.stderr.contains("no checkpoint yet"), "{}", ended.stderr);
+    let last = |run: &str| place.path(run).join("checkpoints/last.safetensors");
+    assert_same_bits(&last("whole"), &last("run"));
+}
+
+#[test]
+fn a_run_that_died_before_its_configuration_starts_over() {
+    let place = Place::new();
+    for folder in ["checkpoints", "probes", "figures"] {
+        fs::create_dir_all(place.path("run").join(folder)).unwrap();
+    }
+    place.train(&["train.epochs=1", "--out", "run", "--resume"]).succeeded();
+}
+
+#[test]
+fn unlabelled_images_are_trained_on_and_not_probed() {
+    let place = Place::new();
+    for mark in 0..6 {
+        relata_testkit::datasets::write_image(&place.path(&format!("photos/{mark}.png")), 5, 7, mark);
+    }
+    let settings = ["data.dataset=folder", "data.path=photos", "augment.side=8", "train.epochs=1", "train.batch_size=3"];
+    let ended = place.run(&[&["train", "--out", "run"][..], &settings].concat()).succeeded();
+    assert!(ended.stderr.contains("no probes will follow: the images have no labels"), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "report: run/report.html\n");
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_writes_nothing() {
+    let place = Place::new();
+    let ended = place.train(&["--dry-run", "train.epochs=3"]).succeeded();
+    for words in ["4 an epoch, 12 in all", "24648 parameters", "MiB", "epochs = 3", "hue = 0.5"] {
+        assert!(ended.stdout.contains(words), "{words:?} is missing in: {}", ended.stdout);
+    }
+    assert!(!place.path("runs").exists());
+}
+
+#[test]
+fn overwrite_replaces_a_run_and_nothing_else() {
+    let place = Place::new();
+    place.train(&["train.epochs=1", "--out", "run"]).succeeded();
+    place.train(&["train.epochs=2", "--out", "run", "--overwrite"]).succeeded();
+    assert!(
+        !place.path("run/checkpoints/epoch-0001.safetensors").is_file()
+            || place.path("run/checkpoints/epoch-0002.safetensors").is_file()
+    );
+    fs::create_dir(place.path("mine")).unwrap();
+    fs::write(place.path("mine/thesis.txt"), "years of work").unwrap();
+    place.train(&["--out", "mine", "--overwrite"]).failed(2, &["mine", "thesis.txt"]);
+    assert!(place.path("mine/thesis.txt").is_file());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_and_says_how_to_go_on() {
+    let place = Place::new();
+    let arguments = [&["train", "--out", "run", "train.epochs=100000"][..], &TINY].concat();
+    let child =
+        place.command(&arguments).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let last = place.path("run/checkpoints/last.safetensors");
+    while !last.is_file() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let ended = crate::Ended::new(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert!(ended.stderr.contains("go on with: relata train --resume run"), "{}", ended.stderr);
+    let resumed = place.run(&["train", "--resume", "run", "train.epochs=1"]).succeeded();
+    assert!(resumed.stderr.contains("finished already"), "{}", resumed.stderr);
+}
