@@ -21,8 +21,8 @@ pub(crate) use layers::{COMMAND_LINE, Layer};
 use layers::{insert, merge, value_at};
 pub(crate) use recipe::Recipe;
 
-/// What `--resume` may change: nothing of it changes what was trained so far.
-pub(crate) const CHANGEABLE_ON_RESUME: [&str; 4] = ["train.epochs", "threads", "data.root", "probe.*"];
+/// What `--resume` may change: nothing of it changes what was trained so far. Data that has moved is told by its fingerprint.
+pub(crate) const CHANGEABLE_ON_RESUME: [&str; 5] = ["train.epochs", "threads", "data.root", "data.path", "probe.*"];
 
 /// A run's whole configuration, as `config.toml` in its folder holds it. The defaults are the paper's relational method with
 /// the small settings of the reference's notebook; each section's own documentation names its sources.

@@ -30,7 +30,11 @@ fn every_recipe_is_valid_and_says_how_to_run_it() {
         let config = resolve(&[path.to_str().unwrap()]).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         config.validate().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let text = fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("# ") && text.contains("\n#   relata train"), "{} lacks its command", path.display());
+        assert!(
+            text.starts_with("# ") && text.contains("\n#   cargo xtask train configs/"),
+            "{} lacks its command",
+            path.display()
+        );
     }
 }
 

@@ -34,6 +34,7 @@ fn one_image_a_batch_or_one_view_an_image_is_refused() {
     let place = Place::new();
     place.run(&["train", "train.batch_size=1"]).failed(2, &["train.batch_size = 1", "2 or more"]);
     place.run(&["train", "augment.views=1"]).failed(2, &["augment.views = 1", "2 or more"]);
+    place.train(&["train.epochs=1", "train.batch_size=1000000", "--out", "whole"]).succeeded();
     place.run(&["train", "data.limit=1"]).failed(1, &["1 images", "at least 2"]);
     assert!(!place.path("runs").exists());
 }
@@ -89,6 +90,9 @@ fn a_broken_image_is_named_and_can_be_left_out() {
     let ended = place.run(&[&train[..], &["--out", "strict"]].concat());
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("torn.png") && ended.stderr.contains("on_bad_image"), "{}", ended.stderr);
+    // Only what a run that can go on needs: fixed images and --resume, or another attempt.
+    let checkpoints = fs::read_dir(place.path("strict/checkpoints")).map_or(0, Iterator::count);
+    assert_eq!(checkpoints, 0);
 
     let listed = place.run(&["data", "verify", "folder", "data.path=photos"]);
     assert_eq!(listed.code, Some(1), "{listed:?}");

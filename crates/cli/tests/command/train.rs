@@ -106,6 +106,33 @@ fn unlabelled_images_are_trained_on_and_not_probed() {
 }
 
 #[test]
+fn images_of_one_class_are_trained_on_and_not_probed() {
+    let place = Place::new();
+    relata_testkit::datasets::write_class_folder(&place.path("photos"), &[("cat", 10)], "png");
+    let settings = ["data.dataset=folder", "data.path=photos", "augment.side=8", "train.epochs=1", "train.batch_size=4"];
+    let ended = place.run(&[&["train", "--out", "run"][..], &settings].concat()).succeeded();
+    assert!(ended.stderr.contains("all images are of one class"), "{}", ended.stderr);
+}
+
+#[test]
+fn data_that_has_moved_is_followed_and_other_data_refused() {
+    let place = Place::new();
+    let photos = |name: &str, count| {
+        relata_testkit::datasets::write_class_folder(&place.path(name), &[("cat", count), ("dog", 6)], "png");
+    };
+    photos("photos", 6);
+    let folder = ["data.dataset=folder", "data.path=photos", "augment.side=8"];
+    place.train(&[&["--out", "run", "train.epochs=1"][..], &folder].concat()).succeeded();
+    std::fs::rename(place.path("photos"), place.path("moved")).unwrap();
+    photos("other", 7);
+    let resume = ["train", "--resume", "run", "train.epochs=2"];
+    place.run(&resume).failed(2, &["photos"]);
+    let ended = place.run(&[&resume[..], &["data.path=other"]].concat());
+    assert!(ended.code == Some(1) && ended.stderr.contains("fingerprint"), "{ended:?}");
+    place.run(&[&resume[..], &["data.path=moved"]].concat()).succeeded();
+}
+
+#[test]
 fn a_dry_run_prints_the_plan_and_writes_nothing() {
     let place = Place::new();
     let ended = place.train(&["--dry-run", "train.epochs=3"]).succeeded();

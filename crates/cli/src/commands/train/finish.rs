@@ -10,6 +10,20 @@ use crate::{Config, Result, output};
 
 /// Runs the probes that the run does not have yet for its weights (all of them where `redo` says so), and writes the report.
 pub(super) fn finish(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, redo: bool, report: bool) -> Result<()> {
+    let probed = probes(run, config, plan, log, redo);
+    // A probe that failed is no reason to leave the training without its report.
+    if report {
+        let page = relata_report::write_report(run)?;
+        probed?;
+        output::result(format!("report: {}", shown(&page)));
+    } else {
+        probed?;
+        output::result(format!("run: {}", shown(run.path())));
+    }
+    Ok(())
+}
+
+fn probes(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, redo: bool) -> Result<()> {
     if let Some(labelled) = &plan.labelled {
         let evaluation = Evaluation { run, trained: config, config, checkpoint: LAST };
         let mut missing: Vec<Protocol> = Vec::new();
@@ -23,11 +37,6 @@ pub(super) fn finish(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, r
         }
         let results = evaluation.results(&config.probe.protocols)?;
         output::result(score_table(&results));
-    }
-    if report {
-        output::result(format!("report: {}", shown(&relata_report::write_report(run)?)));
-    } else {
-        output::result(format!("run: {}", shown(run.path())));
     }
     Ok(())
 }

@@ -63,10 +63,12 @@ impl Start {
     pub(super) fn open(&mut self, plan: &Plan) -> Result<RunFolder> {
         match self {
             Self::New { config, out, overwrite } => {
+                // First what reads images: a broken one ends the run before there is a folder.
+                let views = views(config, plan)?;
                 let run = RunFolder::create(out.as_path(), *overwrite)?;
                 run.write_config(&config.to_toml())?;
                 run.write_provenance(&plan.provenance(config))?;
-                write_views(&run, config, plan)?;
+                run.write_views(&views.0, &views.1)?;
                 Ok(run)
             }
             Self::Resumed { config, stored, run } => {
@@ -77,7 +79,8 @@ impl Start {
                 }
                 // A run that was killed in its first moments may lack it.
                 if run.views()?.is_none() {
-                    write_views(run, config, plan)?;
+                    let views = views(config, plan)?;
+                    run.write_views(&views.0, &views.1)?;
                 }
                 Ok(run.clone())
             }
@@ -107,7 +110,8 @@ fn note_resume(run: &RunFolder, config: &Config, plan: &Plan) -> Result<()> {
     Ok(run.write_provenance(&provenance)?)
 }
 
-fn write_views(run: &RunFolder, config: &Config, plan: &Plan) -> Result<()> {
+/// The picture of views with its captions.
+fn views(config: &Config, plan: &Plan) -> Result<(ViewGrid, Vec<u8>)> {
     let images: Vec<usize> = (0..plan.dataset.len().min(PICTURED_IMAGES)).collect();
     let views = config.augment.views.min(picture::MAX_VIEWS);
     let side_px = plan.pipeline.side_px();
@@ -119,5 +123,5 @@ fn write_views(run: &RunFolder, config: &Config, plan: &Plan) -> Result<()> {
         captions: captions.collect(),
         augmentation: picture::augmentation_in_words(&config.augment),
     };
-    Ok(run.write_views(&grid, &png)?)
+    Ok((grid, png))
 }

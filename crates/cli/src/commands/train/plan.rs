@@ -32,12 +32,16 @@ impl Plan {
     /// Opens the data and checks that everything fits. `config` is valid.
     pub(super) fn make(config: &Config) -> Result<Self> {
         let dataset = images::open_split(&config.data, config.data.split)?;
+        if dataset.len() < 2 {
+            return Err(Error::Train(relata_train::Error::TooFewImages { images: dataset.len() }));
+        }
         let (labelled, no_probes) = probes_of(config, &dataset)?;
         let skipped = warnings::take();
         let pipeline = images::pipeline(config)?;
         let compute = Compute::new(config.threads)?;
         let loader = LoaderConfig {
-            batch_size: config.train.batch_size,
+            // A batch larger than the data would only be memory; the batches are the same.
+            batch_size: config.train.batch_size.min(dataset.len()),
             views: config.augment.views,
             workers: config.train.workers(compute.threads()),
             prefetch: config.train.prefetch,
@@ -48,9 +52,6 @@ impl Plan {
             },
             ..LoaderConfig::default()
         };
-        if dataset.len() < 2 {
-            return Err(Error::Train(relata_train::Error::TooFewImages { images: dataset.len() }));
-        }
         let loader = ViewLoader::new(Arc::clone(&dataset), pipeline.clone(), loader)?;
         Ok(Self { dataset, pipeline, compute, labelled, no_probes, skipped, loader })
     }
@@ -113,7 +114,7 @@ impl Plan {
     /// The configuration, and what the run would take.
     pub(super) fn in_words(&self, config: &Config, out: &Path) -> Result<String> {
         let batches = self.loader.batches_per_epoch();
-        let rows = config.train.batch_size.min(self.dataset.len()) * config.augment.views;
+        let rows = self.loader.config().batch_size * config.augment.views;
         let side = self.pipeline.side_px();
         let architecture = config.model.architecture();
         let mut network = Network::new(architecture.clone(), config.seed, self.compute.clone());
@@ -156,12 +157,18 @@ fn probes_of(config: &Config, dataset: &Arc<dyn Dataset>) -> Result<(Option<Labe
         return Ok((None, Some("probe.after_train is false".to_owned())));
     }
     match images::labelled(&config.data, Some(dataset)) {
+        Ok(Some(labelled)) if !several_classes(&*labelled.train) => Ok((None, Some("all images are of one class".to_owned()))),
         Ok(Some(labelled)) => Ok((Some(labelled), None)),
         Ok(None) => Ok((None, Some("the images have no labels".to_owned()))),
         // Images to learn from are there; that none are held back for scores is no reason not to learn from them.
         Err(Error::Data(error @ relata_data::Error::NoSuchSplit { .. })) => Ok((None, Some(error.to_string()))),
         Err(error) => Err(error),
     }
+}
+
+fn several_classes(dataset: &dyn Dataset) -> bool {
+    let first = dataset.label(0);
+    (1..dataset.len()).any(|image| dataset.label(image) != first)
 }
 
 fn network_len(network: &Network) -> usize {
