@@ -1,4 +1,23 @@
 //! Vision backbones and the relation head: one list of layers, a fused and a candle executor, weight files.
+//!
+//! An [`Architecture`] describes a net once. [`Network`] runs it with fused kernels and an explicit backward pass over buffers
+//! that are laid out once; [`CandleNetwork`] runs the same list with candle's operators under its autograd, on any device.
+//! Both are a [`Backbone`]: images in, features `[N, D]` out, and the gradient of the features back in. What stands above
+//! the features is anyone's: [`RelationHead`] is the paper's, fused; [`seam`] lets any candle expression be the loss.
+//!
+//! ```
+//! use relata_model::{Backbone, Compute, Images, Mode, ModelConfig, RelationHead, RelationHeadConfig};
+//!
+//! let compute = Compute::new(1)?;
+//! let mut backbone = ModelConfig::default().build(1, compute.clone())?;               // conv4, D = 64
+//! let mut head = RelationHead::new(RelationHeadConfig::default(), 64, 2, 3, 1, compute)?;  // 2 views of up to 3 images
+//! let batch = vec![0.5; 6 * 16 * 16 * 3];                                             // view-major, NHWC
+//! let features = backbone.forward(Images::new(&batch, 6, 16, 16)?, Mode::Train)?;
+//! let outcome = head.step(3, features)?;
+//! backbone.backward(head.d_features())?;
+//! assert_eq!((outcome.rows, backbone.parameters().gradients.len()), (6, 24_648));
+//! # Ok::<(), relata_model::Error>(())
+//! ```
 
 mod aggregation;
 mod architecture;

@@ -1,4 +1,24 @@
 //! Training kernels on plain `f32` buffers: what a small convolutional network needs to be trained fast on a CPU.
+//!
+//! What goes in and comes out are slices that the caller owns, images as NHWC, each in a halo of zero pixels ([`Layout`]).
+//! Every operator has AVX-512, AVX2 and portable forms, chosen at run time ([`Isa`]), an f64 reference and a gradient
+//! check; work is cut by its size alone ([`chunk_images`]), so results are the same bits at any number of threads. Call them
+//! inside a rayon pool to say how many there are.
+//!
+//! ```
+//! use relata_ops::{Conv2d, ConvSpec, Isa, Layout};
+//!
+//! let spec = ConvSpec { channels_in: 3, channels_out: 8, kernel: 3, stride: 1, padding: 1 };
+//! let layer = Conv2d::new(Isa::best(), spec, Layout { height: 5, width: 7, channels: 3, halo: 1 }, 1)?;
+//! let weights = vec![0.1; spec.weight_len()];
+//! let mut packed = vec![0.0; layer.forward_packed_len()];
+//! layer.pack_forward(&weights, &mut packed);
+//! let images = vec![1.0; 2 * layer.input().image_len()];
+//! let mut output = vec![0.0; 2 * layer.output().image_len()];
+//! layer.forward(2, &images, &packed, &mut output, None);
+//! assert!((output[layer.output().offset(2, 3)] - 2.7).abs() < 1e-6);
+//! # Ok::<(), relata_ops::Error>(())
+//! ```
 
 mod adam;
 mod batch_norm;

@@ -147,7 +147,7 @@ fn what_cannot_be_fitted_is_refused() {
 }
 
 #[test]
-fn test_features_of_another_kind_are_refused() {
+fn features_of_another_kind_cannot_be_scored() {
     let model = LinearProbe { epochs: 1, ..LinearProbe::default() }.fit(&clouds(0, 20, 4, 2, 1.0), &compute(1)).unwrap();
     let score = |test: &Features| model.score(test).unwrap_err();
     assert!(matches!(score(&clouds(0, 20, 5, 2, 1.0)), Error::WidthDiffers { train: 4, test: 5 }));
