@@ -50,7 +50,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let features = embed(&mut *backbone, dataset, &pipeline, &options, &mut |done, of| counter.at(done, of))?;
     drop(counter);
     for path in write_features(&arguments.out, &features)? {
-        output::result(format!("{}: {} x {}", shown(&path), features.rows(), features.width()));
+        let labels = path.to_string_lossy().ends_with(".labels.npy");
+        let size =
+            if labels { format!("{} labels", features.rows()) } else { format!("{} x {}", features.rows(), features.width()) };
+        output::result(format!("{}: {size}", shown(&path)));
     }
     Ok(())
 }
