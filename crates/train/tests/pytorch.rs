@@ -331,7 +331,9 @@ fn fused_gradients_are_those_of_pytorch() {
 /// candle's backward pass is slow: the smallest of each kind.
 #[test]
 fn candle_gradients_are_those_of_pytorch() {
-    for name in ["conv4-odd", "resnet8-odd", "resnet32-small", "resnet56-small", "resnet18-small", "resnet34-small"] {
+    for name in
+        ["conv4-odd", "resnet8-odd", "resnet32-small", "resnet56-small", "resnet18-small", "resnet18-cifar", "resnet34-small"]
+    {
         gradients(name, Executor::Candle);
     }
 }
