@@ -243,12 +243,30 @@ fn gradients(name: &'static str, executor: Executor) {
     assert!(checked >= 2, "{name} checked nothing");
 }
 
-fn steps_of_adam(name: &'static str, executor: Executor) {
+/// Which steps of Adam a fixture holds, and from what share of its tensor's rms on a gradient entry counts.
+#[derive(Clone, Copy)]
+enum Steps {
+    /// PyTorch's own settings.
+    Plain,
+    /// An `eps` so large that rounding noise is no step: three steps of a deep net are determined, and every entry counts.
+    Damped,
+}
+
+fn steps_of_adam(name: &'static str, executor: Executor, kind: Steps) {
     let mut bench = Bench::new(name, executor);
     let mut head = bench.head(Aggregation::Cat, PairLoss::Bce);
-    let mut adams = [bench.backbone.parameters().len(), head.parameters().len()].map(|len| Adam::new(AdamConfig::default(), len));
+    let (prefix, steps, config, noise) = match kind {
+        Steps::Plain => ("adam", "adam_steps", AdamConfig::default(), NOISE),
+        Steps::Damped => {
+            let eps = bench.fixture.metadata["damped_eps"].parse().unwrap();
+            ("damped", "damped_steps", AdamConfig { eps, ..AdamConfig::default() }, f32::MIN_POSITIVE)
+        }
+    };
+    let steps = bench.fixture.number(steps);
+    assert!(steps > 0, "{name} holds no such steps");
+    let mut adams = [bench.backbone.parameters().len(), head.parameters().len()].map(|len| Adam::new(config, len));
     let mut losses = Vec::new();
-    for _ in 0..bench.fixture.number("adam_steps") {
+    for _ in 0..steps {
         let features = bench.forward(Mode::Train);
         losses.push(head.step(bench.fixture.number("batch"), &features).unwrap().loss as f32);
         bench.backbone.backward(head.d_features()).unwrap();
@@ -256,7 +274,7 @@ fn steps_of_adam(name: &'static str, executor: Executor) {
             adam.step(&mut parameters.values, &parameters.gradients);
         }
     }
-    bench.assert_close("adam.loss", &losses, 1e-3);
+    bench.assert_close(&format!("{prefix}.loss"), &losses, 1e-3);
     let mut of = HashMap::new();
     for tensor in bench.backbone.parameters().torch_tensors() {
         of.insert(tensor.name.clone(), tensor.data);
@@ -264,13 +282,14 @@ fn steps_of_adam(name: &'static str, executor: Executor) {
     for tensor in head.parameters().torch_tensors() {
         of.insert(format!("relation.{}", tensor.name), tensor.data);
     }
-    let (values, ratios) = (bench.fixture.floats("adam.values").unwrap(), bench.fixture.floats("adam.gradient_ratio").unwrap());
+    let stored = |what: &str| bench.fixture.floats(&format!("{prefix}.{what}")).unwrap();
+    let (values, ratios) = (stored("values"), stored("gradient_ratio"));
     let (mut checked, mut all) = (0, 0);
     for (n, parameter) in bench.fixture.parameter_names().iter().enumerate() {
         let tensor = &of[parameter];
         for entry in 0..64 {
             all += 1;
-            if ratios[n * 64 + entry] < NOISE {
+            if ratios[n * 64 + entry] < noise {
                 continue;
             }
             checked += 1;
@@ -338,17 +357,35 @@ fn candle_gradients_are_those_of_pytorch() {
     }
 }
 
-/// Three steps, or one for nets so deep that f32 does not determine three: there AVX-512, the portable form, candle and
-/// PyTorch's own f32 part from each other (docs/RESULTS.md). For that reason resnet32-small and resnet18-cifar, whose
-/// fixtures hold three, are left out.
+/// Three steps, or one for nets so deep that f32 does not determine three with PyTorch's `eps` (docs/RESULTS.md).
 #[test]
 fn fused_weights_after_adam_are_those_of_pytorch() {
-    for name in ["conv4", "conv4-odd", "resnet8", "resnet8-odd", "resnet18-small", "resnet34-small", "resnet56-small"] {
-        steps_of_adam(name, Executor::Fused);
+    for name in [
+        "conv4",
+        "conv4-odd",
+        "resnet8",
+        "resnet8-odd",
+        "resnet18-cifar",
+        "resnet18-small",
+        "resnet32-small",
+        "resnet34-small",
+        "resnet56-small",
+    ] {
+        steps_of_adam(name, Executor::Fused, Steps::Plain);
+    }
+}
+
+/// Three steps of the deep nets. resnet34-small is not among them: on its way it meets kinks that even PyTorch's f32
+/// takes otherwise than its f64.
+#[test]
+fn fused_weights_after_three_damped_steps_are_those_of_pytorch() {
+    for name in ["resnet18-cifar", "resnet18-small", "resnet32-small", "resnet56-small"] {
+        steps_of_adam(name, Executor::Fused, Steps::Damped);
     }
 }
 
 #[test]
 fn candle_weights_after_adam_are_those_of_pytorch() {
-    ["conv4-odd", "resnet8-odd"].iter().for_each(|name| steps_of_adam(name, Executor::Candle));
+    ["conv4-odd", "resnet8-odd", "resnet32-small"].iter().for_each(|name| steps_of_adam(name, Executor::Candle, Steps::Plain));
+    steps_of_adam("resnet32-small", Executor::Candle, Steps::Damped);
 }
