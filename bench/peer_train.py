@@ -99,10 +99,10 @@ def read_cifar10(root):
 class Views(torch.utils.data.Dataset):
     """K augmented views of each image."""
 
-    def __init__(self, images, views):
+    def __init__(self, images, views, side=32):
         self.images, self.views = images, views
         self.transform = T.Compose([
-            T.RandomResizedCrop(32, scale=(0.08, 1.0), ratio=(0.75, 4 / 3)), T.RandomHorizontalFlip(),
+            T.RandomResizedCrop(side, scale=(0.08, 1.0), ratio=(0.75, 4 / 3)), T.RandomHorizontalFlip(),
             T.RandomApply([T.ColorJitter(0.8, 0.8, 0.8, 0.2)], p=0.8), T.RandomGrayscale(0.2),
             T.ToTensor(), T.Normalize(MEAN, STD)])
 

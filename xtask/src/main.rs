@@ -1,10 +1,11 @@
-//! Project tasks: relata's own commands, and beside them `ci`, `tidy` and `fixtures`.
+//! Project tasks: relata's own commands, and beside them `ci`, `tidy`, `bench` and `fixtures`.
 //!
 //! `cargo xtask <command>` builds in release, since training in anything else would only be waited for.
 
 // Tasks are a program: what they find goes to stdout, what they are doing to stderr.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod bench;
 mod ci;
 mod fixtures;
 mod tidy;
@@ -33,6 +34,13 @@ enum Task {
     /// The project's own rules: arrows between crates, file sizes, names, unsafe.
     #[command(after_help = "Example: cargo xtask tidy")]
     Tidy,
+    /// How fast kernels, augmentation, step and pipeline run here, and beside PyTorch.
+    #[command(after_help = "Example: cargo xtask bench --peer venv/bin/python --out bench-results\n\
+                            Ten minutes with a peer; close other programs first, and quote the ratios, not the rates.")]
+    Bench(bench::Arguments),
+    /// One part of the bench in a process of its own.
+    #[command(hide = true)]
+    BenchPart(bench::Part),
     /// Makes the numeric fixtures anew from PyTorch.
     #[command(after_help = "Example: cargo xtask fixtures --python venv/bin/python")]
     Fixtures {
@@ -48,6 +56,8 @@ fn main() -> ExitCode {
         Task::Relata(command) => relata_cli::run(command),
         Task::Ci => exit_code(ci::run(root)),
         Task::Tidy => exit_code(tidy::run(root)),
+        Task::Bench(arguments) => exit_code(bench::run(root, &arguments).map(|()| true)),
+        Task::BenchPart(part) => exit_code(bench::run_part(&part).map(|()| true)),
         Task::Fixtures { python } => exit_code(fixtures::run(root, &python).map(|()| true)),
     }
 }

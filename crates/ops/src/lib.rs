@@ -29,6 +29,7 @@ mod layout;
 mod linear;
 mod loss;
 mod pairs;
+mod peak;
 mod pool;
 mod simd;
 #[cfg(test)]
@@ -43,5 +44,6 @@ pub use layout::Layout;
 pub use linear::{matmul, matmul_of_transposed, matmul_transposed};
 pub use loss::PairLoss;
 pub use pairs::{MaxPairHead, PairHead, PairHeadGrads, PairHeadParams, PairOutcome, RelationPair, RelationPairs};
+pub use peak::multiply_add_at_peak;
 pub use pool::{MaxPool, global_average, global_average_gradient};
 pub use simd::Isa;

@@ -17,7 +17,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("report", &["artifact"]),
     ("cli", &["data", "augment", "ops", "model", "optim", "train", "probe", "artifact", "report"]),
     ("testkit", &[]),
-    ("xtask", &["cli"]),
+    // The rooms beside `cli` for `bench`, which times them one by one.
+    ("xtask", &["cli", "data", "augment", "ops", "model", "optim"]),
 ];
 
 /// The rooms that may name candle: the seam and what stands on it. The others build in seconds without it.

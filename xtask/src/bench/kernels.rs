@@ -1,0 +1,104 @@
+//! Convolutions of every backbone's layers on one thread, as a share of what the processor can multiply and add at best,
+//! measured between them in the same run.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use relata_ops::{Conv2d, ConvSpec, Isa, Layout, multiply_add_at_peak};
+use serde::Serialize;
+
+/// Side, input channels, output channels, kernel, stride: the distinct layers of conv4, the small ResNets at 32 px and
+/// resnet18 and 34 at 96 px.
+const LAYERS: &[(usize, usize, usize, usize, usize)] = &[
+    (32, 3, 8, 3, 1),
+    (16, 8, 16, 3, 1),
+    (8, 16, 32, 3, 1),
+    (4, 32, 64, 3, 1),
+    (32, 3, 16, 3, 1),
+    (32, 16, 16, 3, 1),
+    (32, 16, 32, 3, 2),
+    (32, 16, 32, 1, 2),
+    (16, 32, 32, 3, 1),
+    (16, 32, 64, 3, 2),
+    (16, 32, 64, 1, 2),
+    (8, 64, 64, 3, 1),
+    (96, 3, 64, 7, 2),
+    (24, 64, 64, 3, 1),
+    (24, 64, 128, 3, 2),
+    (24, 64, 128, 1, 2),
+    (12, 128, 128, 3, 1),
+    (12, 128, 256, 3, 2),
+    (6, 256, 256, 3, 1),
+    (6, 256, 512, 3, 2),
+    (3, 512, 512, 3, 1),
+];
+
+/// GFLOP/s of one layer, each the best of several runs.
+#[derive(Debug, Serialize)]
+pub(super) struct Kernel {
+    pub(super) name: String,
+    pub(super) channels_in: usize,
+    pub(super) forward: f64,
+    /// None of a first layer, whose images need no gradient.
+    pub(super) data_gradient: Option<f64>,
+    pub(super) weight_gradient: f64,
+    /// GFLOP/s of multiply-adds in registers, measured beside it.
+    pub(super) peak: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Kernels {
+    pub(super) isa: String,
+    pub(super) layers: Vec<Kernel>,
+}
+
+pub(super) fn measure(isa: Isa) -> Result<Kernels> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+    let layers = pool.install(|| LAYERS.iter().map(|layer| measure_layer(isa, *layer)).collect::<Result<_>>())?;
+    Ok(Kernels { isa: isa.to_string(), layers })
+}
+
+fn measure_layer(
+    isa: Isa,
+    (side, channels_in, channels_out, kernel, stride): (usize, usize, usize, usize, usize),
+) -> Result<Kernel> {
+    let padding = kernel / 2;
+    let spec = ConvSpec { channels_in, channels_out, kernel, stride, padding };
+    let input_layout = Layout { height: side, width: side, channels: channels_in, halo: padding };
+    let layer = Conv2d::new(isa, spec, input_layout, Conv2d::gradient_halo(spec, input_layout))?;
+    let flops = spec.forward_flops(layer.output());
+    let n = (400_000_000 / flops).clamp(1, 256) as usize;
+    let input = vec![0.5; n * layer.input().image_len()];
+    let mut output = vec![0.0; n * layer.output().image_len()];
+    let weights = vec![0.1; spec.weight_len()];
+    let (mut forward, mut backward) = (vec![0.0; layer.forward_packed_len()], vec![0.0; layer.backward_packed_len()]);
+    layer.pack_forward(&weights, &mut forward);
+    layer.pack_backward(&weights, &mut backward);
+    let mut d_input = vec![0.0; n * side * side * channels_in];
+    let mut workspace = vec![0.0; layer.gradient_workspace_len(n)];
+    let mut d_weights = weights;
+    let work = (flops * n as u64) as f64 / 1e9;
+    let before = peak(isa);
+    let forward = work / best_seconds(|| layer.forward(n, &input, &forward, &mut output, None));
+    let data_gradient =
+        (channels_in != 3).then(|| work / best_seconds(|| layer.data_gradient(n, &output, &backward, &mut d_input, false)));
+    let weight_gradient = work / best_seconds(|| layer.weight_gradient(n, &input, &output, &mut workspace, &mut d_weights));
+    let name = format!("{side} px, {kernel} x {kernel}, {channels_in} → {channels_out}, stride {stride}");
+    Ok(Kernel { name, channels_in, forward, data_gradient, weight_gradient, peak: before.max(peak(isa)) })
+}
+
+/// GFLOP/s of multiply-adds that stay in registers.
+fn peak(isa: Isa) -> f64 {
+    let mut flops = 0;
+    let seconds = best_seconds(|| flops = multiply_add_at_peak(isa, 500_000));
+    flops as f64 / seconds / 1e9
+}
+
+fn best_seconds(mut run: impl FnMut()) -> f64 {
+    let once = |_| {
+        let start = Instant::now();
+        run();
+        start.elapsed().as_secs_f64()
+    };
+    (0..7).map(once).fold(f64::MAX, f64::min)
+}
