@@ -298,7 +298,10 @@ unsafe fn outer_body<S: Simd, const V: usize>(p: &OuterProduct, input: *const f3
                     }
                 };
             }
-            if V <= 2 {
+            if V == 4 || (V == 2 && S::LANES == 8) {
+                // As `correlate_body`: as many accumulators as registers hold.
+                tiles!(6);
+            } else {
                 if V == 1 && p.run % 8 == 1 && p.run >= 9 {
                     // A lone last row would wait on its own products: three runs of nine rather than eight and one.
                     while p.run - j > 9 {
