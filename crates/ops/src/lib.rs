@@ -22,6 +22,7 @@
 
 mod adam;
 mod batch_norm;
+mod buffer;
 mod chunks;
 mod conv;
 mod error;
@@ -31,14 +32,16 @@ mod loss;
 mod pairs;
 mod peak;
 mod pool;
+mod scratch;
 mod simd;
 #[cfg(test)]
 mod test_support;
 
 pub use adam::{AdamStep, SgdStep, adam_step, sgd_step};
 pub use batch_norm::{BackwardShape, BatchNormParams, Epilogue, GradientSource, Normalisation, Pool, RunningStats};
+pub use buffer::Buffer;
 pub use chunks::{chunk_count, chunk_images};
-pub use conv::{Conv2d, ConvSpec};
+pub use conv::{Algorithm, Conv2d, ConvSpec};
 pub use error::{Error, Result};
 pub use layout::Layout;
 pub use linear::{matmul, matmul_of_transposed, matmul_transposed};
@@ -46,4 +49,5 @@ pub use loss::PairLoss;
 pub use pairs::{MaxPairHead, PairHead, PairHeadGrads, PairHeadParams, PairOutcome, RelationPair, RelationPairs};
 pub use peak::multiply_add_at_peak;
 pub use pool::{MaxPool, global_average, global_average_gradient};
+pub use scratch::reserve_scratch;
 pub use simd::Isa;

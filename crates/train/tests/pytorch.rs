@@ -123,7 +123,7 @@ impl Bench {
     fn new(name: &'static str, executor: Executor) -> Self {
         let fixture = Fixture::read(name);
         let rows = fixture.number("batch") * fixture.number("views");
-        let value = values(&format!("{}/images", fixture.backbone()));
+        let value = values(&fixture.metadata["images"]);
         let len = rows * fixture.number("height") * fixture.number("width") * 3;
         let images = (0..len).map(|i| (1.5 * value(i)) as f32).collect();
         let mut bench = Self { backbone: Self::build(&fixture, executor), fixture, executor, images, rows };

@@ -67,7 +67,7 @@ fn measure_layer(
     let input_layout = Layout { height: side, width: side, channels: channels_in, halo: padding };
     let layer = Conv2d::new(isa, spec, input_layout, Conv2d::gradient_halo(spec, input_layout))?;
     let flops = spec.forward_flops(layer.output());
-    let n = (400_000_000 / flops).clamp(1, 256) as usize;
+    let n = (400_000_000 / flops).clamp(64, 256) as usize;
     let input = vec![0.5; n * layer.input().image_len()];
     let mut output = vec![0.0; n * layer.output().image_len()];
     let weights = vec![0.1; spec.weight_len()];

@@ -1,7 +1,7 @@
 //! A net compiled for one batch size and one image size: every buffer sized, every gradient given its place.
 
 use crate::{Architecture, Error, Layer, Node, Op, Parameters, Result};
-use relata_ops::{Conv2d, Epilogue, GradientSource, Isa, Layout, MaxPool, Normalisation, Pool, chunk_count};
+use relata_ops::{Buffer, Conv2d, Epilogue, GradientSource, Isa, Layout, MaxPool, Normalisation, Pool, chunk_count};
 use std::ops::Range;
 
 /// One fused step of a plan.
@@ -33,14 +33,14 @@ pub(super) struct ConvNorm {
     pub(super) norm_bias: Range<usize>,
     /// Index of the running statistics.
     pub(super) norm: usize,
-    pub(super) packed: Vec<f32>,
+    pub(super) packed: Buffer,
     /// Empty where the input needs no gradient.
-    pub(super) packed_backward: Vec<f32>,
+    pub(super) packed_backward: Buffer,
     pub(super) sums: Vec<f64>,
     pub(super) normalisation: Normalisation,
     /// The convolution's output; in the backward pass its gradient takes its place. Empty in a plan for evaluation,
     /// where all steps share one.
-    pub(super) z: Vec<f32>,
+    pub(super) z: Buffer,
 }
 
 /// A net compiled for at most `rows` images of one size.
@@ -52,12 +52,12 @@ pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     pub(super) layouts: Vec<Layout>,
     /// Activations by node; empty for nodes that a fused pool made unnecessary.
-    pub(super) activations: Vec<Vec<f32>>,
+    pub(super) activations: Vec<Buffer>,
     /// Which gradient buffer a node uses while its gradient lives.
     pub(super) gradient_slots: Vec<Option<usize>>,
-    pub(super) gradients: Vec<Vec<f32>>,
-    pub(super) workspace: Vec<f32>,
-    pub(super) shared_z: Vec<f32>,
+    pub(super) gradients: Vec<Buffer>,
+    pub(super) workspace: Buffer,
+    pub(super) shared_z: Buffer,
 }
 
 impl Plan {
@@ -101,18 +101,18 @@ impl Plan {
                         norm_weight: range(format!("{norm_name}.weight"))?,
                         norm_bias: range(format!("{norm_name}.bias"))?,
                         norm,
-                        packed: vec![0.0; conv.forward_packed_len()],
-                        packed_backward: vec![0.0; if training && layer.input != 0 { conv.backward_packed_len() } else { 0 }],
+                        packed: Buffer::zeros(conv.forward_packed_len()),
+                        packed_backward: Buffer::zeros(if training && layer.input != 0 { conv.backward_packed_len() } else { 0 }),
                         sums: vec![0.0; if training { chunk_count_at_most(rows) * 2 * z.channels } else { 0 }],
                         normalisation: Normalisation::new(z.channels),
-                        z: vec![0.0; if training { rows * z.image_len() } else { 0 }],
+                        z: Buffer::zeros(if training { rows * z.image_len() } else { 0 }),
                         conv,
                     };
                     norm += 1;
                     StepKind::ConvNorm(Box::new(step))
                 }
                 Op::MaxPool => {
-                    let pool = MaxPool::new(input, halos[output]);
+                    let pool = MaxPool::new(isa, input, halos[output]);
                     layouts[output] = pool.output;
                     let winners = vec![0; rows * pool.output.pixels() * pool.output.channels];
                     StepKind::MaxPool { pool, winners }
@@ -130,12 +130,12 @@ impl Plan {
             steps.push(Step { input: layer.input, output, kind });
             index = output;
         }
-        let mut activations = vec![Vec::new(); nodes];
-        activations[0] = vec![0.0; rows * layouts[0].image_len()];
+        let mut activations = vec![Buffer::default(); nodes];
+        activations[0] = Buffer::zeros(rows * layouts[0].image_len());
         let mut shared_z = 0;
         let mut workspace = 0;
         for step in &steps {
-            activations[step.output] = vec![0.0; rows * layouts[step.output].image_len()];
+            activations[step.output] = Buffer::zeros(rows * layouts[step.output].image_len());
             if let StepKind::ConvNorm(layer) = &step.kind {
                 shared_z = shared_z.max(rows * layer.conv.output().image_len());
                 workspace = workspace.max((1..=rows).map(|n| layer.conv.gradient_workspace_len(n)).max().unwrap_or(0));
@@ -149,8 +149,8 @@ impl Plan {
             activations,
             gradient_slots: vec![None; nodes],
             gradients: Vec::new(),
-            workspace: vec![0.0; if training { workspace } else { 0 }],
-            shared_z: vec![0.0; if training { 0 } else { shared_z }],
+            workspace: Buffer::zeros(if training { workspace } else { 0 }),
+            shared_z: Buffer::zeros(if training { 0 } else { shared_z }),
             steps,
         };
         if training {
@@ -205,13 +205,13 @@ impl Plan {
                 free.push(slot);
             }
         }
-        self.gradients = sizes.into_iter().map(|len| vec![0.0; len]).collect();
+        self.gradients = sizes.into_iter().map(Buffer::zeros).collect();
         Ok(())
     }
 
     /// Bytes of all buffers.
     pub(super) fn bytes(&self) -> usize {
-        let floats = |buffers: &[Vec<f32>]| buffers.iter().map(Vec::len).sum::<usize>();
+        let floats = |buffers: &[Buffer]| buffers.iter().map(|buffer| buffer.len()).sum::<usize>();
         let steps: usize = self
             .steps
             .iter()

@@ -1,7 +1,6 @@
-use super::forward::{by_channel_group, group, group_mut};
 use super::{Normalisation, Pool};
 use crate::chunks::chunk_images;
-use crate::simd::multiversion;
+use crate::simd::{by_channel_group, group, group_mut, multiversion};
 use crate::{Isa, Layout, chunk_count};
 use rayon::prelude::*;
 

@@ -8,18 +8,25 @@
 //!
 //! The data gradient is the same correlation with flipped, transposed weights; with a stride it falls apart into s·s
 //! classes of input pixels (by the parity of their place for s = 2), each a small dense correlation of its own. The
-//! weight gradient is a sum of outer products over all pixels. How the inner loops work stands in `tile.rs`.
+//! weight gradient is a sum of outer products over all pixels.
+//!
+//! Here a batch is cut for the threads. What a thread does with its images is one of two forms: `direct.rs` for any
+//! layer, `winograd/` for 3 x 3 kernels with stride 1, in less than half the products. Both spend their time in the
+//! register tiles of `tile.rs`.
 
+mod direct;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tile;
+mod winograd;
 
 use crate::chunks::chunk_images;
-use crate::{Error, Isa, Layout, Result};
+use crate::{Error, Isa, Layout, Result, chunk_count};
+use direct::Direct;
 use rayon::prelude::*;
-use tile::{Block, Correlation, OuterProduct};
+use winograd::{Target, Winograd};
 
 /// What a convolution layer is: square kernel, one stride, one padding, no bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,26 +63,27 @@ impl ConvSpec {
     }
 }
 
+/// How a convolution is worked out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Algorithm {
+    /// Winograd's F(2x2, 3x3) where a layer is suited to it, else the direct form.
+    #[default]
+    Fastest,
+    /// The definition's own sums.
+    Direct,
+}
+
 /// A convolution compiled for one input layout and one instruction set.
 #[derive(Debug, Clone)]
 pub struct Conv2d {
     spec: ConvSpec,
     input: Layout,
     output: Layout,
-    forward: Correlation,
-    forward_block: Block,
-    /// One dense correlation a class of input pixels, with the kernel rows and columns that reach it.
-    backward: Vec<BackwardClass>,
-    backward_block: Block,
-    backward_len: usize,
-}
-
-#[derive(Debug, Clone)]
-struct BackwardClass {
-    correlation: Correlation,
-    kernel_rows: Vec<usize>,
-    kernel_columns: Vec<usize>,
-    packed_at: usize,
+    direct: Direct,
+    /// For the forward pass and the weight gradient, of layers that suit it.
+    winograd: Option<Winograd>,
+    /// For the data gradient.
+    winograd_backward: Option<Winograd>,
 }
 
 impl Conv2d {
@@ -85,6 +93,14 @@ impl Conv2d {
     /// [`Error::Shape`] where channels differ, the kernel is larger than the padded image, the input's halo is narrower
     /// than the padding, or the stride is zero.
     pub fn new(isa: Isa, spec: ConvSpec, input: Layout, output_halo: usize) -> Result<Self> {
+        Self::with_algorithm(isa, spec, input, output_halo, Algorithm::Fastest)
+    }
+
+    /// As [`Conv2d::new`] with an algorithm of one's own choice.
+    ///
+    /// # Errors
+    /// As [`Conv2d::new`].
+    pub fn with_algorithm(isa: Isa, spec: ConvSpec, input: Layout, output_halo: usize, algorithm: Algorithm) -> Result<Self> {
         let shape = |what: String| Error::Shape { operator: "convolution", what };
         if spec.stride == 0 || spec.kernel == 0 || spec.channels_in == 0 || spec.channels_out == 0 {
             return Err(shape(format!("{spec:?} has a zero")));
@@ -103,34 +119,15 @@ impl Conv2d {
             )));
         };
         let output = Layout { height, width, channels: spec.channels_out, halo: output_halo };
-        let (s, p) = (spec.stride, spec.padding as isize);
-        let forward = Correlation {
-            in_origin: input.signed_offset(-p, -p),
-            in_y_step: s * input.row_pitch(),
-            in_x_step: s * input.channels,
-            in_row_pitch: input.row_pitch(),
-            rows: spec.kernel,
-            run: spec.kernel * spec.channels_in,
-            out_origin: output.offset(0, 0),
-            out_y_step: output.row_pitch(),
-            out_x_step: output.channels,
-            out_h: height,
-            out_w: width,
-            channels_out: spec.channels_out,
-            accumulate: false,
-        };
-        let mut layer = Self {
+        let suits = algorithm == Algorithm::Fastest && Winograd::suits(spec);
+        Ok(Self {
             spec,
             input,
             output,
-            forward,
-            forward_block: Block::pick(isa, spec.channels_out),
-            backward: Vec::new(),
-            backward_block: Block::pick(isa, spec.channels_in),
-            backward_len: 0,
-        };
-        layer.plan_backward();
-        Ok(layer)
+            direct: Direct::new(isa, spec, input, output),
+            winograd: suits.then(|| Winograd::new(isa, input, spec.channels_out)),
+            winograd_backward: (suits && output_halo >= 1).then(|| Winograd::new(isa, output, spec.channels_in)),
+        })
     }
 
     /// Pixels of halo that the output's gradient needs for [`Conv2d::data_gradient`].
@@ -144,43 +141,6 @@ impl Conv2d {
             before.max(after).max(0) as usize
         };
         reach(input.height).max(reach(input.width))
-    }
-
-    fn plan_backward(&mut self) {
-        let ConvSpec { channels_in, channels_out, kernel, stride, padding } = self.spec;
-        let (input, output) = (self.input, self.output);
-        // For pixels at `r`, `r + stride`, ...: kernel taps that reach them (farthest first, so that the gradient is read
-        // forwards), and the first gradient row that the first of them meets.
-        let class = |r: usize| {
-            let taps: Vec<usize> =
-                (0..kernel).rev().filter(|k| (r + padding + stride * kernel - k).is_multiple_of(stride)).collect();
-            let first = taps.first().map_or(0, |&k| (r as isize + padding as isize - k as isize).div_euclid(stride as isize));
-            (taps, first)
-        };
-        for ry in 0..stride.min(input.height) {
-            for rx in 0..stride.min(input.width) {
-                let ((rows, y0), (columns, x0)) = (class(ry), class(rx));
-                let correlation = Correlation {
-                    in_origin: output.signed_offset(y0, x0),
-                    in_y_step: output.row_pitch(),
-                    in_x_step: channels_out,
-                    in_row_pitch: output.row_pitch(),
-                    rows: rows.len(),
-                    run: columns.len() * channels_out,
-                    out_origin: ry * input.width * channels_in + rx * channels_in,
-                    out_y_step: stride * input.width * channels_in,
-                    out_x_step: stride * channels_in,
-                    out_h: (input.height - ry).div_ceil(stride),
-                    out_w: (input.width - rx).div_ceil(stride),
-                    channels_out: channels_in,
-                    accumulate: false,
-                };
-                let packed_at = self.backward_len;
-                let blocks = self.backward_block.count(channels_in);
-                self.backward_len += blocks * self.backward_block.width() * rows.len() * columns.len() * channels_out;
-                self.backward.push(BackwardClass { correlation, kernel_rows: rows, kernel_columns: columns, packed_at });
-            }
-        }
     }
 
     /// What the layer is.
@@ -204,46 +164,47 @@ impl Conv2d {
     /// Floats that [`Conv2d::pack_forward`] fills.
     #[must_use]
     pub fn forward_packed_len(&self) -> usize {
-        self.forward_block.count(self.spec.channels_out) * self.forward_block.width() * self.forward.rows * self.forward.run
+        self.winograd.map_or(self.direct.forward_packed_len(), |winograd| winograd.packed_len())
     }
 
     /// Floats that [`Conv2d::pack_backward`] fills.
     #[must_use]
     pub fn backward_packed_len(&self) -> usize {
-        self.backward_len
+        self.winograd_backward.map_or(self.direct.backward_packed_len(), |winograd| winograd.packed_len())
+    }
+
+    /// Floats of scratch that each thread uses for this layer, see [`crate::reserve_scratch`].
+    #[must_use]
+    pub fn scratch_len(&self) -> usize {
+        let of = |winograd: Option<Winograd>| winograd.map_or(0, |winograd| winograd.scratch_len());
+        of(self.winograd).max(of(self.winograd_backward)).max(self.direct.scratch_len())
     }
 
     /// Orders weights `[k, k, C_in, C_out]` as [`Conv2d::forward`] reads them.
     pub fn pack_forward(&self, weights: &[f32], packed: &mut [f32]) {
         assert_eq!(weights.len(), self.spec.weight_len(), "convolution weights");
         assert_eq!(packed.len(), self.forward_packed_len(), "packed convolution weights");
-        pack_columns(weights, self.spec.channels_out, self.forward_block.width(), packed);
+        match &self.winograd {
+            Some(winograd) => winograd.pack(weights, packed),
+            None => self.direct.pack_forward(weights, packed),
+        }
     }
 
-    /// Orders weights `[k, k, C_in, C_out]` as [`Conv2d::data_gradient`] reads them: flipped, transposed, by class.
+    /// Orders weights `[k, k, C_in, C_out]` as [`Conv2d::data_gradient`] reads them.
     pub fn pack_backward(&self, weights: &[f32], packed: &mut [f32]) {
-        let ConvSpec { channels_in, channels_out, kernel, .. } = self.spec;
         assert_eq!(weights.len(), self.spec.weight_len(), "convolution weights");
-        assert_eq!(packed.len(), self.backward_len, "packed convolution weights");
-        let width = self.backward_block.width();
-        for class in &self.backward {
-            let mut at = class.packed_at;
-            for block in 0..self.backward_block.count(channels_in) {
-                let lanes = width.min(channels_in - block * width);
-                for &ky in &class.kernel_rows {
-                    for &kx in &class.kernel_columns {
-                        let tap = &weights[(ky * kernel + kx) * channels_in * channels_out..][..channels_in * channels_out];
-                        for o in 0..channels_out {
-                            let to = &mut packed[at..at + width];
-                            for (lane, value) in to.iter_mut().enumerate() {
-                                *value = if lane < lanes { tap[(block * width + lane) * channels_out + o] } else { 0.0 };
-                            }
-                            at += width;
-                        }
-                    }
-                }
-            }
+        assert_eq!(packed.len(), self.backward_packed_len(), "packed convolution weights");
+        match &self.winograd_backward {
+            Some(winograd) => winograd.pack_flipped(weights, packed),
+            None => self.direct.pack_backward(weights, packed),
         }
+    }
+
+    /// Where the output's pixels lie.
+    fn output_target(&self) -> Target {
+        let Layout { channels, .. } = self.output;
+        let (origin, y_step, image_len) = (self.output.offset(0, 0), self.output.row_pitch(), self.output.image_len());
+        Target { origin, y_step, x_step: channels, image_len }
     }
 
     /// Runs the layer over `n` images.
@@ -255,38 +216,23 @@ impl Conv2d {
         let (in_len, out_len) = (self.input.image_len(), self.output.image_len());
         assert!(input.len() >= n * in_len && output.len() >= n * out_len, "convolution buffers");
         assert_eq!(packed.len(), self.forward_packed_len(), "packed convolution weights");
-        let chunk = chunk_images(n);
-        let channels = self.spec.channels_out;
-        let padded = self.forward_block.count(channels) * self.forward_block.width();
-        let piece = |index: usize, out: &mut [f32], mut total: Option<&mut [f64]>| {
-            let mut image_sums = vec![0.0f32; if total.is_some() { 2 * padded } else { 0 }];
-            for (image, out) in out.chunks_exact_mut(out_len).enumerate() {
-                let from = &input[(index * chunk + image) * in_len..][..in_len];
-                image_sums.fill(0.0);
-                let sums = total.is_some().then(|| {
-                    let (sum, square) = image_sums.split_at_mut(padded);
-                    (sum.as_mut_ptr(), square.as_mut_ptr())
-                });
-                // SAFETY: `forward` was laid out in `new` for images of exactly these lengths, whose halo holds the padding.
-                unsafe {
-                    tile::correlate(self.forward_block, &self.forward, from.as_ptr(), packed.as_ptr(), out.as_mut_ptr(), sums);
-                }
-                if let Some(total) = total.as_deref_mut() {
-                    let (sum, square) = image_sums.split_at(padded);
-                    for c in 0..channels {
-                        total[c] += f64::from(sum[c]);
-                        total[channels + c] += f64::from(square[c]);
-                    }
-                }
+        let (chunk, channels) = (chunk_images(n), self.spec.channels_out);
+        let group = images_a_task(self.winograd, chunk);
+        let run = |index: usize, out: &mut [f32], sums: Option<&mut [f64]>| {
+            let input = &input[index * group * in_len..n * in_len];
+            match &self.winograd {
+                Some(winograd) => winograd.correlate(input, packed, out, self.output_target(), false, chunk, sums),
+                None => self.direct.forward(input, packed, out, chunk, sums),
             }
         };
-        let outputs = output[..n * out_len].par_chunks_mut(chunk * out_len);
+        let outputs = output[..n * out_len].par_chunks_mut(group * out_len).enumerate();
         match sums {
-            None => outputs.enumerate().for_each(|(i, out)| piece(i, out, None)),
+            None => outputs.for_each(|(index, out)| run(index, out, None)),
             Some(sums) => {
-                let sums = &mut sums[..crate::chunk_count(n) * 2 * channels];
+                let sums = &mut sums[..chunk_count(n) * 2 * channels];
                 sums.fill(0.0);
-                outputs.zip(sums.par_chunks_mut(2 * channels)).enumerate().for_each(|(i, (out, s))| piece(i, out, Some(s)));
+                let sums = sums.par_chunks_mut(group / chunk * 2 * channels);
+                outputs.zip(sums).for_each(|((index, out), sums)| run(index, out, Some(sums)));
             }
         }
     }
@@ -297,45 +243,38 @@ impl Conv2d {
     /// is dense, `[n, H, W, C_in]`, and is added to where `accumulate` says so, else overwritten.
     pub fn data_gradient(&self, n: usize, d_output: &[f32], packed: &[f32], d_input: &mut [f32], accumulate: bool) {
         let out_len = self.output.image_len();
-        let in_len = self.input.pixels() * self.input.channels;
+        let Layout { width, channels, .. } = self.input;
+        let in_len = self.input.pixels() * channels;
         assert!(d_output.len() >= n * out_len && d_input.len() >= n * in_len, "convolution gradient buffers");
-        assert_eq!(packed.len(), self.backward_len, "packed convolution weights");
+        assert_eq!(packed.len(), self.backward_packed_len(), "packed convolution weights");
         assert!(self.output.halo >= Self::gradient_halo(self.spec, self.input), "halo of a convolution's output gradient");
+        let target = Target { origin: 0, y_step: width * channels, x_step: channels, image_len: in_len };
         let chunk = chunk_images(n);
-        d_input[..n * in_len].par_chunks_mut(chunk * in_len).enumerate().for_each(|(index, d_in)| {
-            for (image, d_in) in d_in.chunks_exact_mut(in_len).enumerate() {
-                let from = &d_output[(index * chunk + image) * out_len..][..out_len];
-                for class in &self.backward {
-                    let correlation = Correlation { accumulate, ..class.correlation };
-                    if correlation.rows * correlation.run == 0 && accumulate {
-                        continue;
-                    }
-                    // SAFETY: `plan_backward` laid the classes out within dense images; the halo was checked above.
-                    unsafe {
-                        tile::correlate(
-                            self.backward_block,
-                            &correlation,
-                            from.as_ptr(),
-                            packed[class.packed_at.min(packed.len())..].as_ptr(),
-                            d_in.as_mut_ptr(),
-                            None,
-                        );
-                    }
-                }
+        let group = images_a_task(self.winograd_backward, chunk);
+        d_input[..n * in_len].par_chunks_mut(group * in_len).enumerate().for_each(|(index, d_in)| {
+            let d_output = &d_output[index * group * out_len..n * out_len];
+            match &self.winograd_backward {
+                Some(winograd) => winograd.correlate(d_output, packed, d_in, target, accumulate, chunk, None),
+                None => self.direct.data_gradient(d_output, packed, d_in, accumulate),
             }
         });
     }
 
     fn gradient_pieces(&self, n: usize) -> usize {
         // Partial sums of small layers are cheap: cut by images. Those of large layers are not: cut by channels instead.
-        const PARTIALS: usize = 1 << 20;
-        (PARTIALS / self.forward_packed_len()).clamp(1, 16).min(n.max(1))
+        const PARTIALS: usize = 4 << 20;
+        (PARTIALS / self.gradient_len()).clamp(1, 16).min(n.max(1))
+    }
+
+    /// Floats of one piece's sums of the weight gradient.
+    fn gradient_len(&self) -> usize {
+        self.winograd.map_or(self.direct.forward_packed_len(), |winograd| winograd.packed_len())
     }
 
     /// Floats of workspace that [`Conv2d::weight_gradient`] needs for `n` images.
     #[must_use]
     pub fn gradient_workspace_len(&self, n: usize) -> usize {
-        self.gradient_pieces(n) * self.forward_packed_len()
+        self.gradient_pieces(n) * self.gradient_len()
     }
 
     /// The gradient with respect to the weights, `[k, k, C_in, C_out]`, overwritten:
@@ -346,70 +285,41 @@ impl Conv2d {
         assert_eq!(d_weights.len(), self.spec.weight_len(), "convolution weight gradient");
         let pieces = self.gradient_pieces(n);
         let images = n.div_ceil(pieces).max(1);
-        let workspace = &mut workspace[..pieces * self.forward_packed_len()];
-        let c = &self.forward;
-        let width = self.forward_block.width();
-        let blocks = self.forward_block.count(self.spec.channels_out);
-        let row_len = c.run * width;
-        // One task a piece, block and kernel row; the workspace is [piece][block][kernel row][run][width].
-        workspace.par_chunks_mut(row_len).enumerate().for_each(|(task, acc)| {
-            let (piece, block, ky) = (task / (blocks * c.rows), task / c.rows % blocks, task % c.rows);
-            acc.fill(0.0);
-            let product = OuterProduct {
-                in_y_step: c.in_y_step,
-                in_x_step: c.in_x_step,
-                grad_y_step: c.out_y_step,
-                grad_x_step: c.out_x_step,
-                rows: c.out_h,
-                width: c.out_w,
-                run: c.run,
-                lanes: width.min(self.spec.channels_out - block * width),
-            };
-            for image in (piece * images).min(n)..((piece + 1) * images).min(n) {
-                let from = &input[image * in_len..][..in_len];
-                let grad = &d_output[image * out_len..][..out_len];
-                // SAFETY: the same windows as the forward pass reads, and the same pixels as it writes.
-                unsafe {
-                    let from = from.as_ptr().offset(c.in_origin + (ky * c.in_row_pitch) as isize);
-                    let grad = grad.as_ptr().add(c.out_origin + block * width);
-                    tile::accumulate_outer(self.forward_block, &product, from, grad, acc.as_mut_ptr());
-                }
+        let len = self.gradient_len();
+        let part_len = self.winograd.map_or(self.direct.part_len(), |winograd| winograd.block_len());
+        let workspace = &mut workspace[..pieces * len];
+        workspace.par_chunks_mut(part_len).enumerate().for_each(|(task, sums)| {
+            let (piece, part) = (task / (len / part_len), task % (len / part_len));
+            let (first, end) = ((piece * images).min(n), ((piece + 1) * images).min(n));
+            let (input, d_output) = (&input[first * in_len..end * in_len], &d_output[first * out_len..end * out_len]);
+            sums.fill(0.0);
+            match &self.winograd {
+                Some(winograd) => winograd.accumulate(input, d_output, self.output_target(), part, sums),
+                None => self.direct.accumulate(input, d_output, part, sums),
             }
         });
-        sum_pieces(workspace, self.forward_packed_len());
-        unpack_columns(&workspace[..self.forward_packed_len()], self.spec.channels_out, width, d_weights);
-    }
-}
-
-/// `[rows, columns]` into `[block][rows][width]`, the last block filled up with zeros.
-pub(crate) fn pack_columns(matrix: &[f32], columns: usize, width: usize, packed: &mut [f32]) {
-    let rows = matrix.len() / columns;
-    for (block, part) in packed.chunks_exact_mut(rows * width).enumerate() {
-        let lanes = width.min(columns - block * width);
-        for (row, to) in matrix.chunks_exact(columns).zip(part.chunks_exact_mut(width)) {
-            to[..lanes].copy_from_slice(&row[block * width..][..lanes]);
-            to[lanes..].fill(0.0);
+        sum_pieces(workspace, len);
+        match &self.winograd {
+            Some(winograd) => winograd.unpack(&workspace[..len], d_weights),
+            None => self.direct.unpack(&workspace[..len], d_weights),
         }
     }
 }
 
-/// The way back from [`pack_columns`].
-pub(crate) fn unpack_columns(packed: &[f32], columns: usize, width: usize, matrix: &mut [f32]) {
-    let rows = matrix.len() / columns;
-    for (block, part) in packed.chunks_exact(rows * width).enumerate() {
-        let lanes = width.min(columns - block * width);
-        for (row, from) in matrix.chunks_exact_mut(columns).zip(part.chunks_exact(width)) {
-            row[block * width..][..lanes].copy_from_slice(&from[..lanes]);
-        }
-    }
+/// Images that a thread takes at once: whole pieces of the batch, and enough of small images for Winograd's products.
+fn images_a_task(winograd: Option<Winograd>, chunk: usize) -> usize {
+    winograd.map_or(chunk, |winograd| winograd.least_images().next_multiple_of(chunk))
 }
 
 /// Adds pieces 1, 2, ... of `len` floats each to piece 0, in that order.
 pub(crate) fn sum_pieces(pieces: &mut [f32], len: usize) {
     let (first, rest) = pieces.split_at_mut(len);
-    for piece in rest.chunks_exact(len) {
-        for (a, b) in first.iter_mut().zip(piece) {
-            *a += b;
+    const AT_ONCE: usize = 1 << 12;
+    first.par_chunks_mut(AT_ONCE).enumerate().for_each(|(at, first)| {
+        for piece in rest.chunks_exact(len) {
+            for (a, b) in first.iter_mut().zip(&piece[at * AT_ONCE..]) {
+                *a += b;
+            }
         }
-    }
+    });
 }

@@ -1,4 +1,4 @@
-use super::{Conv2d, ConvSpec, reference};
+use super::{Algorithm, Conv2d, ConvSpec, reference};
 use crate::test_support::{assert_close, noise};
 use crate::{Error, Isa, Layout, chunk_count};
 
@@ -21,6 +21,10 @@ fn cases() -> Vec<(ConvSpec, usize, usize, usize)> {
         (spec(16, 32, 1, 2), 2, 8, 7),
         (spec(64, 128, 1, 2), 1, 5, 6),
         (spec(128, 64, 3, 1), 1, 3, 2),
+        (spec(48, 80, 3, 1), 3, 5, 6),
+        (spec(64, 32, 3, 1), 67, 3, 3),
+        (spec(16, 128, 3, 1), 2, 1, 1),
+        (spec(32, 16, 3, 1), 1, 18, 33),
         (spec(3, 64, 7, 2), 1, 15, 12),
         (spec(5, 7, 3, 1), 70, 1, 1),
         (spec(5, 70, 3, 2), 2, 3, 4),
@@ -169,4 +173,39 @@ fn what_does_not_fit_is_an_error() {
     assert!(is_shape(new(spec(3, 8, 7, 1), layout)), "halo narrower than the padding");
     assert!(is_shape(new(ConvSpec { padding: 0, ..spec(3, 8, 5, 1) }, layout)), "kernel larger than the image");
     assert!(is_shape(new(ConvSpec { stride: 0, ..spec(3, 8, 3, 1) }, layout)), "stride of zero");
+}
+
+/// The root mean square distance from f64, relative to the root mean square of what is computed.
+fn distance(actual: &[f32], expected: &[f64]) -> f64 {
+    let squares: f64 = expected.iter().map(|e| e * e).sum();
+    let off: f64 = actual.iter().zip(expected).map(|(a, e)| (f64::from(*a) - e).powi(2)).sum();
+    (off / squares).sqrt()
+}
+
+#[test]
+fn winograd_rounds_no_more_than_the_definition() {
+    for channels in [16, 64, 256] {
+        let (spec, n, side) = (spec(channels, channels, 3, 1), 1, 8);
+        let layout = Layout { height: side, width: side, channels, halo: 1 };
+        let input = noise("input", n * layout.pixels() * channels);
+        let weights = noise("weights", spec.weight_len());
+        let d_output = noise("d_output", n * layout.pixels() * channels);
+        let outputs = reference::forward(spec, n, (side, side), &input, &weights);
+        let gradients = reference::weight_gradient(spec, n, (side, side), &input, &d_output);
+        let distances = |algorithm: Algorithm| {
+            let layer = Conv2d::with_algorithm(Isa::best(), spec, layout, 1, algorithm).unwrap();
+            let mut packed = vec![0.0; layer.forward_packed_len()];
+            layer.pack_forward(&f32s(&weights), &mut packed);
+            let mut output = vec![0.0; n * layer.output().image_len()];
+            let input = with_halo(&input, layout, n);
+            layer.forward(n, &input, &packed, &mut output, None);
+            let mut workspace = vec![0.0; layer.gradient_workspace_len(n)];
+            let mut d_weights = vec![0.0; spec.weight_len()];
+            layer.weight_gradient(n, &input, &with_halo(&d_output, layout, n), &mut workspace, &mut d_weights);
+            (distance(&without_halo(&output, layer.output(), n), &outputs), distance(&d_weights, &gradients))
+        };
+        let (direct, winograd) = (distances(Algorithm::Direct), distances(Algorithm::Fastest));
+        assert!(winograd.0 <= direct.0, "forward, {channels} channels: {winograd:?}, direct {direct:?}");
+        assert!(winograd.1 <= 1.2 * direct.1, "weight gradient, {channels} channels: {winograd:?}, direct {direct:?}");
+    }
 }

@@ -34,6 +34,9 @@ pub(crate) enum Block {
 }
 
 impl Block {
+    /// The most output channels of any block.
+    pub(crate) const WIDEST: usize = 64;
+
     pub(crate) fn pick(isa: Isa, channels_out: usize) -> Self {
         match isa.level() {
             Level::Portable => Self::Portable,
@@ -384,3 +387,26 @@ by_block!(
     /// As [`correlate`].
     accumulate_outer, outer_body(p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32)
 );
+
+/// `[rows, columns]` into `[block][rows][width]`, the last block filled up with zeros.
+pub(crate) fn pack_columns(matrix: &[f32], columns: usize, width: usize, packed: &mut [f32]) {
+    let rows = matrix.len() / columns;
+    for (block, part) in packed.chunks_exact_mut(rows * width).enumerate() {
+        let lanes = width.min(columns - block * width);
+        for (row, to) in matrix.chunks_exact(columns).zip(part.chunks_exact_mut(width)) {
+            to[..lanes].copy_from_slice(&row[block * width..][..lanes]);
+            to[lanes..].fill(0.0);
+        }
+    }
+}
+
+/// The way back from [`pack_columns`].
+pub(crate) fn unpack_columns(packed: &[f32], columns: usize, width: usize, matrix: &mut [f32]) {
+    let rows = matrix.len() / columns;
+    for (block, part) in packed.chunks_exact(rows * width).enumerate() {
+        let lanes = width.min(columns - block * width);
+        for (row, from) in matrix.chunks_exact_mut(columns).zip(part.chunks_exact(width)) {
+            row[block * width..][..lanes].copy_from_slice(&from[..lanes]);
+        }
+    }
+}

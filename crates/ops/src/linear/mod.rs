@@ -7,8 +7,8 @@
 mod tests;
 
 use crate::Isa;
-use crate::conv::tile::{self, Block, Correlation, OuterProduct};
-use crate::conv::{sum_pieces, unpack_columns};
+use crate::conv::sum_pieces;
+use crate::conv::tile::{self, Block, Correlation, OuterProduct, pack_columns, unpack_columns};
 use rayon::prelude::*;
 
 /// Rows that one task takes; fixed, so that results do not depend on the number of threads.
@@ -18,7 +18,7 @@ const TASK_ROWS: usize = 64;
 pub fn matmul(isa: Isa, rows: usize, inner: usize, columns: usize, a: &[f32], b: &[f32], out: &mut [f32], accumulate: bool) {
     let block = Block::pick(isa, columns);
     let mut packed = vec![0.0; block.count(columns) * block.width() * inner];
-    crate::conv::pack_columns(&b[..inner * columns], columns, block.width(), &mut packed);
+    pack_columns(&b[..inner * columns], columns, block.width(), &mut packed);
     product(block, rows, inner, columns, a, &packed, out, accumulate);
 }
 

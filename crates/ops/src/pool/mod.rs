@@ -5,8 +5,9 @@
 #[cfg(test)]
 mod tests;
 
-use crate::Layout;
 use crate::chunks::chunk_images;
+use crate::simd::{by_channel_group, group, group_mut, multiversion};
+use crate::{Isa, Layout};
 use rayon::prelude::*;
 
 /// `out[n, c] = Σ_{y,x} in[n,y,x,c] / (H·W)`; `out` is dense, `[n, C]`.
@@ -42,6 +43,8 @@ pub fn global_average_gradient(n: usize, d_out: &[f32], pixels: usize, channels:
 /// PyTorch's `MaxPool2d(3, 2, 1)`.
 #[derive(Debug, Clone, Copy)]
 pub struct MaxPool {
+    /// The instruction set to use.
+    pub isa: Isa,
     /// Where the input lies.
     pub input: Layout,
     /// Where the output lies.
@@ -55,10 +58,10 @@ const PADDING: usize = 1;
 impl MaxPool {
     /// For images that lie as `input`; the output gets a halo of `output_halo` pixels.
     #[must_use]
-    pub fn new(input: Layout, output_halo: usize) -> Self {
+    pub fn new(isa: Isa, input: Layout, output_halo: usize) -> Self {
         let side = |side: usize| (side + 2 * PADDING - KERNEL) / STRIDE + 1;
         let output = Layout { height: side(input.height), width: side(input.width), channels: input.channels, halo: output_halo };
-        Self { input, output }
+        Self { isa, input, output }
     }
 
     /// Writes the maxima to the output's inner pixels, and to `winners` (dense, one byte an output) which pixel of the
@@ -73,16 +76,9 @@ impl MaxPool {
                 for x in 0..o.width {
                     let out = &mut output[o.offset(y, x)..][..o.channels];
                     let winner = &mut winners[(y * o.width + x) * o.channels..][..o.channels];
-                    out.fill(f32::NEG_INFINITY);
-                    winner.fill(0);
-                    for (tap, at) in self.window(y, x) {
-                        for ((best, winner), &value) in out.iter_mut().zip(winner.iter_mut()).zip(&input[at..]) {
-                            if value > *best || value.is_nan() {
-                                *best = value;
-                                *winner = tap;
-                            }
-                        }
-                    }
+                    let mut taps = [Tap::default(); KERNEL * KERNEL];
+                    let count = listed(&mut taps, self.window(y, x));
+                    maximum(self.isa, input, &taps[..count], out, winner);
                 }
             }
         });
@@ -94,26 +90,87 @@ impl MaxPool {
         let (i, o) = (dense_in, self.output);
         let dense = o.pixels() * o.channels;
         d_in[..n * i.image_len()].par_chunks_mut(i.image_len()).enumerate().for_each(|(image, d_in)| {
-            d_in.fill(0.0);
-            for y in 0..o.height {
-                for x in 0..o.width {
-                    let at = image * dense + (y * o.width + x) * o.channels;
-                    for (c, (&d, &tap)) in d_out[at..at + o.channels].iter().zip(&winners[at..]).enumerate() {
-                        let (in_y, in_x) = (y * STRIDE + tap as usize / KERNEL, x * STRIDE + tap as usize % KERNEL);
-                        d_in[i.offset(in_y - PADDING, in_x - PADDING) + c] += d;
-                    }
+            let (d_out, winners) = (&d_out[image * dense..][..dense], &winners[image * dense..][..dense]);
+            for y in 0..i.height {
+                for x in 0..i.width {
+                    let mut taps = [Tap::default(); KERNEL * KERNEL];
+                    let count = listed(&mut taps, self.windows_of(y, x));
+                    won(self.isa, d_out, winners, &taps[..count], &mut d_in[i.offset(y, x)..][..i.channels]);
                 }
             }
         });
     }
 
-    /// The window of output (y, x) in reading order: number of the tap, offset in the input image; padding left out.
-    fn window(&self, y: usize, x: usize) -> impl Iterator<Item = (u8, usize)> + use<> {
+    /// The window of output (y, x) in reading order; padding left out.
+    fn window(&self, y: usize, x: usize) -> impl Iterator<Item = Tap> + use<> {
         let input = self.input;
         (0..KERNEL * KERNEL).filter_map(move |tap| {
             let (in_y, in_x) = (y * STRIDE + tap / KERNEL, x * STRIDE + tap % KERNEL);
             let inside = in_y >= PADDING && in_x >= PADDING && in_y - PADDING < input.height && in_x - PADDING < input.width;
-            inside.then(|| (tap as u8, input.offset(in_y - PADDING, in_x - PADDING)))
+            inside.then(|| Tap { number: tap as u8, at: input.offset(in_y - PADDING, in_x - PADDING) })
         })
+    }
+
+    /// The outputs, in reading order, whose windows hold input (y, x): which tap it is there, and where the output lies
+    /// if dense.
+    fn windows_of(&self, y: usize, x: usize) -> impl Iterator<Item = Tap> + use<> {
+        let output = self.output;
+        let along = |at: usize, side: usize| {
+            let first = (at + PADDING + 1).saturating_sub(KERNEL).div_ceil(STRIDE);
+            first..((at + PADDING) / STRIDE + 1).min(side)
+        };
+        let columns = along(x, output.width);
+        along(y, output.height).flat_map(move |out_y| {
+            columns.clone().map(move |out_x| {
+                let (tap_y, tap_x) = (y + PADDING - out_y * STRIDE, x + PADDING - out_x * STRIDE);
+                Tap { number: (tap_y * KERNEL + tap_x) as u8, at: (out_y * output.width + out_x) * output.channels }
+            })
+        })
+    }
+}
+
+/// A pixel of a window: its number in it, and where its floats begin.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tap {
+    number: u8,
+    at: usize,
+}
+
+/// Fills `list` and says how far.
+fn listed(list: &mut [Tap], taps: impl Iterator<Item = Tap>) -> usize {
+    list.iter_mut().zip(taps).map(|(to, tap)| *to = tap).count()
+}
+
+multiversion! {
+    fn maximum(isa, input: &[f32], taps: &[Tap], out: &mut [f32], winners: &mut [u8]) {
+        by_channel_group!(out.len(), G, from, {
+            let (mut best, mut winner) = ([f32::NEG_INFINITY; G], [0u32; G]);
+            for tap in taps {
+                let values = group::<G>(&input[tap.at + from..]);
+                for c in 0..G {
+                    let take = values[c] > best[c] || values[c].is_nan();
+                    best[c] = if take { values[c] } else { best[c] };
+                    winner[c] = if take { u32::from(tap.number) } else { winner[c] };
+                }
+            }
+            *group_mut::<G>(&mut out[from..]) = best;
+            winners[from..from + G].iter_mut().zip(winner).for_each(|(to, winner)| *to = winner as u8);
+        });
+    }
+}
+
+multiversion! {
+    fn won(isa, d_out: &[f32], winners: &[u8], taps: &[Tap], d_in: &mut [f32]) {
+        by_channel_group!(d_in.len(), G, from, {
+            let mut sum = [0.0f32; G];
+            for tap in taps {
+                let (d, winners) = (group::<G>(&d_out[tap.at + from..]), &winners[tap.at + from..][..G]);
+                for c in 0..G {
+                    let keep = u32::from(winners[c] == tap.number).wrapping_neg();
+                    sum[c] += f32::from_bits(d[c].to_bits() & keep);
+                }
+            }
+            *group_mut::<G>(&mut d_in[from..]) = sum;
+        });
     }
 }

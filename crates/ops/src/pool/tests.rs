@@ -1,6 +1,6 @@
 use super::{MaxPool, global_average, global_average_gradient};
-use crate::Layout;
 use crate::test_support::{assert_close, noise};
+use crate::{Isa, Layout};
 
 #[test]
 fn global_average_and_its_gradient() {
@@ -31,7 +31,7 @@ fn maximum_takes_the_first_of_equals_and_sends_the_gradient_there() {
     for y in 0..3 {
         input[layout.row(y)].copy_from_slice(&image[y * 4..][..4]);
     }
-    let pool = MaxPool::new(layout, 0);
+    let pool = MaxPool::new(Isa::best(), layout, 0);
     assert_eq!((pool.output.height, pool.output.width), (2, 2));
     let (mut out, mut winners) = (vec![0.0; 4], vec![0; 4]);
     pool.forward(1, &input, &mut out, &mut winners);
@@ -44,4 +44,42 @@ fn maximum_takes_the_first_of_equals_and_sends_the_gradient_there() {
     expected[4] = 100.0;
     expected[5] = 1000.0;
     assert_eq!(d_in, expected);
+}
+
+#[test]
+fn maximum_and_its_gradient_are_the_definitions_on_odd_sides_and_channels() {
+    for isa in Isa::available() {
+        for (height, width, channels, n) in [(5, 7, 19, 2), (6, 4, 16, 1), (1, 1, 3, 1), (2, 9, 40, 3)] {
+            let layout = Layout { height, width, channels, halo: 1 };
+            let pool = MaxPool::new(isa, layout, 1);
+            let values = noise("maximum", n * height * width * channels);
+            let dense = |image: usize, y: usize, x: usize, c: usize| ((image * height + y) * width + x) * channels + c;
+            let mut input = vec![7.0; n * layout.image_len()];
+            for (image, y) in (0..n).flat_map(|image| (0..height).map(move |y| (image, y))) {
+                let from = &values[dense(image, y, 0, 0)..][..width * channels];
+                let to = &mut input[image * layout.image_len()..][layout.row(y)];
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from as f32);
+            }
+            let o = pool.output;
+            let mut out = vec![0.0; n * o.image_len()];
+            let mut winners = vec![0; n * o.pixels() * channels];
+            pool.forward(n, &input, &mut out, &mut winners);
+            let d_out: Vec<f32> = noise("d_out", winners.len()).iter().map(|x| *x as f32).collect();
+            let mut expected = vec![0.0f32; values.len()];
+            for (at, d) in d_out.iter().enumerate() {
+                let (c, x, y) = (at % channels, at / channels % o.width, at / channels / o.width % o.height);
+                let image = at / channels / o.pixels();
+                let inside = |from: usize, side: usize| (2 * from).saturating_sub(1)..(2 * from + 2).min(side);
+                let window: Vec<usize> =
+                    inside(y, height).flat_map(|y| inside(x, width).map(move |x| dense(image, y, x, c))).collect();
+                // Of equals the first: `max_by` alone would take the last.
+                let best = window.into_iter().rev().max_by(|a, b| values[*a].total_cmp(&values[*b])).unwrap();
+                assert_eq!(out[image * o.image_len() + o.offset(y, x) + c], values[best] as f32, "{isa}, {height} x {width}");
+                expected[best] += d;
+            }
+            let mut d_in = vec![f32::NAN; values.len()];
+            pool.gradient(n, &d_out, &winners, &mut d_in);
+            assert_eq!(d_in, expected, "{isa}, {height} x {width}");
+        }
+    }
 }

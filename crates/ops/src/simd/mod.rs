@@ -3,10 +3,12 @@
 //! An [`Isa`] can only be had by asking the processor, so holding one is the proof that its instructions exist here;
 //! that is what makes the kernels' safe fronts sound.
 
+mod groups;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub(crate) use groups::{by_channel_group, group, group_mut};
 pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512, Avx512Half};
@@ -96,6 +98,10 @@ pub(crate) trait Simd: Copy {
     /// `a · b + c`
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    /// Asks for a cache line that will soon be wanted; any address will do.
+    unsafe fn prefetch(line: *const f32);
 }
 
 /// Makes one function out of a plain body: compiled once for each instruction set, and chosen by the `Isa` given first.
