@@ -69,6 +69,22 @@ pub enum Error {
         /// How many there are.
         images: usize,
     },
+    /// A batch that the machine has no memory for.
+    #[error("batches of {images} images in {views} views need {needed} of memory, and {free} are free{}", fitting(*largest_batch, *most_views))]
+    Memory {
+        /// B.
+        images: usize,
+        /// K.
+        views: usize,
+        /// What the run would take.
+        needed: String,
+        /// What there is.
+        free: String,
+        /// The most images with these views that fit, if two do.
+        largest_batch: Option<usize>,
+        /// The most views of these images that fit, if two do.
+        most_views: Option<usize>,
+    },
     /// The user pressed Ctrl-C, and everything is saved.
     #[error("interrupted after step {step}; everything is saved")]
     Interrupted {
@@ -92,7 +108,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Usage(_) | Self::NoCheckpoint { .. } => USAGE,
+            Self::Config(_) | Self::Usage(_) | Self::NoCheckpoint { .. } | Self::Memory { .. } => USAGE,
             Self::Interrupted { .. } => crate::interrupt::EXIT_CODE,
             Self::Data(error) => data_code(error),
             Self::Augment(error) => augment_code(error),
@@ -186,6 +202,17 @@ fn artifact_code(error: &relata_artifact::Error) -> u8 {
     match error.kind() {
         relata_artifact::ErrorKind::Usage => USAGE,
         relata_artifact::ErrorKind::Failure => FAILURE,
+    }
+}
+
+fn fitting(largest_batch: Option<usize>, most_views: Option<usize>) -> String {
+    let setting = |name: &str, value: Option<usize>| value.map(|value| format!("{name}={value}"));
+    let fits: Vec<String> =
+        [setting("train.batch_size", largest_batch), setting("augment.views", most_views)].into_iter().flatten().collect();
+    if fits.is_empty() {
+        "; smaller images or a smaller backbone might fit".to_owned()
+    } else {
+        format!("; what fits: {}", fits.join(", or "))
     }
 }
 

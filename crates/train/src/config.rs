@@ -1,5 +1,5 @@
 use crate::{Error, Method, Relational, Result};
-use relata_model::{Aggregation, Compute, PairLoss, RelationHeadConfig};
+use relata_model::{Aggregation, Compute, PairLoss, RelationHead, RelationHeadConfig};
 
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +135,24 @@ impl MethodConfig {
         Ok(())
     }
 
+    /// The relation head that the settings ask for.
+    fn head(&self) -> RelationHeadConfig {
+        let loss = match self.loss {
+            LossKind::Bce => PairLoss::Bce,
+            LossKind::Focal => PairLoss::Focal { gamma: self.gamma, alpha: self.alpha },
+        };
+        RelationHeadConfig { aggregation: self.aggregation, hidden: self.hidden, loss }
+    }
+
+    /// Bytes of the buffers that the method takes beside its parameters, for features of `width` and batches of up to
+    /// `max_images` images in `views` views.
+    #[must_use]
+    pub fn bytes(&self, width: usize, views: usize, max_images: usize) -> usize {
+        match self.kind {
+            MethodKind::Relational => RelationHead::bytes(self.head(), width, views, max_images),
+        }
+    }
+
     /// The table of methods: builds the one asked for.
     pub(crate) fn build(
         &self,
@@ -145,14 +163,7 @@ impl MethodConfig {
         compute: Compute,
     ) -> Result<Box<dyn Method>> {
         match self.kind {
-            MethodKind::Relational => {
-                let loss = match self.loss {
-                    LossKind::Bce => PairLoss::Bce,
-                    LossKind::Focal => PairLoss::Focal { gamma: self.gamma, alpha: self.alpha },
-                };
-                let head = RelationHeadConfig { aggregation: self.aggregation, hidden: self.hidden, loss };
-                Ok(Box::new(Relational::new(head, width, views, max_images, seed, compute)?))
-            }
+            MethodKind::Relational => Ok(Box::new(Relational::new(self.head(), width, views, max_images, seed, compute)?)),
         }
     }
 }

@@ -142,6 +142,32 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
     assert!(!place.path("runs").exists());
 }
 
+/// The number of MiB in front of the first "MiB" behind `words`.
+#[cfg(target_os = "linux")]
+fn mib_behind(text: &str, words: &str) -> f64 {
+    let behind = text.split_once(words).unwrap_or_else(|| panic!("no {words:?} in: {text}")).1;
+    behind.split_once("MiB").unwrap().0.trim().parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_takes_the_memory_that_its_dry_run_foretold() {
+    let place = Place::new();
+    let settings = ["model.backbone=resnet8", "augment.views=8", "data.limit=512", "train.epochs=1", "train.batch_size=32"];
+    let run = |more: &[&str]| place.run(&[&["train", "probe.after_train=false"], &settings[..], more].concat()).succeeded();
+    let planned = mib_behind(&run(&["--dry-run"]).stdout, "# memory");
+    let taken = mib_behind(&run(&["--out", "run", "--no-report"]).stderr, "at most ");
+    assert!((planned / taken - 1.0).abs() < 0.1, "{planned} MiB foretold, {taken} MiB taken");
+}
+
+#[test]
+fn a_batch_without_room_is_refused_with_what_fits() {
+    let place = Place::new();
+    let ended = place.train(&["--out", "run", "data.limit=600", "augment.views=60000", "train.batch_size=512"]);
+    ended.failed(2, &["are free; what fits: ", "augment.views="]);
+    assert!(!place.path("run").exists());
+}
+
 #[test]
 fn overwrite_replaces_a_run_and_nothing_else() {
     let place = Place::new();

@@ -119,6 +119,17 @@ impl RelationHead {
         Ok(Self { config, width, views, max_images, parameters, compute, kernel, rows: 0, d_features: vec![0.0; rows * width] })
     }
 
+    /// Bytes that [`RelationHead::new`] takes, parameters apart.
+    #[must_use]
+    pub fn bytes(config: RelationHeadConfig, width: usize, views: usize, max_images: usize) -> usize {
+        let (rows, hidden) = (views * max_images, config.hidden);
+        let of_kernel = match config.aggregation {
+            Aggregation::Max => MaxPairHead::bytes(views, max_images, width, hidden),
+            _ => PairHead::bytes(views, max_images, hidden) + size_of::<f32>() * 4 * (rows + width) * hidden,
+        };
+        of_kernel + size_of::<f32>() * rows * width
+    }
+
     /// What it is.
     #[must_use]
     pub fn config(&self) -> RelationHeadConfig {

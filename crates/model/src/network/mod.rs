@@ -10,8 +10,10 @@ mod plan;
 mod tests;
 
 use crate::{Architecture, Backbone, Error, Images, Mode, Parameters, Result};
-use plan::{ConvNorm, Plan, Step, StepKind};
-use relata_ops::{BackwardShape, BatchNormParams, Isa, Layout, RunningStats, global_average, global_average_gradient};
+use plan::{ConvNorm, Memory, Plan, Step, StepKind};
+use relata_ops::{
+    BackwardShape, BatchNormParams, Buffer, Isa, Layout, RunningStats, global_average, global_average_gradient, reserve_scratch,
+};
 use std::mem::take;
 use std::sync::Arc;
 
@@ -103,16 +105,30 @@ impl Network {
         let fits = slot.as_ref().is_some_and(|plan| plan.rows >= rows && (plan.height, plan.width) == (height, width));
         if !fits {
             *slot = None;
-            let isa = self.compute.isa;
-            *slot = Some(Plan::compile(&self.architecture, &self.parameters, isa, (rows, height, width), mode == Mode::Train)?);
+            let (isa, size) = (self.compute.isa, (rows, height, width));
+            let training = mode == Mode::Train;
+            let plan = Plan::compile(&self.architecture, &self.parameters, isa, size, training, Memory::Allocated)?;
+            self.compute.pool.broadcast(|_| reserve_scratch(plan.scratch));
+            *slot = Some(plan);
         }
         Ok(())
     }
 
-    /// Bytes that the compiled plans hold: activations, gradients, packed weights, workspaces.
-    #[must_use]
-    pub fn plan_bytes(&self) -> usize {
-        self.training.iter().chain(&self.evaluation).map(Plan::bytes).sum()
+    /// Bytes that [`Network::prepare`] would take for such a net and such batches: activations, gradients, packed weights,
+    /// workspaces.
+    ///
+    /// # Errors
+    /// As [`Network::prepare`].
+    pub fn plan_bytes(
+        architecture: &Architecture,
+        compute: &Compute,
+        (rows, height, width): (usize, usize, usize),
+        mode: Mode,
+    ) -> Result<usize> {
+        let training = mode == Mode::Train;
+        let size = (rows, height, width);
+        let plan = Plan::compile(architecture, &architecture.parameters(), compute.isa, size, training, Memory::Counted)?;
+        Ok(plan.bytes + compute.threads() * size_of::<f32>() * plan.scratch)
     }
 
     /// The threads that it runs on.
@@ -202,28 +218,24 @@ impl Plan {
     }
 
     fn backward(&mut self, n: usize, d_features: &[f32], parameters: &mut Parameters, isa: Isa) {
-        let nodes = self.layouts.len();
         let slot = |node: usize| self.gradient_slots[node].expect("every value's gradient has a place");
-        self.gradients[slot(nodes - 1)][..d_features.len()].copy_from_slice(d_features);
+        self.gradients[slot(self.layouts.len() - 1)][..d_features.len()].copy_from_slice(d_features);
         // A value that several layers read has its gradient written by the last of them and added to by the others.
-        let mut written = vec![false; nodes];
+        self.written.fill(false);
         for Step { input, output, kind } in self.steps.iter_mut().rev() {
             let mut d_out = take(&mut self.gradients[slot(*output)]);
             match kind {
                 StepKind::ConvNorm(layer) => {
                     let out = (&self.activations[*output][..], self.layouts[*output]);
-                    layer.norm_backward(n, &mut d_out, out, parameters, isa);
-                    let weight = layer.weight.clone();
-                    let d_weight = &mut parameters.gradients[weight.clone()];
-                    layer.conv.weight_gradient(n, &self.activations[*input], &layer.z, &mut self.workspace, d_weight);
+                    let mut d_in = if *input == 0 { Buffer::default() } else { take(&mut self.gradients[slot(*input)]) };
+                    let to = (*input != 0).then_some((&mut d_in[..], self.written[*input]));
+                    layer.backward(n, &self.activations[*input], &mut d_out, out, to, &mut self.workspace, parameters, isa);
                     self.gradients[slot(*output)] = d_out;
-                    if let Some(residual) = layer.residual {
-                        written[residual] = true;
-                    }
                     if *input != 0 {
-                        layer.conv.pack_backward(&parameters.values[weight], &mut layer.packed_backward);
-                        let d_in = &mut self.gradients[slot(*input)];
-                        layer.conv.data_gradient(n, &layer.z, &layer.packed_backward, d_in, written[*input]);
+                        self.gradients[slot(*input)] = d_in;
+                    }
+                    if let Some(residual) = layer.residual {
+                        self.written[residual] = true;
                     }
                 }
                 StepKind::MaxPool { pool, winners } => {
@@ -237,7 +249,7 @@ impl Plan {
                     self.gradients[slot(*output)] = d_out;
                 }
             }
-            written[*input] = true;
+            self.written[*input] = true;
         }
     }
 }
@@ -274,18 +286,32 @@ impl ConvNorm {
         self.epilogue.forward(n, z, &self.normalisation, residual, out);
     }
 
-    /// From the gradient of the layer's output to that of the convolution's output, which takes the place of z. With a
-    /// residual, `d_out` becomes the residual's gradient.
-    fn norm_backward(&mut self, n: usize, d_out: &mut [f32], out: (&[f32], Layout), parameters: &mut Parameters, isa: Isa) {
-        if self.residual.is_some() && self.relu {
-            BackwardShape::mask(isa, n, d_out, out.0, out.1);
-        }
-        let shape = BackwardShape { isa, z: self.conv.output(), source: self.source };
-        let gradients = &mut parameters.gradients;
+    /// From the gradient of the layer's output, `d_out`, to that of its input, added to `d_in` where its flag says so, and
+    /// those of its parameters. The gradient of the convolution's output takes the place of z. With a residual, `d_out`
+    /// becomes the residual's gradient.
+    fn backward(
+        &mut self,
+        n: usize,
+        input: &[f32],
+        d_out: &mut [f32],
+        out: (&[f32], Layout),
+        d_in: Option<(&mut [f32], bool)>,
+        workspace: &mut [f32],
+        parameters: &mut Parameters,
+        isa: Isa,
+    ) {
+        let Self { conv, z, normalisation: norm, packed_backward: packed, .. } = self;
+        let shape = BackwardShape { isa, z: conv.output(), source: self.source };
+        let cut_off = (self.residual.is_some() && self.relu).then_some(out);
         // A batch norm's weight and bias lie one behind the other.
-        let both = &mut gradients[self.norm_weight.start..self.norm_bias.end];
+        let both = &mut parameters.gradients[self.norm_weight.start..self.norm_bias.end];
         let (d_weight, d_bias) = both.split_at_mut(self.norm_weight.len());
-        shape.reduce(n, d_out, &self.z, &self.normalisation, &mut self.sums, d_weight, d_bias);
-        shape.write(n, d_out, &mut self.z, &self.normalisation, d_weight, d_bias);
+        shape.reduce(n, d_out, cut_off, z, norm, &mut self.sums, d_weight, d_bias);
+        if d_in.is_some() {
+            conv.pack_backward(&parameters.values[self.weight.clone()], packed);
+        }
+        let d_out_len = shape.gradient().image_len();
+        let write = |first: usize, z: &mut [f32]| shape.write(&d_out[first * d_out_len..], z, norm);
+        conv.backward(n, input, z, write, packed, d_in, workspace, &mut parameters.gradients[self.weight.clone()]);
     }
 }

@@ -43,9 +43,39 @@ pub(super) struct ConvNorm {
     pub(super) z: Buffer,
 }
 
+/// Whether a plan gets its buffers, or is only asked how large they would be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    Allocated,
+    Counted,
+}
+
+/// Makes buffers, and counts their bytes.
+#[derive(Debug)]
+struct Buffers {
+    memory: Memory,
+    bytes: usize,
+}
+
+impl Buffers {
+    fn zeros(&mut self, floats: usize) -> Buffer {
+        self.bytes += size_of::<f32>() * floats;
+        if self.memory == Memory::Allocated { Buffer::zeros(floats) } else { Buffer::default() }
+    }
+
+    fn vector<T: Clone + Default>(&mut self, len: usize) -> Vec<T> {
+        self.bytes += size_of::<T>() * len;
+        vec![T::default(); if self.memory == Memory::Allocated { len } else { 0 }]
+    }
+}
+
 /// A net compiled for at most `rows` images of one size.
 #[derive(Debug)]
 pub(super) struct Plan {
+    /// Bytes of all buffers.
+    pub(super) bytes: usize,
+    /// Floats of scratch that each thread uses.
+    pub(super) scratch: usize,
     pub(super) rows: usize,
     pub(super) height: usize,
     pub(super) width: usize,
@@ -56,6 +86,8 @@ pub(super) struct Plan {
     /// Which gradient buffer a node uses while its gradient lives.
     pub(super) gradient_slots: Vec<Option<usize>>,
     pub(super) gradients: Vec<Buffer>,
+    /// Of a backward pass: the nodes that have a gradient so far.
+    pub(super) written: Vec<bool>,
     pub(super) workspace: Buffer,
     pub(super) shared_z: Buffer,
 }
@@ -67,7 +99,9 @@ impl Plan {
         isa: Isa,
         (rows, height, width): (usize, usize, usize),
         training: bool,
+        memory: Memory,
     ) -> Result<Self> {
+        let mut buffers = Buffers { memory, bytes: 0 };
         let layers = &architecture.layers;
         let nodes = layers.len() + 1;
         let halos = halos(layers);
@@ -101,11 +135,11 @@ impl Plan {
                         norm_weight: range(format!("{norm_name}.weight"))?,
                         norm_bias: range(format!("{norm_name}.bias"))?,
                         norm,
-                        packed: Buffer::zeros(conv.forward_packed_len()),
-                        packed_backward: Buffer::zeros(if training && layer.input != 0 { conv.backward_packed_len() } else { 0 }),
-                        sums: vec![0.0; if training { chunk_count_at_most(rows) * 2 * z.channels } else { 0 }],
+                        packed: buffers.zeros(conv.forward_packed_len()),
+                        packed_backward: buffers.zeros(if training && layer.input != 0 { conv.backward_packed_len() } else { 0 }),
+                        sums: buffers.vector(if training { chunk_count_at_most(rows) * 2 * z.channels } else { 0 }),
                         normalisation: Normalisation::new(z.channels),
-                        z: Buffer::zeros(if training { rows * z.image_len() } else { 0 }),
+                        z: buffers.zeros(if training { rows * z.image_len() } else { 0 }),
                         conv,
                     };
                     norm += 1;
@@ -114,7 +148,7 @@ impl Plan {
                 Op::MaxPool => {
                     let pool = MaxPool::new(isa, input, halos[output]);
                     layouts[output] = pool.output;
-                    let winners = vec![0; rows * pool.output.pixels() * pool.output.channels];
+                    let winners = buffers.vector(rows * pool.output.pixels() * pool.output.channels);
                     StepKind::MaxPool { pool, winners }
                 }
                 Op::GlobalAverage => {
@@ -131,17 +165,20 @@ impl Plan {
             index = output;
         }
         let mut activations = vec![Buffer::default(); nodes];
-        activations[0] = Buffer::zeros(rows * layouts[0].image_len());
+        activations[0] = buffers.zeros(rows * layouts[0].image_len());
         let mut shared_z = 0;
-        let mut workspace = 0;
+        let (mut workspace, mut scratch) = (0, 0);
         for step in &steps {
-            activations[step.output] = Buffer::zeros(rows * layouts[step.output].image_len());
+            activations[step.output] = buffers.zeros(rows * layouts[step.output].image_len());
             if let StepKind::ConvNorm(layer) = &step.kind {
                 shared_z = shared_z.max(rows * layer.conv.output().image_len());
+                scratch = scratch.max(layer.conv.scratch_len());
                 workspace = workspace.max((1..=rows).map(|n| layer.conv.gradient_workspace_len(n)).max().unwrap_or(0));
             }
         }
         let mut plan = Self {
+            bytes: 0,
+            scratch,
             rows,
             height,
             width,
@@ -149,19 +186,21 @@ impl Plan {
             activations,
             gradient_slots: vec![None; nodes],
             gradients: Vec::new(),
-            workspace: Buffer::zeros(if training { workspace } else { 0 }),
-            shared_z: Buffer::zeros(if training { 0 } else { shared_z }),
+            written: vec![false; nodes],
+            workspace: buffers.zeros(if training { workspace } else { 0 }),
+            shared_z: buffers.zeros(if training { 0 } else { shared_z }),
             steps,
         };
         if training {
-            plan.place_gradients()?;
+            plan.place_gradients(&mut buffers)?;
         }
+        plan.bytes = buffers.bytes;
         Ok(plan)
     }
 
     /// Gives every node's gradient a buffer, walking the steps backwards: a buffer is taken when a gradient is first
     /// written, handed on to the residual's node, and free again when its step is done.
-    fn place_gradients(&mut self) -> Result<()> {
+    fn place_gradients(&mut self, buffers: &mut Buffers) -> Result<()> {
         let mut sizes: Vec<usize> = Vec::new();
         let mut free: Vec<usize> = Vec::new();
         let mut live: Vec<Option<usize>> = vec![None; self.layouts.len()];
@@ -205,25 +244,8 @@ impl Plan {
                 free.push(slot);
             }
         }
-        self.gradients = sizes.into_iter().map(Buffer::zeros).collect();
+        self.gradients = sizes.into_iter().map(|len| buffers.zeros(len)).collect();
         Ok(())
-    }
-
-    /// Bytes of all buffers.
-    pub(super) fn bytes(&self) -> usize {
-        let floats = |buffers: &[Buffer]| buffers.iter().map(|buffer| buffer.len()).sum::<usize>();
-        let steps: usize = self
-            .steps
-            .iter()
-            .map(|step| match &step.kind {
-                StepKind::ConvNorm(layer) => {
-                    4 * (layer.packed.len() + layer.packed_backward.len() + layer.z.len()) + 8 * layer.sums.len()
-                }
-                StepKind::MaxPool { winners, .. } => winners.len(),
-                StepKind::GlobalAverage => 0,
-            })
-            .sum();
-        steps + 4 * (floats(&self.activations) + floats(&self.gradients) + self.workspace.len() + self.shared_z.len())
     }
 }
 

@@ -1,7 +1,7 @@
 use super::{Normalisation, Pool};
 use crate::chunks::chunk_images;
 use crate::simd::{by_channel_group, group, group_mut, multiversion};
-use crate::{Isa, Layout, chunk_count};
+use crate::{Isa, Layout, chunk_count, scratch};
 use rayon::prelude::*;
 
 /// What kind of gradient arrives at a batch-norm layer.
@@ -25,33 +25,25 @@ pub struct BackwardShape {
 }
 
 impl BackwardShape {
-    fn gradient(self) -> Layout {
+    /// Where the gradient that arrives lies.
+    #[must_use]
+    pub fn gradient(self) -> Layout {
         let (height, width) = self.source.pool.output_sides(self.z.height, self.z.width);
         Layout::dense(height, width, self.z.channels)
     }
 
-    /// Sets the gradient to zero where the layer's output, which lies as `layout`, was cut off by its ReLU. For layers
-    /// with a residual, whose mask cannot be had from z alone; what remains is the residual's gradient too.
-    pub fn mask(isa: Isa, n: usize, d_out: &mut [f32], out: &[f32], layout: Layout) {
-        let row_len = layout.width * layout.channels;
-        let image = layout.height * row_len;
-        let chunk = chunk_images(n);
-        d_out[..n * image].par_chunks_mut(chunk * image).enumerate().for_each(|(piece, d_out)| {
-            for (row, d_out) in d_out.chunks_exact_mut(row_len).enumerate() {
-                let at = (piece * chunk + row / layout.height) * layout.image_len();
-                mask_row(isa, &out[at..][layout.row(row % layout.height)], d_out);
-            }
-        });
-    }
-
-    /// First pass: fills `d_bias = Σ g` and `d_weight = Σ g · x̂`, `[C]` each. `sums` is workspace of
-    /// `chunk_count(n) · 2 · C`.
+    /// First pass: fills `d_bias = Σ g` and `d_weight = Σ g · x̂`, `[C]` each, and what `norm` needs for
+    /// [`BackwardShape::write`]. `sums` is workspace of `chunk_count(n) · 2 · C`.
+    ///
+    /// For layers with a residual, whose ReLU's mask cannot be had from z alone, `cut_off` is the layer's output and where
+    /// it lies: `d_out` is first set to zero where that is, and is then the residual's gradient too.
     pub fn reduce(
         self,
         n: usize,
-        d_out: &[f32],
+        d_out: &mut [f32],
+        cut_off: Option<(&[f32], Layout)>,
         z: &[f32],
-        norm: &Normalisation,
+        norm: &mut Normalisation,
         sums: &mut [f64],
         d_weight: &mut [f32],
         d_bias: &mut [f32],
@@ -60,25 +52,32 @@ impl BackwardShape {
         let (z_len, d) = (self.z.image_len(), self.gradient());
         let chunk = chunk_images(n);
         let sums = &mut sums[..chunk_count(n) * 2 * channels];
-        sums.par_chunks_mut(2 * channels).enumerate().for_each(|(piece, sums)| {
+        let pieces = d_out[..n * d.image_len()].par_chunks_mut(chunk * d.image_len());
+        pieces.zip(sums.par_chunks_mut(2 * channels)).enumerate().for_each(|(piece, (d_out, sums))| {
             sums.fill(0.0);
-            let mut part = vec![0.0f32; 2 * channels];
-            for image in piece * chunk..((piece + 1) * chunk).min(n) {
-                part.fill(0.0);
-                let z = &z[image * z_len..][..z_len];
-                let d_out = &d_out[image * d.image_len()..][..d.image_len()];
-                self.each_row(d, |y, row| {
-                    if let Some(row) = row {
-                        let reduce = if self.source.relu { reduce_row::<true> } else { reduce_row::<false> };
-                        reduce(self.isa, &z[self.z.row(y)], &d_out[row], self.columns(), norm, &mut part);
+            scratch::with(2 * channels, |part| {
+                for (at, d_out) in d_out.chunks_exact_mut(d.image_len()).enumerate() {
+                    let image = piece * chunk + at;
+                    part.fill(0.0);
+                    if let Some((out, layout)) = cut_off {
+                        let out = &out[image * layout.image_len()..];
+                        (0..d.height).for_each(|y| mask_row(self.isa, &out[layout.row(y)], &mut d_out[d.row(y)]));
                     }
-                });
-                let share = self.share();
-                for (sum, part) in sums.iter_mut().zip(&part) {
-                    *sum += f64::from(*part) * share;
+                    let z = &z[image * z_len..][..z_len];
+                    self.each_row(d, |y, row| {
+                        if let Some(row) = row {
+                            let reduce = if self.source.relu { reduce_row::<true> } else { reduce_row::<false> };
+                            reduce(self.isa, &z[self.z.row(y)], &d_out[row], self.columns(), norm, part);
+                        }
+                    });
+                    let share = self.share();
+                    for (sum, part) in sums.iter_mut().zip(part.iter()) {
+                        *sum += f64::from(*part) * share;
+                    }
                 }
-            }
+            });
         });
+        let count = (n * self.z.pixels()) as f64;
         for c in 0..channels {
             let (mut bias, mut weight) = (0.0, 0.0);
             for piece in sums.chunks_exact(2 * channels) {
@@ -87,32 +86,25 @@ impl BackwardShape {
             }
             d_bias[c] = bias as f32;
             d_weight[c] = weight as f32;
+            let (mean, inv_std, scale) = (f64::from(norm.mean[c]), f64::from(norm.inv_std[c]), f64::from(norm.scale[c]));
+            let slope = -scale * inv_std * f64::from(d_weight[c]) / count;
+            norm.d_slope[c] = slope as f32;
+            norm.d_offset[c] = (-scale * f64::from(d_bias[c]) / count - slope * mean) as f32;
         }
     }
 
-    /// Second pass: writes `d_z = scale · (g − d_bias / M − x̂ · d_weight / M)` in the place of z.
-    pub fn write(self, n: usize, d_out: &[f32], z: &mut [f32], norm: &Normalisation, d_weight: &[f32], d_bias: &[f32]) {
-        let (z_len, d) = (self.z.image_len(), self.gradient());
-        let count = (n * self.z.pixels()) as f64;
-        let mut affine = vec![0.0f32; 2 * self.z.channels];
-        for c in 0..self.z.channels {
-            let (mean, inv_std, scale) = (f64::from(norm.mean[c]), f64::from(norm.inv_std[c]), f64::from(norm.scale[c]));
-            let slope = -scale * inv_std * f64::from(d_weight[c]) / count;
-            affine[c] = slope as f32;
-            affine[self.z.channels + c] = (-scale * f64::from(d_bias[c]) / count - slope * mean) as f32;
+    /// Second pass, over the images that `z` holds and on this thread alone: writes
+    /// `d_z = scale · (g − d_bias / M − x̂ · d_weight / M)` in the place of z, `d_out` being these images' gradient.
+    pub fn write(self, d_out: &[f32], z: &mut [f32], norm: &Normalisation) {
+        let d = self.gradient();
+        let share = self.share() as f32;
+        let write = if self.source.relu { write_row::<true> } else { write_row::<false> };
+        for (z, d_out) in z.chunks_exact_mut(self.z.image_len()).zip(d_out.chunks_exact(d.image_len())) {
+            self.each_row(d, |y, row| {
+                let d_row = row.map_or(&[][..], |row| &d_out[row]);
+                write(self.isa, &mut z[self.z.row(y)], d_row, self.columns(), share, norm);
+            });
         }
-        let chunk = chunk_images(n);
-        z[..n * z_len].par_chunks_mut(chunk * z_len).enumerate().for_each(|(piece, z)| {
-            for (image, z) in z.chunks_exact_mut(z_len).enumerate() {
-                let d_out = &d_out[(piece * chunk + image) * d.image_len()..][..d.image_len()];
-                self.each_row(d, |y, row| {
-                    let d_row = row.map_or(&[][..], |row| &d_out[row]);
-                    let share = self.share() as f32;
-                    let write = if self.source.relu { write_row::<true> } else { write_row::<false> };
-                    write(self.isa, &mut z[self.z.row(y)], d_row, self.columns(), share, norm, &affine);
-                });
-            }
-        });
     }
 
     /// Each row of z, with the range of the gradient's row that it belongs to, or none where the pool left it out.
@@ -188,13 +180,13 @@ multiversion! {
 }
 
 multiversion! {
-    fn write_row<const RELU: bool>(isa, z: &mut [f32], d: &[f32], columns: usize, share: f32, norm: &Normalisation, affine: &[f32]) {
+    fn write_row<const RELU: bool>(isa, z: &mut [f32], d: &[f32], columns: usize, share: f32, norm: &Normalisation) {
         let channels = norm.mean.len();
         let covered = (d.len() / channels) * columns * channels;
         let (pooled, left_out) = z.split_at_mut(covered);
         by_channel_group!(channels, G, from, {
             let (a, b) = (group::<G>(&norm.scale[from..]), group::<G>(&norm.shift[from..]));
-            let (slope, offset) = (group::<G>(&affine[from..]), group::<G>(&affine[channels + from..]));
+            let (slope, offset) = (group::<G>(&norm.d_slope[from..]), group::<G>(&norm.d_offset[from..]));
             for (d, window) in d.chunks_exact(channels).zip(pooled.chunks_exact_mut(columns * channels)) {
                 let d = group::<G>(&d[from..]).map(|d| d * share);
                 for z in window.chunks_exact_mut(channels) {

@@ -55,6 +55,10 @@ pub struct Normalisation {
     pub scale: Vec<f32>,
     /// bias − mean · scale.
     pub shift: Vec<f32>,
+    /// Of the backward pass: `d_z = scale · g + d_slope · z + d_offset`.
+    pub d_slope: Vec<f32>,
+    /// As `d_slope`.
+    pub d_offset: Vec<f32>,
 }
 
 impl Normalisation {
@@ -62,7 +66,7 @@ impl Normalisation {
     #[must_use]
     pub fn new(channels: usize) -> Self {
         let zeros = || vec![0.0; channels];
-        Self { mean: zeros(), inv_std: zeros(), scale: zeros(), shift: zeros() }
+        Self { mean: zeros(), inv_std: zeros(), scale: zeros(), shift: zeros(), d_slope: zeros(), d_offset: zeros() }
     }
 
     /// From a batch's statistics, as [`crate::Conv2d::forward`] gathers them (`[pieces][2][C]` for `n` images of `pixels`

@@ -129,14 +129,12 @@ fn forward_and_both_backward_passes_match_the_definition() {
                 reference(case, z, weight, bias, &residual).iter().zip(&r).map(|(o, r)| o * r).sum()
             };
             let mut d_out = f32s(&r);
-            if case.residual {
-                BackwardShape::mask(isa, n, &mut d_out, &out, output);
-            }
             let shape = BackwardShape { isa, z: z_layout, source: GradientSource { relu: relu && !case.residual, pool } };
             let mut sums = vec![0.0; chunk_count(n) * 2 * channels];
             let (mut d_weight, mut d_bias) = (vec![0.0; channels], vec![0.0; channels]);
-            shape.reduce(n, &d_out, &z32, &norm, &mut sums, &mut d_weight, &mut d_bias);
-            shape.write(n, &d_out, &mut z32, &norm, &d_weight, &d_bias);
+            let cut_off = case.residual.then_some((&out[..], output));
+            shape.reduce(n, &mut d_out, cut_off, &z32, &mut norm, &mut sums, &mut d_weight, &mut d_bias);
+            shape.write(&d_out, &mut z32, &norm);
             let difference = |at: usize, of: &dyn Fn(&[f64]) -> f64, x: &[f64]| {
                 let step = 1e-6;
                 let (mut up, mut down) = (x.to_vec(), x.to_vec());
@@ -173,7 +171,7 @@ fn evaluation_uses_the_running_statistics() {
 #[test]
 fn not_a_number_goes_through() {
     let layout = Layout::dense(1, 1, 1);
-    let norm = Normalisation { mean: vec![0.0], inv_std: vec![1.0], scale: vec![1.0], shift: vec![0.0] };
+    let norm = Normalisation { mean: vec![0.0], inv_std: vec![1.0], scale: vec![1.0], ..Normalisation::new(1) };
     let mut out = [0.0];
     Epilogue::new(Isa::best(), layout, true, Pool::None, layout).unwrap().forward(1, &[f32::NAN], &norm, None, &mut out);
     assert!(out[0].is_nan());

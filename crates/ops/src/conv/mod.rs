@@ -242,22 +242,27 @@ impl Conv2d {
     /// `d_output` lies as [`Conv2d::output`], whose halo must be at least [`Conv2d::gradient_halo`] and zero; `d_input`
     /// is dense, `[n, H, W, C_in]`, and is added to where `accumulate` says so, else overwritten.
     pub fn data_gradient(&self, n: usize, d_output: &[f32], packed: &[f32], d_input: &mut [f32], accumulate: bool) {
-        let out_len = self.output.image_len();
-        let Layout { width, channels, .. } = self.input;
-        let in_len = self.input.pixels() * channels;
+        let (in_len, out_len) = (self.input.pixels() * self.input.channels, self.output.image_len());
         assert!(d_output.len() >= n * out_len && d_input.len() >= n * in_len, "convolution gradient buffers");
         assert_eq!(packed.len(), self.backward_packed_len(), "packed convolution weights");
         assert!(self.output.halo >= Self::gradient_halo(self.spec, self.input), "halo of a convolution's output gradient");
-        let target = Target { origin: 0, y_step: width * channels, x_step: channels, image_len: in_len };
-        let chunk = chunk_images(n);
-        let group = images_a_task(self.winograd_backward, chunk);
+        let group = images_a_task(self.winograd_backward, chunk_images(n));
         d_input[..n * in_len].par_chunks_mut(group * in_len).enumerate().for_each(|(index, d_in)| {
-            let d_output = &d_output[index * group * out_len..n * out_len];
-            match &self.winograd_backward {
-                Some(winograd) => winograd.correlate(d_output, packed, d_in, target, accumulate, chunk, None),
-                None => self.direct.data_gradient(d_output, packed, d_in, accumulate),
-            }
+            self.data_gradient_of_some(&d_output[index * group * out_len..n * out_len], packed, d_in, accumulate);
         });
+    }
+
+    /// [`Conv2d::data_gradient`] of as many images as `d_input` holds, on this thread.
+    fn data_gradient_of_some(&self, d_output: &[f32], packed: &[f32], d_input: &mut [f32], accumulate: bool) {
+        let Layout { width, channels, .. } = self.input;
+        match &self.winograd_backward {
+            Some(winograd) => {
+                let image_len = self.input.pixels() * channels;
+                let target = Target { origin: 0, y_step: width * channels, x_step: channels, image_len };
+                winograd.correlate(d_output, packed, d_input, target, accumulate, 1, None);
+            }
+            None => self.direct.data_gradient(d_output, packed, d_input, accumulate),
+        }
     }
 
     fn gradient_pieces(&self, n: usize) -> usize {
@@ -283,26 +288,116 @@ impl Conv2d {
         let (in_len, out_len) = (self.input.image_len(), self.output.image_len());
         assert!(input.len() >= n * in_len && d_output.len() >= n * out_len, "convolution buffers");
         assert_eq!(d_weights.len(), self.spec.weight_len(), "convolution weight gradient");
-        let pieces = self.gradient_pieces(n);
-        let images = n.div_ceil(pieces).max(1);
-        let len = self.gradient_len();
-        let part_len = self.winograd.map_or(self.direct.part_len(), |winograd| winograd.block_len());
-        let workspace = &mut workspace[..pieces * len];
-        workspace.par_chunks_mut(part_len).enumerate().for_each(|(task, sums)| {
+        let images = self.piece_images(n);
+        let (len, part_len) = (self.gradient_len(), self.part_len());
+        let sums = &mut workspace[..n.div_ceil(images) * len];
+        sums.par_chunks_mut(part_len).enumerate().for_each(|(task, sums)| {
             let (piece, part) = (task / (len / part_len), task % (len / part_len));
-            let (first, end) = ((piece * images).min(n), ((piece + 1) * images).min(n));
-            let (input, d_output) = (&input[first * in_len..end * in_len], &d_output[first * out_len..end * out_len]);
+            let (first, end) = (piece * images, ((piece + 1) * images).min(n));
             sums.fill(0.0);
-            match &self.winograd {
-                Some(winograd) => winograd.accumulate(input, d_output, self.output_target(), part, sums),
-                None => self.direct.accumulate(input, d_output, part, sums),
-            }
+            self.accumulate(&input[first * in_len..end * in_len], &d_output[first * out_len..end * out_len], part, sums);
         });
-        sum_pieces(workspace, len);
+        self.join_pieces(sums, d_weights);
+    }
+
+    /// Images of a piece of the batch, in which the weight gradient is summed up for itself.
+    fn piece_images(&self, n: usize) -> usize {
+        n.div_ceil(self.gradient_pieces(n)).max(1)
+    }
+
+    /// Floats of a part of a piece's sums, which can be worked out for itself.
+    fn part_len(&self) -> usize {
+        self.winograd.map_or(self.direct.part_len(), |winograd| winograd.block_len())
+    }
+
+    /// Adds some images to one part of a piece's sums.
+    fn accumulate(&self, input: &[f32], d_output: &[f32], part: usize, sums: &mut [f32]) {
         match &self.winograd {
-            Some(winograd) => winograd.unpack(&workspace[..len], d_weights),
-            None => self.direct.unpack(&workspace[..len], d_weights),
+            Some(winograd) => winograd.accumulate(input, d_output, self.output_target(), part, sums),
+            None => self.direct.accumulate(input, d_output, part, sums),
         }
+    }
+
+    /// The weight gradient out of the sums of all pieces.
+    fn join_pieces(&self, sums: &mut [f32], d_weights: &mut [f32]) {
+        if sums.is_empty() {
+            return d_weights.fill(0.0);
+        }
+        sum_pieces(sums, self.gradient_len());
+        let sums = &sums[..self.gradient_len()];
+        match &self.winograd {
+            Some(winograd) => winograd.unpack(sums, d_weights),
+            None => self.direct.unpack(sums, d_weights),
+        }
+    }
+
+    /// Both gradients, arguments as in [`Conv2d::weight_gradient`] and, where `d_input` is given with its `accumulate`,
+    /// in [`Conv2d::data_gradient`].
+    ///
+    /// `complete` is called for all images of `d_output`, some at a time, before they are read, with the number of the
+    /// first: what has to be done to them at last is cheapest here, while they stay in the cache for what follows.
+    pub fn backward(
+        &self,
+        n: usize,
+        input: &[f32],
+        d_output: &mut [f32],
+        complete: impl Fn(usize, &mut [f32]) + Sync,
+        packed: &[f32],
+        d_input: Option<(&mut [f32], bool)>,
+        workspace: &mut [f32],
+        d_weights: &mut [f32],
+    ) {
+        // Fewer pieces than these would leave threads idle: then one thing after the other, each cut its own way.
+        const ENOUGH_PIECES: usize = 8;
+        let (in_len, out_len) = (self.input.image_len(), self.output.image_len());
+        assert!(input.len() >= n * in_len && d_output.len() >= n * out_len, "convolution buffers");
+        let d_output = &mut d_output[..n * out_len];
+        let images = self.piece_images(n);
+        if n.div_ceil(images) < ENOUGH_PIECES {
+            let chunk = chunk_images(n);
+            d_output.par_chunks_mut(chunk * out_len).enumerate().for_each(|(at, some)| complete(at * chunk, some));
+            self.weight_gradient(n, input, d_output, workspace, d_weights);
+            if let Some((d_input, accumulate)) = d_input {
+                self.data_gradient(n, d_output, packed, d_input, accumulate);
+            }
+            return;
+        }
+        assert_eq!(d_weights.len(), self.spec.weight_len(), "convolution weight gradient");
+        let sums = &mut workspace[..n.div_ceil(images) * self.gradient_len()];
+        let group = images_a_task(self.winograd_backward, 1).min(images);
+        let piece = |piece: usize, sums: &mut [f32], d_output: &mut [f32], mut d_input: Option<(&mut [f32], bool)>| {
+            sums.fill(0.0);
+            let d_in_len = self.input.pixels() * self.input.channels;
+            for (at, d_output) in d_output.chunks_mut(group * out_len).enumerate() {
+                let (first, count) = (piece * images + at * group, d_output.len() / out_len);
+                complete(first, d_output);
+                for (part, sums) in sums.chunks_exact_mut(self.part_len()).enumerate() {
+                    self.accumulate(&input[first * in_len..][..count * in_len], d_output, part, sums);
+                }
+                if let Some((d_input, accumulate)) = &mut d_input {
+                    let d_input = &mut d_input[at * group * d_in_len..][..count * d_in_len];
+                    self.data_gradient_of_some(d_output, packed, d_input, *accumulate);
+                }
+            }
+        };
+        let pieces = sums.par_chunks_mut(self.gradient_len()).zip(d_output.par_chunks_mut(images * out_len)).enumerate();
+        match d_input {
+            None => pieces.for_each(|(at, (sums, d_output))| piece(at, sums, d_output, None)),
+            Some((d_input, accumulate)) => {
+                let d_in_len = self.input.pixels() * self.input.channels;
+                assert!(d_input.len() >= n * d_in_len, "convolution gradient buffers");
+                assert_eq!(packed.len(), self.backward_packed_len(), "packed convolution weights");
+                assert!(
+                    self.output.halo >= Self::gradient_halo(self.spec, self.input),
+                    "halo of a convolution's output gradient"
+                );
+                let d_inputs = d_input[..n * d_in_len].par_chunks_mut(images * d_in_len);
+                pieces.zip(d_inputs).for_each(|((at, (sums, d_output)), d_input)| {
+                    piece(at, sums, d_output, Some((d_input, accumulate)));
+                });
+            }
+        }
+        self.join_pieces(sums, d_weights);
     }
 }
 

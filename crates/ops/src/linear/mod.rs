@@ -6,9 +6,9 @@
 #[cfg(test)]
 mod tests;
 
-use crate::Isa;
 use crate::conv::sum_pieces;
 use crate::conv::tile::{self, Block, Correlation, OuterProduct, pack_columns, unpack_columns};
+use crate::{Isa, scratch};
 use rayon::prelude::*;
 
 /// Rows that one task takes; fixed, so that results do not depend on the number of threads.
@@ -17,9 +17,10 @@ const TASK_ROWS: usize = 64;
 /// `out[r, o] = Σ_i a[r, i] · b[i, o]`, or added to `out` where `accumulate`; `a [rows, inner]`, `b [inner, columns]`.
 pub fn matmul(isa: Isa, rows: usize, inner: usize, columns: usize, a: &[f32], b: &[f32], out: &mut [f32], accumulate: bool) {
     let block = Block::pick(isa, columns);
-    let mut packed = vec![0.0; block.count(columns) * block.width() * inner];
-    pack_columns(&b[..inner * columns], columns, block.width(), &mut packed);
-    product(block, rows, inner, columns, a, &packed, out, accumulate);
+    scratch::with(block.count(columns) * block.width() * inner, |packed| {
+        pack_columns(&b[..inner * columns], columns, block.width(), packed);
+        product(block, rows, inner, columns, a, packed, out, accumulate);
+    });
 }
 
 /// As [`matmul`] with the second matrix transposed, `b [columns, inner]`: a linear layer's forward pass.
@@ -35,14 +36,16 @@ pub fn matmul_transposed(
 ) {
     let block = Block::pick(isa, columns);
     let width = block.width();
-    let mut packed = vec![0.0; block.count(columns) * width * inner];
-    for (column, row) in b[..inner * columns].chunks_exact(inner).enumerate() {
-        let part = &mut packed[column / width * width * inner..];
-        for (i, value) in row.iter().enumerate() {
-            part[i * width + column % width] = *value;
+    scratch::with(block.count(columns) * width * inner, |packed| {
+        packed[columns / width * width * inner..].fill(0.0);
+        for (column, row) in b[..inner * columns].chunks_exact(inner).enumerate() {
+            let part = &mut packed[column / width * width * inner..];
+            for (i, value) in row.iter().enumerate() {
+                part[i * width + column % width] = *value;
+            }
         }
-    }
-    product(block, rows, inner, columns, a, &packed, out, accumulate);
+        product(block, rows, inner, columns, a, packed, out, accumulate);
+    });
 }
 
 fn product(
@@ -87,32 +90,34 @@ pub fn matmul_of_transposed(isa: Isa, rows: usize, m: usize, columns: usize, a: 
     let pieces = rows.div_ceil(512).clamp(1, 8);
     let piece_rows = rows.div_ceil(pieces).max(1);
     let len = blocks * m * width;
-    let mut sums = vec![0.0; pieces * len];
-    sums.par_chunks_mut(m * width).enumerate().for_each(|(task, acc)| {
-        let (piece, part) = (task / blocks, task % blocks);
-        let first = (piece * piece_rows).min(rows);
-        let p = OuterProduct {
-            in_x_step: m,
-            grad_x_step: columns,
-            rows: 1,
-            width: piece_rows.min(rows - first),
-            run: m,
-            lanes: width.min(columns - part * width),
-            ..OuterProduct::default()
-        };
-        if p.width > 0 {
-            // SAFETY: `first + width <= rows`, and the block starts within a row of `b`.
-            unsafe {
-                tile::accumulate_outer(
-                    block,
-                    &p,
-                    a.as_ptr().add(first * m),
-                    b.as_ptr().add(first * columns + part * width),
-                    acc.as_mut_ptr(),
-                );
+    scratch::with(pieces * len, |sums| {
+        sums.fill(0.0);
+        sums.par_chunks_mut(m * width).enumerate().for_each(|(task, acc)| {
+            let (piece, part) = (task / blocks, task % blocks);
+            let first = (piece * piece_rows).min(rows);
+            let p = OuterProduct {
+                in_x_step: m,
+                grad_x_step: columns,
+                rows: 1,
+                width: piece_rows.min(rows - first),
+                run: m,
+                lanes: width.min(columns - part * width),
+                ..OuterProduct::default()
+            };
+            if p.width > 0 {
+                // SAFETY: `first + width <= rows`, and the block starts within a row of `b`.
+                unsafe {
+                    tile::accumulate_outer(
+                        block,
+                        &p,
+                        a.as_ptr().add(first * m),
+                        b.as_ptr().add(first * columns + part * width),
+                        acc.as_mut_ptr(),
+                    );
+                }
             }
-        }
+        });
+        sum_pieces(sums, len);
+        unpack_columns(&sums[..len], columns, width, &mut out[..m * columns]);
     });
-    sum_pieces(&mut sums, len);
-    unpack_columns(&sums[..len], columns, width, &mut out[..m * columns]);
 }

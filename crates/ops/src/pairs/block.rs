@@ -2,7 +2,7 @@
 
 use super::kernels::{self, Affine, LANES, Lanes, Projection};
 use super::{EPS, PairHeadParams, RelationPair, RelationPairs};
-use crate::Isa;
+use crate::{Buffer, Isa};
 use rayon::prelude::*;
 
 /// Feature rows that one task turns back into `[N, Hd]`.
@@ -26,29 +26,21 @@ pub(super) struct LogitGradients<'a> {
     pub(super) of_right: &'a [f32],
 }
 
-/// Rows of [`Lanes`] that start on a cache line, so that no vector lies across two of them.
+/// Rows of [`Lanes`], which start on a cache line, so that no vector lies across two of them.
 #[derive(Debug)]
-pub(super) struct Rows {
-    floats: Vec<f32>,
-    start: usize,
-    count: usize,
-}
+pub(super) struct Rows(Buffer);
 
 impl Rows {
     fn new(count: usize) -> Self {
-        const LINE: usize = 64;
-        let floats = vec![0.0f32; count * LANES + LANES];
-        // An allocation that cannot be aligned is used as it is.
-        let start = floats.as_ptr().align_offset(LINE).min(LANES);
-        Self { floats, start, count }
+        Self(Buffer::zeros(count * LANES))
     }
 
     pub(super) fn lanes(&self) -> &[Lanes] {
-        self.floats[self.start..][..self.count * LANES].as_chunks().0
+        self.0.as_chunks().0
     }
 
     fn lanes_mut(&mut self) -> &mut [Lanes] {
-        self.floats[self.start..][..self.count * LANES].as_chunks_mut().0
+        self.0.as_chunks_mut().0
     }
 }
 
@@ -120,6 +112,11 @@ impl Blocks {
             open_left: lanes(),
             open_right: lanes(),
         }
+    }
+
+    /// Bytes that [`Blocks::new`] takes.
+    pub(super) fn bytes(rows: usize, hidden: usize) -> usize {
+        8 * hidden.div_ceil(LANES) * stride(rows) * size_of::<Lanes>()
     }
 
     /// Every block of a batch of `n` feature rows.

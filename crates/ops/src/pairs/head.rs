@@ -57,6 +57,14 @@ impl PairHead {
         })
     }
 
+    /// Bytes that [`PairHead::new`] takes, but for small change.
+    #[must_use]
+    pub fn bytes(views: usize, max_images: usize, hidden: usize) -> usize {
+        let (n, rows) = (views * max_images, RelationPairs::rows(views, max_images));
+        let pairs = views * views.saturating_sub(1) / 2;
+        Blocks::bytes(n, hidden) + 2 * size_of::<f32>() * (rows + n) + pairs * size_of::<RelationPair>()
+    }
+
     /// Outcome and all gradients of one training step; BatchNorm takes the batch's statistics and moves `running`.
     ///
     /// `left` and `right` are the projections, `[K·B, Hd]` view-major without bias, B = `images`; `d_left` and `d_right`

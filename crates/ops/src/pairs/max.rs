@@ -77,6 +77,15 @@ impl MaxPairHead {
         })
     }
 
+    /// Bytes that [`MaxPairHead::new`] takes, but for small change.
+    #[must_use]
+    pub fn bytes(views: usize, max_images: usize, width: usize, hidden: usize) -> usize {
+        let rows = RelationPairs::rows(views, max_images);
+        let block = BLOCK.max(2 * max_images).min(rows);
+        let pairs = views * views.saturating_sub(1) / 2;
+        size_of::<f32>() * (2 * rows + block * (2 * width + hidden) + hidden * width) + pairs * size_of::<RelationPair>()
+    }
+
     /// Outcome and all gradients of one training step; BatchNorm takes the batch's statistics and moves `running`.
     ///
     /// `features` are `[K·B, D]` view-major, B = `images`; `weight` is `W [Hd, D]`. `d_features`, `d_weight` and `grads`

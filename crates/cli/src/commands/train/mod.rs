@@ -1,5 +1,6 @@
 mod finish;
 mod folder;
+mod memory;
 mod plan;
 
 use std::path::{Path, PathBuf};
@@ -127,7 +128,8 @@ fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config) -> 
         // Ctrl-C in the very last step: all is trained, and the user wants no probes now.
         Outcome::Finished { step } if pressed => Err(Error::Interrupted { step, resume: resume_command(run) }),
         Outcome::Finished { step } => {
-            log.line(format!("trained: {}, {step} steps", counted(config.train.epochs as usize, "epoch")));
+            let peak = memory::peak_bytes().map_or(String::new(), |peak| format!(", at most {} of memory", memory::bytes(peak)));
+            log.line(format!("trained: {}, {step} steps{peak}", counted(config.train.epochs as usize, "epoch")));
             Ok(())
         }
     }

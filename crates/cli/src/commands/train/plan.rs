@@ -6,9 +6,10 @@ use std::sync::Arc;
 use relata_artifact::{DataFingerprint, Provenance};
 use relata_augment::{LoaderConfig, OnBadImage, Pipeline, ViewLoader};
 use relata_data::Dataset;
-use relata_model::{Compute, Executor, Mode, Network};
+use relata_model::Compute;
 use relata_train::{Setup, Trainer};
 
+use super::memory::{self, Memory};
 use crate::evaluation::Labelled;
 use crate::log::{Log, shown};
 use crate::words::counted;
@@ -53,6 +54,7 @@ impl Plan {
             ..LoaderConfig::default()
         };
         let loader = ViewLoader::new(Arc::clone(&dataset), pipeline.clone(), loader)?;
+        memory::check(config, loader.config(), pipeline.side_px(), &compute)?;
         Ok(Self { dataset, pipeline, compute, labelled, no_probes, skipped, loader })
     }
 
@@ -117,14 +119,7 @@ impl Plan {
         let rows = self.loader.config().batch_size * config.augment.views;
         let side = self.pipeline.side_px();
         let architecture = config.model.architecture();
-        let mut network = Network::new(architecture.clone(), config.seed, self.compute.clone());
-        let activations = match config.model.executor {
-            Executor::Fused => {
-                network.prepare(rows, side, side, Mode::Train)?;
-                bytes(network.plan_bytes())
-            }
-            Executor::Candle => "as candle needs it".to_owned(),
-        };
+        let memory = Memory::plan(config, self.loader.config(), side, &self.compute)?;
         let probes = match (&self.no_probes, &self.labelled) {
             (None, Some(Labelled { train, test })) => format!("fitted on {} images, scored on {}", train.len(), test.len()),
             (reason, _) => reason.clone().unwrap_or_default(),
@@ -136,10 +131,14 @@ impl Plan {
             ("rows a step", format!("{rows} views of {side} x {side} px")),
             (
                 "backbone",
-                format!("{}, {} parameters, features of {}", architecture.describe(), network_len(&network), architecture.width),
+                format!(
+                    "{}, {} parameters, features of {}",
+                    architecture.describe(),
+                    architecture.parameters().len(),
+                    architecture.width
+                ),
             ),
-            ("backbone's memory", activations),
-            ("loader's memory", bytes(self.loader.config().bytes(side))),
+            ("memory", memory.map_or("as candle needs it".to_owned(), Memory::in_words)),
             (
                 "threads",
                 format!("{} ({}), {} for views", self.compute.threads(), self.compute.isa(), self.loader.config().workers),
@@ -169,14 +168,4 @@ fn probes_of(config: &Config, dataset: &Arc<dyn Dataset>) -> Result<(Option<Labe
 fn several_classes(dataset: &dyn Dataset) -> bool {
     let first = dataset.label(0);
     (1..dataset.len()).any(|image| dataset.label(image) != first)
-}
-
-fn network_len(network: &Network) -> usize {
-    relata_model::Backbone::parameters(network).len()
-}
-
-fn bytes(bytes: usize) -> String {
-    const MIB: f64 = 1024.0 * 1024.0;
-    let mib = bytes as f64 / MIB;
-    if mib >= 1024.0 { format!("{:.1} GiB", mib / 1024.0) } else { format!("{mib:.1} MiB") }
 }

@@ -1,0 +1,124 @@
+//! What a run takes of the machine's memory, known before its first step.
+
+use relata_augment::LoaderConfig;
+use relata_model::{Compute, Executor, Mode, Network};
+
+use crate::{Config, Error, Result};
+
+/// Bytes of a training run, by what they are for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory {
+    /// Weights, their gradients and the optimiser's two means, of backbone and head.
+    parameters: usize,
+    /// Activations, their gradients, workspaces.
+    backbone: usize,
+    /// The method's own buffers.
+    method: usize,
+    /// Batches of views, ready or in the making.
+    loader: usize,
+    /// What the program holds already.
+    program: usize,
+}
+
+impl Memory {
+    /// Of a run with this loader, or `None` where the executor's memory cannot be foretold.
+    pub(super) fn plan(config: &Config, loader: &LoaderConfig, side_px: usize, compute: &Compute) -> Result<Option<Self>> {
+        if config.model.executor != Executor::Fused {
+            return Ok(None);
+        }
+        let architecture = config.model.architecture();
+        let width = architecture.width;
+        let (views, images) = (loader.views, loader.batch_size);
+        // Of the head the weights are width x hidden and small change.
+        let parameters = architecture.parameters().len() + 2 * width * config.method.hidden;
+        Ok(Some(Self {
+            parameters: 4 * size_of::<f32>() * parameters,
+            backbone: Network::plan_bytes(&architecture, compute, (views * images, side_px, side_px), Mode::Train)?,
+            method: config.method.bytes(width, views, images),
+            loader: loader.bytes(side_px),
+            program: resident_bytes().unwrap_or(0),
+        }))
+    }
+
+    pub(super) fn total(self) -> usize {
+        self.parameters + self.backbone + self.method + self.loader + self.program
+    }
+
+    /// One line: the total, and its parts.
+    pub(super) fn in_words(self) -> String {
+        format!(
+            "{}: parameters and optimiser {}, backbone {}, relation head {}, loader {}, program and data {}",
+            bytes(self.total()),
+            bytes(self.parameters),
+            bytes(self.backbone),
+            bytes(self.method),
+            bytes(self.loader),
+            bytes(self.program)
+        )
+    }
+}
+
+/// Refuses a batch that the machine has no memory for, and names the largest that it has.
+pub(super) fn check(config: &Config, loader: &LoaderConfig, side_px: usize, compute: &Compute) -> Result<()> {
+    let needed = |loader: &LoaderConfig| -> Result<Option<usize>> {
+        Ok(Memory::plan(config, loader, side_px, compute)?.map(Memory::total))
+    };
+    let (Some(total), Some(free)) = (needed(loader)?, available_bytes()) else { return Ok(()) };
+    // What the program holds is no longer among what is free.
+    let free = free + resident_bytes().unwrap_or(0);
+    if total <= free {
+        return Ok(());
+    }
+    let largest = |most: usize, with: &dyn Fn(usize) -> LoaderConfig| -> Result<Option<usize>> {
+        let (mut fits, mut too_many) = (1, most);
+        while too_many - fits > 1 {
+            let middle = fits.midpoint(too_many);
+            match needed(&with(middle))? {
+                Some(total) if total > free => too_many = middle,
+                _ => fits = middle,
+            }
+        }
+        Ok((fits > 1).then_some(fits))
+    };
+    Err(Error::Memory {
+        images: loader.batch_size,
+        views: loader.views,
+        needed: bytes(total),
+        free: bytes(free),
+        largest_batch: largest(loader.batch_size, &|batch_size| LoaderConfig { batch_size, ..loader.clone() })?,
+        most_views: largest(loader.views, &|views| LoaderConfig { views, ..loader.clone() })?,
+    })
+}
+
+/// Bytes that can be taken without others having to give way, within what this process is allowed; `None` where the
+/// system does not tell.
+fn available_bytes() -> Option<usize> {
+    use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+    let kind = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(kind);
+    let free = system.available_memory();
+    let free = system.cgroup_limits().map_or(free, |limits| free.min(limits.free_memory));
+    (free > 0).then_some(free as usize)
+}
+
+/// This process's memory now, where Linux tells it.
+fn resident_bytes() -> Option<usize> {
+    status_bytes("VmRSS:")
+}
+
+/// The most memory that this process has had, where Linux tells it.
+pub(super) fn peak_bytes() -> Option<usize> {
+    status_bytes("VmHWM:")
+}
+
+fn status_bytes(key: &str) -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+    line.trim().strip_suffix(" kB")?.parse::<usize>().ok().map(|kib| kib * 1024)
+}
+
+pub(super) fn bytes(bytes: usize) -> String {
+    const MIB: f64 = 1024.0 * 1024.0;
+    let mib = bytes as f64 / MIB;
+    if mib >= 1024.0 { format!("{:.1} GiB", mib / 1024.0) } else { format!("{mib:.1} MiB") }
+}
