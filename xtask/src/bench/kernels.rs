@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use relata_ops::{Conv2d, ConvSpec, Isa, Layout, multiply_add_at_peak};
+use relata_ops::{Buffer, Conv2d, ConvSpec, Isa, Layout, multiply_add_at_peak};
 use serde::Serialize;
 
 /// Side, input channels, output channels, kernel, stride: the distinct layers of conv4, the small ResNets at 32 px and
@@ -68,14 +68,15 @@ fn measure_layer(
     let layer = Conv2d::new(isa, spec, input_layout, Conv2d::gradient_halo(spec, input_layout))?;
     let flops = spec.forward_flops(layer.output());
     let n = (400_000_000 / flops).clamp(64, 256) as usize;
-    let input = vec![0.5; n * layer.input().image_len()];
-    let mut output = vec![0.0; n * layer.output().image_len()];
+    let mut input = Buffer::zeros(n * layer.input().image_len());
+    input.fill(0.5);
+    let mut output = Buffer::zeros(n * layer.output().image_len());
     let weights = vec![0.1; spec.weight_len()];
-    let (mut forward, mut backward) = (vec![0.0; layer.forward_packed_len()], vec![0.0; layer.backward_packed_len()]);
+    let (mut forward, mut backward) = (Buffer::zeros(layer.forward_packed_len()), Buffer::zeros(layer.backward_packed_len()));
     layer.pack_forward(&weights, &mut forward);
     layer.pack_backward(&weights, &mut backward);
-    let mut d_input = vec![0.0; n * side * side * channels_in];
-    let mut workspace = vec![0.0; layer.gradient_workspace_len(n)];
+    let mut d_input = Buffer::zeros(n * side * side * channels_in);
+    let mut workspace = Buffer::zeros(layer.gradient_workspace_len(n));
     let mut d_weights = weights;
     let work = (flops * n as u64) as f64 / 1e9;
     let before = peak(isa);

@@ -166,6 +166,15 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const V: usize>(
     }
 }
 
+/// Asks for `floats` floats that will soon be read. They may lie anywhere, outside of all buffers too.
+#[inline(always)]
+unsafe fn prefetch<S: Simd>(from: *const f32, floats: usize) {
+    for line in (0..floats).step_by(16) {
+        // SAFETY: the caller has the instruction set; an address is only a hint.
+        unsafe { S::prefetch(from.wrapping_add(line)) };
+    }
+}
+
 #[inline(always)]
 unsafe fn correlate_body<S: Simd, const V: usize>(
     c: &Correlation,
@@ -185,6 +194,10 @@ unsafe fn correlate_body<S: Simd, const V: usize>(
                 let mut from = input.offset(c.in_origin + (y * c.in_y_step) as isize);
                 let mut to = output.add(c.out_origin + y * c.out_y_step + block * width);
                 let mut left = c.out_w;
+                if block == 0 {
+                    // What the next row of pixels will be the first to read.
+                    prefetch::<S>(from.wrapping_add(c.rows * c.in_row_pitch), c.in_y_step);
+                }
                 macro_rules! tiles {
                     ($t:literal) => {
                         while left >= $t {
