@@ -1,6 +1,7 @@
 use super::{Algorithm, Conv2d, ConvSpec, reference};
 use crate::test_support::{assert_close, noise};
 use crate::{Error, Isa, Layout, chunk_count};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Relative to the largest entry: sums of up to some thousand products, each rounded to f32.
 const TOLERANCE: f64 = 3e-6;
@@ -25,6 +26,10 @@ fn cases() -> Vec<(ConvSpec, usize, usize, usize)> {
         (spec(64, 32, 3, 1), 67, 3, 3),
         (spec(16, 128, 3, 1), 2, 1, 1),
         (spec(32, 16, 3, 1), 1, 18, 33),
+        (spec(64, 128, 3, 2), 1, 7, 6),
+        (spec(32, 64, 1, 2), 2, 5, 8),
+        (spec(256, 512, 3, 2), 1, 4, 3),
+        (spec(512, 512, 3, 1), 2, 3, 3),
         (spec(3, 64, 7, 2), 1, 15, 12),
         (spec(5, 7, 3, 1), 70, 1, 1),
         (spec(5, 70, 3, 2), 2, 3, 4),
@@ -207,5 +212,39 @@ fn winograd_rounds_no_more_than_the_definition() {
         let (direct, winograd) = (distances(Algorithm::Direct), distances(Algorithm::Fastest));
         assert!(winograd.0 <= direct.0, "forward, {channels} channels: {winograd:?}, direct {direct:?}");
         assert!(winograd.1 <= 1.2 * direct.1, "weight gradient, {channels} channels: {winograd:?}, direct {direct:?}");
+    }
+}
+
+#[test]
+fn both_gradients_at_once_are_the_same_bits_and_complete_every_image_once() {
+    for (spec, n, side) in
+        [(spec(16, 32, 3, 1), 67, 5), (spec(8, 16, 3, 1), 67, 6), (spec(16, 8, 3, 2), 9, 7), (spec(64, 64, 3, 1), 3, 4)]
+    {
+        let layout = Layout { height: side, width: side, channels: spec.channels_in, halo: 1 };
+        let layer = Conv2d::new(Isa::best(), spec, layout, Conv2d::gradient_halo(spec, layout)).unwrap();
+        let input = with_halo(&noise("input", n * layout.pixels() * spec.channels_in), layout, n);
+        let out = layer.output();
+        let d_output = with_halo(&noise("d_output", n * out.pixels() * spec.channels_out), out, n);
+        let mut packed = vec![0.0; layer.backward_packed_len()];
+        layer.pack_backward(&f32s(&noise("weights", spec.weight_len())), &mut packed);
+        let mut workspace = vec![0.0; layer.gradient_workspace_len(n)];
+        let start = f32s(&noise("d_input", n * layout.pixels() * spec.channels_in));
+        for accumulate in [false, true] {
+            let (mut d_input, mut d_weights) = (start.clone(), vec![0.0; spec.weight_len()]);
+            layer.weight_gradient(n, &input, &d_output, &mut workspace, &mut d_weights);
+            layer.data_gradient(n, &d_output, &packed, &mut d_input, accumulate);
+            // Half of the gradient at first; `complete` doubles it.
+            let mut half: Vec<f32> = d_output.iter().map(|d| 0.5 * d).collect();
+            let seen: Vec<AtomicUsize> = (0..n).map(|_| AtomicUsize::new(0)).collect();
+            let complete = |first: usize, images: &mut [f32]| {
+                images.iter_mut().for_each(|d| *d *= 2.0);
+                seen[first..][..images.len() / out.image_len()].iter().for_each(|seen| _ = seen.fetch_add(1, Ordering::Relaxed));
+            };
+            let (mut at_once, mut weights_at_once) = (start.clone(), vec![f32::NAN; spec.weight_len()]);
+            let to = Some((&mut at_once[..], accumulate));
+            layer.backward(n, &input, &mut half, complete, &packed, to, &mut workspace, &mut weights_at_once);
+            assert!(at_once == d_input && weights_at_once == d_weights, "{spec:?}");
+            assert!(seen.iter().all(|seen| seen.load(Ordering::Relaxed) == 1), "{spec:?}");
+        }
     }
 }
