@@ -38,6 +38,9 @@ pub struct ProbeResult {
     /// Further scores, by name and unit: `nmi`, `top5_accuracy_pct` ...
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub other_scores: BTreeMap<String, f64>,
+    /// What a reader of the score must know, in words: a fit that did not converge, features that collapsed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Names of the classes, in label order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub class_names: Vec<String>,

@@ -62,11 +62,13 @@
 
 mod features;
 
+mod answers;
 mod extract;
 mod knn;
 mod linear;
 mod protocol;
 mod score;
+mod similarity;
 
 mod export;
 mod sample;

@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
+
 use relata_artifact::ProbeResult;
 use serde_json::{Map, Value};
 
+use crate::answers::{Answer, TOP, expected_calibration_error, share_in_top};
 use crate::{Error, Protocol, Result};
 
 /// How well a protocol told the test images' classes from their features. Carries the protocol, so that the number never
@@ -23,6 +26,10 @@ pub struct Score {
     pub per_class_accuracy_pct: Vec<f64>,
     /// `confusion[truth][answer]`: test images of class `truth` that were called `answer`.
     pub confusion: Vec<Vec<u32>>,
+    /// Further figures, by name and unit: `top5_accuracy_pct`, `nmi` ...
+    pub other_scores: BTreeMap<String, f64>,
+    /// What a reader of the score must know, in words: a fit that did not converge, say.
+    pub notes: Vec<String>,
 }
 
 /// What a score was computed on, for the record.
@@ -62,7 +69,33 @@ impl Score {
             class_names: class_names.to_vec(),
             per_class_accuracy_pct: (0..classes).map(recall).collect(),
             confusion,
+            other_scores: BTreeMap::new(),
+            notes: Vec::new(),
         }
+    }
+
+    /// As [`Score::count`] for a protocol that gives probabilities: with top-5 accuracy, where there are more than five
+    /// classes, and the expected calibration error.
+    pub(crate) fn of_answers(
+        protocol: Protocol,
+        settings: Map<String, Value>,
+        train_images: usize,
+        class_names: &[String],
+        labels: &[usize],
+        answers: &[Answer],
+    ) -> Self {
+        let told: Vec<usize> = answers.iter().map(|answer| answer.class).collect();
+        let mut score = Self::count(protocol, settings, train_images, class_names, labels, &told);
+        if class_names.len() > TOP {
+            score.other("top5_accuracy_pct", 100.0 * share_in_top(answers));
+        }
+        score.other("expected_calibration_error_pct", 100.0 * expected_calibration_error(labels, answers));
+        score
+    }
+
+    /// Adds a figure under its name and unit.
+    pub(crate) fn other(&mut self, name: &str, value: f64) {
+        self.other_scores.insert(name.to_owned(), value);
     }
 
     /// The record for a run folder. `random` is the score of the same protocol on the untrained backbone, the lower bound;
@@ -89,6 +122,8 @@ impl Score {
             class_names: self.class_names.clone(),
             per_class_accuracy_pct: self.per_class_accuracy_pct.clone(),
             confusion: self.confusion.clone(),
+            other_scores: self.other_scores.clone(),
+            notes: self.notes.clone(),
             ..ProbeResult::default()
         })
     }

@@ -8,22 +8,22 @@ use relata_model::Compute;
 use relata_ops::{Isa, matmul_transposed};
 use serde_json::{Map, Value, json};
 
+use crate::answers::{Answer, first_largest};
 use crate::error::check;
 use crate::features::{labels_to_fit, labels_to_score};
+use crate::similarity::{rank, row_and_similarity, unit_rows};
 use crate::{Features, Protocol, Result, Score};
 
 /// Test and training rows whose similarities are computed at once: 16 MiB of them.
 const TEST_ROWS: usize = 1024;
 const TRAIN_ROWS: usize = 4096;
 
-/// PyTorch's bound for `normalize`: shorter rows count as zero rows.
-const SHORTEST: f64 = 1e-12;
-
 /// Weighted k-nearest-neighbour vote (Wu et al. 2018, arXiv 1805.01978, section 3.4): the k training rows of largest cosine
 /// similarity s vote for their class with weight exp(s / T).
 ///
 /// Of equally similar rows the one of smaller index comes first; of classes with equal votes the lower one wins. Where there
-/// are fewer than k training rows, all vote, and the score's settings say so. The same bits on any number of threads.
+/// are fewer than k training rows, all vote, and the score's settings say so. A class's share of the votes is its probability.
+/// The same bits on any number of threads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Knn {
     /// Neighbours that vote. Default 200: Wu et al. 2018.
@@ -49,9 +49,15 @@ impl Knn {
         let train_labels = labels_to_fit(train)?;
         let test_labels = labels_to_score(train.width(), train.class_names(), test)?;
         let k = self.k.min(train.rows());
-        let answers = compute.install(|| self.answers(k, train, train_labels, test, compute.isa()));
+        let votes = compute.install(|| self.votes(k, train, train_labels, test, compute.isa()));
+        let answer = |(votes, &label): (&[f64], &usize)| {
+            let answer = Answer::new(votes, label, votes[first_largest(votes)]);
+            // A class without a vote is among no likeliest ones.
+            Answer { in_top: answer.in_top && votes[label] > 0.0, ..answer }
+        };
+        let answers: Vec<Answer> = votes.chunks_exact(train.class_names().len()).zip(test_labels).map(answer).collect();
         let settings = self.settings(k);
-        Ok(Score::count(Protocol::Knn, settings, train.rows(), train.class_names(), test_labels, &answers))
+        Ok(Score::of_answers(Protocol::Knn, settings, train.rows(), train.class_names(), test_labels, &answers))
     }
 
     /// Refuses settings that cannot work.
@@ -73,12 +79,13 @@ impl Knn {
         settings
     }
 
-    fn answers(&self, k: usize, train: &Features, labels: &[usize], test: &Features, isa: Isa) -> Vec<usize> {
+    /// The votes for each class, `[test rows, classes]`, as shares of all votes of a row.
+    fn votes(&self, k: usize, train: &Features, labels: &[usize], test: &Features, isa: Isa) -> Vec<f64> {
         let (width, classes) = (train.width(), train.class_names().len());
         let (keys, queries) = (unit_rows(train.values(), width), unit_rows(test.values(), width));
         let mut similarities = vec![0.0; TEST_ROWS.min(test.rows()) * TRAIN_ROWS.min(train.rows())];
-        let mut answers = Vec::with_capacity(test.rows());
-        for queries in queries.chunks(TEST_ROWS * width) {
+        let mut votes = vec![0.0; test.rows() * classes];
+        for (queries, votes) in queries.chunks(TEST_ROWS * width).zip(votes.chunks_mut(TEST_ROWS * classes)) {
             let rows = queries.len() / width;
             let mut nearest = vec![Nearest::new(k); rows];
             for (block, keys) in keys.chunks(TRAIN_ROWS * width).enumerate() {
@@ -88,33 +95,22 @@ impl Knn {
                 let each = nearest.par_iter_mut().zip(similarities.par_chunks_exact(columns));
                 each.for_each(|(nearest, similarities)| nearest.offer(block * TRAIN_ROWS, similarities));
             }
-            let vote = |nearest: Nearest| self.vote(&nearest.into_sorted(), labels, classes);
-            answers.par_extend(nearest.into_par_iter().map(vote));
+            let each = nearest.into_par_iter().zip(votes.par_chunks_exact_mut(classes));
+            each.for_each(|(nearest, votes)| self.vote(&nearest.into_sorted(), labels, votes));
         }
-        answers
+        votes
     }
 
-    /// The class with the most votes, the lowest of equals. `neighbours` is sorted, most similar first.
-    fn vote(&self, neighbours: &[(usize, f32)], labels: &[usize], classes: usize) -> usize {
-        let mut votes = vec![0.0; classes];
+    /// The share of the votes that each class has. `neighbours` is sorted, most similar first.
+    fn vote(&self, neighbours: &[(usize, f32)], labels: &[usize], votes: &mut [f64]) {
         for &(row, similarity) in neighbours {
-            // Less the largest, so that no temperature overflows; a common factor changes no winner.
+            // Less the largest, so that no temperature overflows; a common factor changes no share.
             let exponent = f64::from(similarity - neighbours[0].1) / self.temperature;
             votes[labels[row]] += exponent.exp();
         }
-        (1..classes).fold(0, |best, class| if votes[class] > votes[best] { class } else { best })
+        let sum: f64 = votes.iter().sum();
+        votes.iter_mut().for_each(|vote| *vote /= sum);
     }
-}
-
-/// The rows scaled to length 1.
-fn unit_rows(values: &[f32], width: usize) -> Vec<f32> {
-    let mut unit = values.to_vec();
-    unit.par_chunks_exact_mut(width).for_each(|row| {
-        let length = row.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt();
-        let scale = 1.0 / length.max(SHORTEST);
-        row.iter_mut().for_each(|value| *value = (f64::from(*value) * scale) as f32);
-    });
-    unit
 }
 
 /// The k most similar rows among those offered so far, and at most as many again that are still to be sorted out.
@@ -163,17 +159,4 @@ impl Nearest {
         self.ranks.sort_unstable();
         self.ranks.into_iter().map(row_and_similarity).collect()
     }
-}
-
-/// A number that is smaller for the more similar row, and for the smaller index among equals. Rows have 32 bits.
-fn rank(row: usize, similarity: f32) -> u64 {
-    let bits = (similarity + 0.0).to_bits(); // -0 becomes 0
-    let ascending = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
-    u64::from(!ascending) << 32 | row as u64
-}
-
-fn row_and_similarity(rank: u64) -> (usize, f32) {
-    let ascending = !((rank >> 32) as u32);
-    let bits = if ascending >> 31 == 1 { ascending & !(1 << 31) } else { !ascending };
-    (rank as u32 as usize, f32::from_bits(bits))
 }

@@ -9,6 +9,7 @@ use relata_ops::{Isa, matmul_of_transposed, matmul_transposed};
 use relata_optim::{Adam, AdamConfig};
 use serde_json::{Map, Value, json};
 
+use crate::answers::{answers_of_logits, first_largest};
 use crate::error::check;
 use crate::features::{labels_to_fit, labels_to_score};
 use crate::{Error, Features, Protocol, Result, Score};
@@ -16,9 +17,6 @@ use crate::{Error, Features, Protocol, Result, Score};
 /// Below this many products a batch (rows · D · classes) one thread does it all: at 128 · 64 · 10 a step takes 20 µs, and a
 /// second thread gains nothing.
 const PRODUCTS_WORTH_THREADS: usize = 1 << 22;
-
-/// Rows that are scored at once.
-const SCORE_ROWS: usize = 4096;
 
 /// Keeps the probe's random numbers apart from the backbone's (0) and the head's (1).
 const PARAMETER_PART: u32 = 2;
@@ -113,22 +111,24 @@ impl LinearModel {
     /// # Errors
     /// [`Error::Size`] where the values are no whole rows.
     pub fn predict(&self, values: &[f32]) -> Result<Vec<usize>> {
+        let classes = self.class_names.len();
+        Ok(self.logits(values)?.chunks_exact(classes).map(first_largest).collect())
+    }
+
+    /// `[n, classes]` for `values [n, D]`: `values · weightᵀ + bias`.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where the values are no whole rows.
+    pub fn logits(&self, values: &[f32]) -> Result<Vec<f32>> {
         let (width, classes) = (self.width, self.class_names.len());
         let rows = values.len() / width;
         if rows * width != values.len() {
             return Err(Error::Size { what: "features of whole rows", expected: rows * width, got: values.len() });
         }
+        let mut logits = vec![0.0; rows * classes];
         let (isa, parameters) = (self.compute.isa(), &self.parameters);
-        Ok(self.compute.install(|| {
-            let mut logits = vec![0.0; SCORE_ROWS.min(rows) * classes];
-            let mut answers = Vec::with_capacity(rows);
-            for values in values.chunks(SCORE_ROWS * width) {
-                let logits = &mut logits[..values.len() / width * classes];
-                forward(isa, parameters, width, values, classes, logits);
-                answers.extend(logits.chunks_exact(classes).map(largest));
-            }
-            answers
-        }))
+        self.compute.install(|| forward(isa, parameters, width, values, classes, &mut logits));
+        Ok(logits)
     }
 
     /// Scores the layer on other images.
@@ -137,9 +137,9 @@ impl LinearModel {
     /// [`Error::Unlabelled`], [`Error::WidthDiffers`], [`Error::ClassCountDiffers`], [`Error::ClassNameDiffers`].
     pub fn score(&self, test: &Features) -> Result<Score> {
         let labels = labels_to_score(self.width, &self.class_names, test)?;
-        let answers = self.predict(test.values())?;
+        let answers = answers_of_logits(&self.logits(test.values())?, labels, self.class_names.len());
         let settings = self.probe.settings();
-        Ok(Score::count(Protocol::Linear, settings, self.train_images, &self.class_names, labels, &answers))
+        Ok(Score::of_answers(Protocol::Linear, settings, self.train_images, &self.class_names, labels, &answers))
     }
 
     /// `[classes, D]`, as PyTorch's `Linear.weight`.
@@ -194,11 +194,6 @@ fn cross_entropy(logits: &mut [f32], classes: usize, labels: &[usize]) -> f64 {
         row[label] -= scale;
     }
     loss
-}
-
-/// The place of the largest value, the first of equals.
-fn largest(values: &[f32]) -> usize {
-    (1..values.len()).fold(0, |best, at| if values[at] > values[best] { at } else { best })
 }
 
 /// Everything that the epochs need, allocated once.

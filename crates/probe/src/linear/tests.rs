@@ -116,7 +116,7 @@ fn another_seed_is_another_fit() {
 }
 
 #[test]
-fn more_rows_than_are_scored_at_once_keep_their_order() {
+fn many_rows_keep_their_order() {
     let model = LinearProbe { epochs: 20, ..LinearProbe::default() }.fit(&clouds(0, 300, 3, 3, 0.1), &compute(2)).unwrap();
     let test = clouds(300, 4500, 3, 3, 0.1);
     let answers = model.predict(test.values()).unwrap();

@@ -1,0 +1,94 @@
+//! What a protocol says of each test row, and the figures that need more than its first choice.
+
+/// Classes that top-5 accuracy looks at.
+pub(crate) const TOP: usize = 5;
+
+/// Bins of the expected calibration error: Guo et al. 2017's.
+const BINS: usize = 15;
+
+/// A protocol's answer for one test row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Answer {
+    /// The class that it takes for the likeliest.
+    pub(crate) class: usize,
+    /// Whether the row's true class is among its five likeliest.
+    pub(crate) in_top: bool,
+    /// Its probability for `class`.
+    pub(crate) confidence: f64,
+}
+
+impl Answer {
+    /// `values` are larger for likelier classes; of equal ones the lower class comes first.
+    pub(crate) fn new<T: PartialOrd>(values: &[T], label: usize, confidence: f64) -> Self {
+        let before = |class: usize| values[class] > values[label] || class < label && values[class] == values[label];
+        let rank = (0..values.len()).filter(|&class| before(class)).count();
+        Self { class: first_largest(values), in_top: rank < TOP, confidence }
+    }
+}
+
+/// The answers of `logits [n, classes]`; a confidence is the softmax of the largest, in f64.
+pub(crate) fn answers_of_logits(logits: &[f32], labels: &[usize], classes: usize) -> Vec<Answer> {
+    let answer = |(row, &label): (&[f32], &usize)| {
+        let most = f64::from(row[first_largest(row)]);
+        let sum: f64 = row.iter().map(|&logit| (f64::from(logit) - most).exp()).sum();
+        Answer::new(row, label, 1.0 / sum)
+    };
+    logits.chunks_exact(classes).zip(labels).map(answer).collect()
+}
+
+/// The place of the largest value, the first of equals.
+pub(crate) fn first_largest<T: PartialOrd>(values: &[T]) -> usize {
+    (1..values.len()).fold(0, |best, at| if values[at] > values[best] { at } else { best })
+}
+
+/// Share of rows whose true class is among the five likeliest.
+pub(crate) fn share_in_top(answers: &[Answer]) -> f64 {
+    answers.iter().filter(|answer| answer.in_top).count() as f64 / answers.len() as f64
+}
+
+/// Expected calibration error (Guo et al. 2017, arXiv 1706.04599, eq. 3), in [0, 1]: the rows are sorted into 15 equally wide
+/// bins by confidence, bin m holding those in ((m − 1) / 15, m / 15]; the error is `Σ_m |B_m| / n · |acc(B_m) − conf(B_m)|`,
+/// with a bin's accuracy and its mean confidence.
+pub(crate) fn expected_calibration_error(labels: &[usize], answers: &[Answer]) -> f64 {
+    let mut gaps = [0.0; BINS];
+    for (&label, answer) in labels.iter().zip(answers) {
+        let bin = ((answer.confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
+        gaps[bin] += f64::from(u8::from(answer.class == label)) - answer.confidence;
+    }
+    gaps.iter().map(|gap| gap.abs()).sum::<f64>() / labels.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, answers_of_logits, expected_calibration_error, share_in_top};
+
+    #[test]
+    fn the_five_likeliest_count_and_of_equals_the_lower_class_comes_first() {
+        let values = [0.1, 0.7, 0.1, 0.3, 0.2, 0.1, 0.4];
+        let in_top = |label| Answer::new(&values, label, 1.0).in_top;
+        // In order: 1, 6, 3, 4, then 0, 2 and 5, which are equal.
+        assert_eq!([0, 1, 2, 3, 4, 5, 6].map(in_top), [true, true, false, true, true, false, true]);
+        assert_eq!(Answer::new(&[2.0, 5.0, 5.0], 0, 1.0).class, 1);
+        assert_eq!(share_in_top(&[Answer::new(&values, 0, 1.0), Answer::new(&values, 2, 1.0)]), 0.5);
+    }
+
+    #[test]
+    fn a_confidence_is_the_softmax_of_the_largest_logit() {
+        let answers = answers_of_logits(&[0.0, 3f32.ln(), 1000.0, 0.0], &[0, 0], 2);
+        assert_eq!((answers[0].class, answers[1].class), (1, 0));
+        assert!((answers[0].confidence - 0.75).abs() < 1e-7 && answers[1].confidence == 1.0, "{answers:?}");
+    }
+
+    #[test]
+    fn the_calibration_error_is_that_of_its_formula() {
+        let answer = |confidence| Answer { class: 0, in_top: true, confidence };
+        // Bin (0.8, 0.8667]: two rows of 0.85, one right: |0.5 − 0.85| · 2/5. Bin (0.9333, 1]: two of 1, both right: 0. Bin
+        // (0.2667, 0.3333]: one of 0.3, wrong: 0.3 · 1/5.
+        let answers = [0.85, 0.85, 1.0, 1.0, 0.3].map(answer);
+        let error = expected_calibration_error(&[0, 1, 0, 0, 2], &answers);
+        assert!((error - (0.35 * 2.0 + 0.3) / 5.0).abs() < 1e-12, "{error}");
+        // 0.8 is the upper end of bin 12, so it shares no bin with 0.85: the gaps 0.2 and −0.85 do not cancel.
+        let error = expected_calibration_error(&[0, 1], &[answer(0.8), answer(0.85)]);
+        assert!((error - 0.525).abs() < 1e-12, "{error}");
+    }
+}
