@@ -6,6 +6,7 @@
 //! | protocol | what it does |
 //! |---|---|
 //! | [`LinearProbe`] | the paper's: one linear layer, Adam 1e-3, batches of 128, 100 epochs, the last epoch counts |
+//! | [`LogisticProbe`] | logistic regression to its optimum by L-BFGS: what a linear layer can do, no step size involved |
 //! | [`Knn`] | the 200 most similar training images vote with weight exp(cosine / 0.1); nothing is trained |
 //!
 //! - The backbone stays as it is: running statistics, whole images, nothing random, no gradient.
@@ -63,9 +64,11 @@
 mod features;
 
 mod answers;
+mod config;
 mod extract;
 mod knn;
 mod linear;
+mod logistic;
 mod protocol;
 mod score;
 mod similarity;
@@ -75,14 +78,18 @@ mod sample;
 
 mod error;
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod test_clouds;
 
+pub use config::ProbeConfig;
 pub use error::{Error, Result};
 pub use export::{check_export_path, write_csv, write_features, write_npy, write_safetensors};
 pub use extract::{ExtractOptions, embed, extract};
 pub use features::Features;
 pub use knn::Knn;
 pub use linear::{LinearModel, LinearProbe};
-pub use protocol::{ProbeConfig, Protocol, evaluate};
+pub use logistic::{LogisticModel, LogisticProbe};
+pub use protocol::{Protocol, evaluate};
 pub use sample::feature_sample;
 pub use score::{Score, Scored};
