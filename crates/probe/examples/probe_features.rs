@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use relata_model::Compute;
-use relata_probe::{Features, Knn, LinearProbe, Score};
+use relata_probe::{Features, ProbeConfig, Protocol, Score, evaluate};
 
 /// A repeatable number in [-1, 1): any source of features will do in its place.
 fn noise(index: usize) -> f32 {
@@ -26,9 +26,13 @@ fn clouds(first: usize, rows: usize, width: usize, classes: usize, spread: f32) 
 
 #[expect(clippy::print_stdout, reason = "an example shows what it found")]
 fn report(score: &Score, start: Instant) {
-    let Score { protocol, accuracy_pct, train_images, test_images, .. } = score;
+    let protocol = score.protocol.name();
+    let Score { accuracy_pct, train_images, test_images, .. } = score;
     let ms = start.elapsed().as_millis();
-    println!("{protocol:<7} {accuracy_pct:6.2} %   {test_images} scored on {train_images} in {ms} ms");
+    println!("{protocol:<9} {accuracy_pct:6.2} %   {test_images} scored on {train_images} in {ms} ms");
+    for (name, value) in &score.other_scores {
+        println!("          {name} {value:.4}");
+    }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -42,9 +46,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let test = clouds(train_rows, test_rows, width, classes, spread)?;
     let compute = Compute::new(0)?;
 
-    let start = Instant::now();
-    report(&LinearProbe::default().fit(&train, &compute)?.score(&test)?, start);
-    let start = Instant::now();
-    report(&Knn::default().score(&train, &test, &compute)?, start);
+    for protocol in Protocol::ALL {
+        let start = Instant::now();
+        report(&evaluate(protocol, &ProbeConfig::default(), &train, &test, &compute)?, start);
+    }
     Ok(())
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::check;
-use crate::{ExtractOptions, Knn, LinearProbe, LogisticProbe, Protocol, Result};
+use crate::{ExtractOptions, KMeans, Knn, LinearProbe, LogisticProbe, Protocol, Result, Retrieval};
 
 /// The settings of every protocol, as a configuration file's `[probe]` holds them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ pub struct ProbeConfig {
     pub batch_size: usize,
     /// Linear probe: Adam's learning rate. Default 1e-3: the paper's.
     pub lr: f64,
-    /// Linear probe: seed of its first weights and of the order of its images. Default 0. Not the run's seed, so that
+    /// Seed of the linear probe's first weights and order of images, and of k-means' first centres. Default 0. Not the run's seed, so that
     /// scores of several runs differ by their backbones alone.
     pub seed: u64,
     /// kNN: neighbours that vote. Default 200: Wu et al. 2018 (arXiv 1805.01978).
@@ -30,6 +30,10 @@ pub struct ProbeConfig {
     pub workers: usize,
     /// Logistic regression.
     pub logistic: LogisticProbe,
+    /// k-means.
+    pub kmeans: KMeans,
+    /// Retrieval.
+    pub retrieval: Retrieval,
 }
 
 impl Default for ProbeConfig {
@@ -47,6 +51,8 @@ impl Default for ProbeConfig {
             extract_batch_size: extract.batch_size,
             workers: extract.workers,
             logistic: LogisticProbe::default(),
+            kmeans: KMeans::default(),
+            retrieval: Retrieval::default(),
         }
     }
 }
@@ -78,6 +84,12 @@ impl ProbeConfig {
         Knn { k: self.k, temperature: self.temperature }
     }
 
+    /// The k-means of these settings.
+    #[must_use]
+    pub fn kmeans(&self) -> KMeans {
+        KMeans { seed: self.seed, ..self.kmeans }
+    }
+
     /// How these settings compute features.
     #[must_use]
     pub fn extract_options(&self) -> ExtractOptions {
@@ -87,7 +99,7 @@ impl ProbeConfig {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Error, LogisticProbe, ProbeConfig, Protocol};
+    use crate::{Error, KMeans, LogisticProbe, ProbeConfig, Protocol};
 
     #[test]
     fn settings_written_are_the_settings_read_and_the_rest_are_defaults() {
@@ -110,6 +122,7 @@ mod tests {
             (ProbeConfig { k: 0, ..base() }, "probe.k"),
             (ProbeConfig { temperature: -0.1, ..base() }, "probe.temperature"),
             (ProbeConfig { logistic: LogisticProbe { l2: 0.0, ..Default::default() }, ..base() }, "probe.logistic.l2"),
+            (ProbeConfig { kmeans: KMeans { restarts: 0, ..Default::default() }, ..base() }, "probe.kmeans.restarts"),
             (ProbeConfig { extract_batch_size: 0, ..base() }, "probe.extract_batch_size"),
             (ProbeConfig { workers: 2000, ..base() }, "probe.workers"),
         ] {

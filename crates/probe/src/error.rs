@@ -71,6 +71,16 @@ pub enum Error {
         /// The class's name.
         class: String,
     },
+    /// Fewer rows than a protocol needs.
+    #[error("there are {rows} images, too few for {what}: expected {needed} or more")]
+    TooFewRows {
+        /// Images.
+        rows: usize,
+        /// How many are needed.
+        needed: usize,
+        /// For what.
+        what: &'static str,
+    },
     /// Training and test features of different widths.
     #[error("training features are {train} wide, test features {test}: they come from different backbones")]
     WidthDiffers {

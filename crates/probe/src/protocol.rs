@@ -19,6 +19,10 @@ pub enum Protocol {
     Knn,
     /// [`crate::LogisticProbe`].
     Logistic,
+    /// [`crate::KMeans`].
+    KMeans,
+    /// [`crate::Retrieval`].
+    Retrieval,
 }
 
 /// What the rest of the crate needs to know of a protocol.
@@ -34,7 +38,7 @@ struct Entry {
 }
 
 /// Every protocol, in the order of [`Protocol`]. A new one is a folder, a line here, and its settings in [`ProbeConfig`].
-const TABLE: [Entry; 3] = [
+const TABLE: [Entry; 5] = [
     Entry {
         protocol: Protocol::Linear,
         name: "linear",
@@ -55,6 +59,20 @@ const TABLE: [Entry; 3] = [
         validate: |config| config.logistic.validate(),
         section: "probe.logistic",
         score: |config, train, test, compute| config.logistic.fit(train, compute)?.score(test),
+    },
+    Entry {
+        protocol: Protocol::KMeans,
+        name: "kmeans",
+        validate: |config| config.kmeans.validate(),
+        section: "probe.kmeans",
+        score: |config, train, test, compute| config.kmeans().score(train, test, compute),
+    },
+    Entry {
+        protocol: Protocol::Retrieval,
+        name: "retrieval",
+        validate: |_| Ok(()),
+        section: "probe.retrieval",
+        score: |config, train, test, compute| config.retrieval.score(train, test, compute),
     },
 ];
 
@@ -131,7 +149,7 @@ mod tests {
 
     use super::{ProbeConfig, Protocol, evaluate};
     use crate::test_clouds::clouds;
-    use crate::{Error, LogisticProbe};
+    use crate::{Error, KMeans, LogisticProbe};
 
     #[test]
     fn a_name_written_is_the_name_read() {
@@ -149,7 +167,8 @@ mod tests {
     #[test]
     fn each_protocol_scores_by_its_settings_and_says_so() {
         let logistic = LogisticProbe { max_iterations: 77, ..LogisticProbe::default() };
-        let config = ProbeConfig { epochs: 30, lr: 1e-2, k: 9, logistic, ..ProbeConfig::default() };
+        let kmeans = KMeans { restarts: 3, ..KMeans::default() };
+        let config = ProbeConfig { epochs: 30, lr: 1e-2, k: 9, logistic, kmeans, ..ProbeConfig::default() };
         let (train, test) = (clouds(0, 300, 8, 3, 0.1), clouds(300, 60, 8, 3, 0.1));
         for protocol in Protocol::ALL {
             let score = evaluate(protocol, &config, &train, &test, &Compute::new(1).unwrap()).unwrap();
@@ -158,6 +177,8 @@ mod tests {
                 Protocol::Linear => ("epochs", 30),
                 Protocol::Knn => ("k", 9),
                 Protocol::Logistic => ("max_iterations", 77),
+                Protocol::KMeans => ("restarts", 3),
+                Protocol::Retrieval => ("gallery_images", 300),
             };
             assert_eq!(score.settings[key], value);
         }

@@ -22,7 +22,7 @@ pub(crate) fn section(probes: &[(String, ProbeResult)]) -> Markup {
     }
 }
 
-/// Probes in the order of telling: linear first, kNN second, the rest by name.
+/// Probes in the order of telling: linear first, kNN second, logistic regression third, the rest by name.
 pub(crate) fn in_order(mut probes: Vec<(String, ProbeResult)>) -> Vec<(String, ProbeResult)> {
     probes.sort_by_cached_key(|(name, probe)| (rank(&probe.protocol), name.clone()));
     probes
@@ -33,7 +33,8 @@ pub(crate) fn rank(protocol: &str) -> usize {
     match protocol {
         "linear" => 0,
         "knn" => 1,
-        _ => 2,
+        "logistic" => 2,
+        _ => 3,
     }
 }
 
@@ -42,9 +43,11 @@ pub(crate) fn protocol_title(protocol: &str) -> String {
     let known = match protocol {
         "linear" => "Linear probe",
         "knn" => "k nearest neighbours",
+        "logistic" => "Logistic regression",
         "kmeans" => "k-means",
         "retrieval" => "Retrieval",
         "finetune" => "Fine-tuning",
+        "supervised" => "Supervised",
         other => other,
     };
     known.to_owned()
@@ -121,8 +124,27 @@ fn protocol(name: &str, probe: &ProbeResult) -> Markup {
     html! {
         (facts.join("; ")) "; "
         span.file { "probes/" (name) ".json" }
-        @for (score, value) in &probe.other_scores { br; (score.replace('_', " ")) " " (short(*value)) }
+        @for (name, value) in &probe.other_scores { br; (other_score(name, *value)) }
+        @for note in &probe.notes { br; strong { (note) } }
     }
+}
+
+/// `top5_accuracy_pct` as a reader says it: `top-5 accuracy 88.8 %`.
+fn other_score(name: &str, value: f64) -> String {
+    let known = match name {
+        "top5_accuracy_pct" => "top-5 accuracy",
+        "recall_at_1_pct" => "recall at 1",
+        "recall_at_5_pct" => "recall at 5",
+        "recall_at_10_pct" => "recall at 10",
+        "map_pct" => "mean average precision",
+        "nmi" => "normalised mutual information",
+        "ari" => "adjusted Rand index",
+        "train_objective" => "objective on the training images",
+        "train_inertia" => "inertia on the training images",
+        other => &other.strip_suffix("_pct").unwrap_or(other).replace('_', " "),
+    };
+    let value = if name.ends_with("_pct") { percent(value) } else { short(value) };
+    format!("{known} {value}")
 }
 
 /// A line from 0 to 100 % with marks for chance, random weights, this run and supervised training.

@@ -13,6 +13,7 @@ use crate::{Error, Result, output};
 #[command(after_help = crate::words::help("Examples:
   relata probe runs/cifar10-conv4-relational-seed1
   relata probe runs/cifar10-conv4-relational-seed1 --protocol linear --data cifar100 data.root=datasets
+  relata probe runs/cifar10-conv4-relational-seed1 --protocol logistic,kmeans,retrieval probe.logistic.l2=0.1
   relata probe runs/cifar10-conv4-relational-seed1 --checkpoint epoch-0005 probe.epochs=50"))]
 pub struct Arguments {
     /// The run's folder
@@ -21,7 +22,7 @@ pub struct Arguments {
     /// Settings of data.* and probe.*, such as probe.epochs=50
     #[arg(value_name = "KEY=VALUE")]
     settings: Vec<String>,
-    /// linear, knn or all; without it, the run's probe.protocols
+    /// linear, knn, logistic, kmeans, retrieval, several with commas between, or all; without it, the run's probe.protocols
     #[arg(long, value_name = "PROTOCOL")]
     protocol: Option<String>,
     /// Another data set than the run's own; images are prepared as the backbone was trained
@@ -40,7 +41,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let protocols = match arguments.protocol.as_deref() {
         None => config.probe.protocols.clone(),
         Some("all") => Protocol::ALL.to_vec(),
-        Some(name) => vec![Protocol::from_name(name)?],
+        Some(names) => names.split(',').map(Protocol::from_name).collect::<Result<_, _>>()?,
     };
     let compute = Compute::new(config.threads)?;
     let log = Log::of_run(&run)?;

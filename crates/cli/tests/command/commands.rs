@@ -44,7 +44,7 @@ fn a_probe_writes_its_result_under_a_name_that_says_what_it_is() {
     let probe = ["probe", "run", "probe.epochs=1", "probe.k=5"];
     place.run(&[&probe[..], &["--protocol", "all"]].concat()).succeeded();
     place.run(&[&probe[..], &["--protocol", "knn", "--checkpoint", "epoch-0001"]].concat()).succeeded();
-    for result in ["linear", "knn", "knn-epoch-0001"] {
+    for result in ["linear", "knn", "logistic", "kmeans", "retrieval", "knn-epoch-0001"] {
         let text = fs::read_to_string(place.path(&format!("run/probes/{result}.json"))).unwrap();
         for field in
             ["\"protocol\"", "\"data\": \"shapes\"", "\"split\": \"test\"", "\"baseline_random_pct\"", "\"test_images\": 2000"]
@@ -52,7 +52,7 @@ fn a_probe_writes_its_result_under_a_name_that_says_what_it_is() {
             assert!(text.contains(field), "{field} is missing in {text}");
         }
     }
-    place.run(&["probe", "run", "--protocol", "liner"]).failed(2, &["liner", "linear, knn"]);
+    place.run(&["probe", "run", "--protocol", "liner"]).failed(2, &["liner", "linear, knn, logistic"]);
     place.run(&["probe", "run", "train.lr=1"]).failed(2, &["train.lr=1", "probe.*"]);
 }
 

@@ -46,7 +46,7 @@ fn the_gradient_is_that_of_the_objective() {
     let mut gradient = vec![0.0; 18];
     objective.at(&at, &mut gradient);
     // Logits are f32: a difference over 2e-2 of values that are good to 1e-7 is good to 1e-5.
-    let difference = central_difference(|point| objective.at(point, &mut vec![0.0; 18]), &at, 1e-2);
+    let difference = central_difference(|point| objective.at(point, &mut [0.0; 18]), &at, 1e-2);
     assert_close(&gradient, &difference, Tolerance { abs: 5e-5, rel: 1e-4 });
 }
 

@@ -128,6 +128,31 @@ fn metrics_that_are_not_finite_or_single_do_no_harm() {
 }
 
 #[test]
+fn further_figures_and_notes_stand_beside_the_score() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = empty_run(&parent, "noted");
+    let scores = [("map_pct", 56.78), ("nmi", 0.25), ("expected_calibration_error_pct", 2.0), ("of_tomorrow", 3.0)];
+    let probe = ProbeResult {
+        protocol: "retrieval".into(),
+        other_scores: scores.map(|(name, value)| (name.to_owned(), value)).into_iter().collect(),
+        notes: vec!["3 of 5 <queries>".into()],
+        ..ProbeResult::default()
+    };
+    run.write_probe("retrieval", &probe).unwrap();
+    let page = render_run(&run).unwrap().replace('\u{202f}', " ");
+    for words in [
+        "mean average precision 56.8 %",
+        "normalised mutual information 0.25",
+        "expected calibration error 2.0 %",
+        "of tomorrow 3",
+        "<strong>3 of 5 &lt;queries&gt;</strong>",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(unclosed(&page).is_empty());
+}
+
+#[test]
 fn a_matrix_that_is_not_square_is_left_out() {
     let parent = tempfile::tempdir().unwrap();
     let run = empty_run(&parent, "odd");

@@ -1,0 +1,155 @@
+//! k-means: k-means++ seeding and Lloyd's iterations.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rayon::prelude::*;
+use relata_ops::{Isa, matmul_transposed};
+
+/// Rows that one task takes; fixed, so that sums do not depend on the number of threads.
+const PIECE_ROWS: usize = 1024;
+/// Keeps these random numbers apart from others of the same seed.
+const STREAM: u64 = 0x6b6d_6561_6e73;
+
+/// Rows to be clustered, `[n, D]`.
+pub(super) struct Rows<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) width: usize,
+    pub(super) isa: Isa,
+}
+
+/// Centres `[k, D]`, and which is the nearest to each row.
+#[derive(Debug, Clone)]
+pub(super) struct Clustering {
+    pub(super) centres: Vec<f32>,
+    pub(super) clusters: Vec<usize>,
+    /// Sum of the squared distances of the rows to their centres.
+    pub(super) inertia: f64,
+    pub(super) iterations: usize,
+    /// Whether the last iteration moved no row.
+    pub(super) settled: bool,
+}
+
+impl Rows<'_> {
+    /// The clustering of least inertia of `restarts` that start from different seeds.
+    pub(super) fn cluster(&self, count: usize, restarts: usize, max_iterations: usize, seed: u64) -> Option<Clustering> {
+        let all = (0..restarts).map(|restart| self.lloyd(self.plus_plus(count, seed, restart as u64), max_iterations));
+        all.reduce(|best, next| if next.inertia < best.inertia { next } else { best })
+    }
+
+    /// The nearest centre of each row, the first of equals, and how much farther than the row's length squared it is: the squared
+    /// distance is `‖x‖² − 2 x·c + ‖c‖²`, of which the row's own part decides nothing.
+    pub(super) fn nearest(&self, centres: &[f32]) -> Vec<(usize, f32)> {
+        let (width, count) = (self.width, centres.len() / self.width);
+        let halves: Vec<f32> = centres.chunks_exact(width).map(|centre| (length_squared(centre) / 2.0) as f32).collect();
+        let piece = |values: &[f32]| {
+            let rows = values.len() / width;
+            let mut products = vec![0.0; rows * count];
+            matmul_transposed(self.isa, rows, width, count, values, centres, &mut products, false);
+            let each = products.chunks_exact(count);
+            each.map(|products| {
+                let score = |at: usize| products[at] - halves[at];
+                let best = (1..count).fold(0, |best, at| if score(at) > score(best) { at } else { best });
+                (best, -2.0 * score(best))
+            })
+            .collect::<Vec<_>>()
+        };
+        let pieces: Vec<_> = self.values.par_chunks(PIECE_ROWS * width).map(piece).collect();
+        pieces.concat()
+    }
+
+    /// k-means++ (Arthur & Vassilvitskii 2007): the first centre is any row, each further one a row drawn with a probability
+    /// proportional to its squared distance to the nearest centre so far.
+    fn plus_plus(&self, count: usize, seed: u64, restart: u64) -> Vec<f32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ STREAM);
+        rng.set_stream(restart);
+        let mut unit = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        let rows = self.values.len() / self.width;
+        let row = |at: usize| &self.values[at * self.width..][..self.width];
+        let first = ((unit() * rows as f64) as usize).min(rows - 1);
+        let mut centres = row(first).to_vec();
+        let mut distances = vec![f64::INFINITY; rows];
+        for _ in 1..count {
+            let last = &centres[centres.len() - self.width..];
+            let nearer = |(distance, row): (&mut f64, &[f32])| *distance = distance.min(distance_squared(row, last));
+            distances.par_iter_mut().zip(self.values.par_chunks_exact(self.width)).for_each(nearer);
+            // Where fewer rows differ than there are to be centres, all distances are 0, and any row will do.
+            let mut left = unit() * distances.iter().sum::<f64>();
+            let drawn = distances.iter().position(|distance| {
+                left -= distance;
+                left < 0.0
+            });
+            let next = drawn.unwrap_or_else(|| farthest(&distances));
+            centres.extend_from_slice(row(next));
+        }
+        centres
+    }
+
+    fn lloyd(&self, mut centres: Vec<f32>, max_iterations: usize) -> Clustering {
+        let mut nearest = self.nearest(&centres);
+        let (mut iterations, mut settled) = (0, false);
+        while iterations < max_iterations && !settled {
+            self.move_centres(&mut centres, &mut nearest);
+            let moved = self.nearest(&centres);
+            settled = moved.iter().zip(&nearest).all(|(new, old)| new.0 == old.0);
+            nearest = moved;
+            iterations += 1;
+        }
+        let clusters: Vec<usize> = nearest.into_iter().map(|(cluster, _)| cluster).collect();
+        let inertia = self.inertia(&centres, &clusters);
+        Clustering { centres, clusters, inertia, iterations, settled }
+    }
+
+    fn inertia(&self, centres: &[f32], clusters: &[usize]) -> f64 {
+        let width = self.width;
+        let distance = |(row, &cluster): (&[f32], &usize)| distance_squared(row, &centres[cluster * width..][..width]);
+        let distances: Vec<f64> = self.values.par_chunks_exact(width).zip(clusters).map(distance).collect();
+        distances.iter().sum()
+    }
+
+    /// Each centre to the mean of its rows. A centre that has none takes the row that lies farthest from its own.
+    fn move_centres(&self, centres: &mut [f32], nearest: &mut [(usize, f32)]) {
+        let (width, count) = (self.width, centres.len() / self.width);
+        let mut sizes = vec![0_usize; count];
+        nearest.iter().for_each(|(cluster, _)| sizes[*cluster] += 1);
+        for empty in 0..count {
+            if sizes[empty] == 0 {
+                let distance = |row: usize| length_squared(&self.values[row * width..][..width]) + f64::from(nearest[row].1);
+                let far = (0..nearest.len()).filter(|&row| sizes[nearest[row].0] > 1).map(|row| (row, distance(row)));
+                let far = far.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(row, _)| row);
+                let Some(far) = far else { break };
+                sizes[nearest[far].0] -= 1;
+                sizes[empty] = 1;
+                nearest[far] = (empty, f32::NEG_INFINITY);
+            }
+        }
+        let piece = |(values, nearest): (&[f32], &[(usize, f32)])| {
+            let mut sums = vec![0.0; count * width];
+            for (row, (cluster, _)) in values.chunks_exact(width).zip(nearest) {
+                sums[cluster * width..][..width].iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
+            }
+            sums
+        };
+        // As many rows a piece as there are centres or more, so that the sums are no larger than the rows.
+        let piece_rows = PIECE_ROWS.max(count);
+        let pieces: Vec<Vec<f64>> =
+            self.values.par_chunks(piece_rows * width).zip(nearest.par_chunks(piece_rows)).map(piece).collect();
+        for (cluster, centre) in centres.chunks_exact_mut(width).enumerate().filter(|(cluster, _)| sizes[*cluster] > 0) {
+            for (column, value) in centre.iter_mut().enumerate() {
+                let sum: f64 = pieces.iter().map(|sums| sums[cluster * width + column]).sum();
+                *value = (sum / sizes[cluster] as f64) as f32;
+            }
+        }
+    }
+}
+
+fn farthest(distances: &[f64]) -> usize {
+    (1..distances.len()).fold(0, |best, row| if distances[row] > distances[best] { row } else { best })
+}
+
+fn distance_squared(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum()
+}
+
+fn length_squared(values: &[f32]) -> f64 {
+    values.iter().map(|&value| f64::from(value).powi(2)).sum()
+}
