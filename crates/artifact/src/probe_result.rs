@@ -19,6 +19,13 @@ pub struct ProbeResult {
     pub checkpoint: String,
     /// Top-1 accuracy on `split`.
     pub accuracy_pct: f64,
+    /// Standard deviation of the accuracy over several seeds, of which `accuracy_pct` and the other figures are the mean. The
+    /// seeds are among the settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy_std_points: Option<f64>,
+    /// What each seed reached, in the order of the settings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accuracy_by_seed_pct: Vec<f64>,
     /// The same protocol on the untrained backbone: the lower bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline_random_pct: Option<f64>,
@@ -47,7 +54,7 @@ pub struct ProbeResult {
     /// Recall of each class, in label order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub per_class_accuracy_pct: Vec<f64>,
-    /// `confusion[truth][answer]`: test images of class `truth` that were called `answer`.
+    /// `confusion[truth][answer]`: test images of class `truth` that were called `answer`, summed over the seeds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub confusion: Vec<Vec<u32>>,
 }

@@ -8,7 +8,7 @@ use relata_artifact::{ProbeResult, RunFolder, read_checkpoint_metadata};
 use relata_augment::Pipeline;
 use relata_data::{Dataset, Split};
 use relata_model::{Backbone, Compute};
-use relata_probe::{Features, Protocol, Scored, evaluate, extract};
+use relata_probe::{Features, Protocol, Scored, evaluate_seeds, extract};
 use serde_json::Value;
 
 use crate::log::Log;
@@ -23,6 +23,8 @@ pub(crate) struct Evaluation<'a> {
     /// The same, with data and probe settings as asked for.
     pub(crate) config: &'a Config,
     pub(crate) checkpoint: &'a str,
+    /// Seeds of the protocols.
+    pub(crate) seeds: Vec<u64>,
 }
 
 /// Images to fit a probe on, and images to score it on.
@@ -69,8 +71,8 @@ impl Evaluation<'_> {
         let mut results = Vec::new();
         for &protocol in protocols {
             let start = Instant::now();
-            let score = evaluate(protocol, &self.config.probe, &trained.train, &trained.test, compute)?;
-            let lower_bound = evaluate(protocol, &self.config.probe, &random.train, &random.test, compute)?;
+            let score = evaluate_seeds(protocol, &self.config.probe, &self.seeds, &trained.train, &trained.test, compute)?;
+            let lower_bound = evaluate_seeds(protocol, &self.config.probe, &self.seeds, &random.train, &random.test, compute)?;
             let seconds = start.elapsed().as_secs_f64() + extraction_s;
             let mut result = score.result(&scored, Some(&lower_bound), seconds)?;
             result.settings.extend(step.clone().map(|step| (STEP.to_owned(), step)));
@@ -115,7 +117,7 @@ impl Evaluation<'_> {
         Ok(Pair { train: of(&labelled.train)?, test: of(&labelled.test)? })
     }
 
-    /// `linear`; with the data set or the checkpoint behind it where they are not the run's own and last.
+    /// `linear`; with the data set, the checkpoint or the share of labels behind it where they are not the run's own, last and all.
     fn result_name(&self, protocol: Protocol) -> String {
         let mut name = protocol.name().to_owned();
         if !self.is_the_runs_own_data() {
@@ -125,6 +127,9 @@ impl Evaluation<'_> {
         }
         if self.checkpoint != LAST {
             name.push_str(&format!("-{}", self.checkpoint));
+        }
+        if self.config.probe.label_fraction < 1.0 {
+            name.push_str(&format!("-label-fraction-{}", self.config.probe.label_fraction).replace('.', "_"));
         }
         name
     }
@@ -148,7 +153,8 @@ pub(crate) fn score_table(results: &[ProbeResult]) -> String {
     for result in results {
         let random = result.baseline_random_pct.map_or_else(String::new, |pct| format!("{pct:.2} %"));
         let gain = result.gain_points().map_or_else(String::new, |points| format!("{points:+.2}"));
-        rows.push(vec![result.protocol.clone(), format!("{:.2} %", result.accuracy_pct), random, gain]);
+        let deviation = result.accuracy_std_points.map_or_else(String::new, |points| format!(" ± {points:.2}"));
+        rows.push(vec![result.protocol.clone(), format!("{:.2}{deviation} %", result.accuracy_pct), random, gain]);
     }
     output::table(&rows)
 }

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::check;
+use crate::label_fraction::check_fraction;
 use crate::{ExtractOptions, KMeans, Knn, LinearProbe, LogisticProbe, Protocol, Result, Retrieval};
 
 /// The settings of every protocol, as a configuration file's `[probe]` holds them.
@@ -17,9 +18,13 @@ pub struct ProbeConfig {
     pub batch_size: usize,
     /// Linear probe: Adam's learning rate. Default 1e-3: the paper's.
     pub lr: f64,
-    /// Seed of the linear probe's first weights and order of images, and of k-means' first centres. Default 0. Not the run's seed, so that
+    /// Seed of the linear probe's first weights and order of images, of k-means' first centres and of the labels drawn.
+    /// Default 0. Not the run's seed, so that
     /// scores of several runs differ by their backbones alone.
     pub seed: u64,
+    /// Share of the training labels of each class that a protocol is given, above 0 and at most 1; which ones, `seed` says.
+    /// Default 1: all. 0.01 and 0.1 are the usual semi-supervised settings.
+    pub label_fraction: f64,
     /// kNN: neighbours that vote. Default 200: Wu et al. 2018 (arXiv 1805.01978).
     pub k: usize,
     /// kNN: T in the weight exp(similarity / T) of a vote. Default 0.1; Wu et al. 2018 take 0.07.
@@ -46,6 +51,7 @@ impl Default for ProbeConfig {
             batch_size: linear.batch_size,
             lr: linear.lr,
             seed: linear.seed,
+            label_fraction: 1.0,
             k: knn.k,
             temperature: knn.temperature,
             extract_batch_size: extract.batch_size,
@@ -67,6 +73,7 @@ impl ProbeConfig {
         let names = || format!("{:?}", self.protocols.iter().map(|protocol| protocol.name()).collect::<Vec<_>>());
         let once = !self.protocols.is_empty() && !(0..self.protocols.len()).any(twice);
         check(once, "probe.protocols", names(), "one protocol or more, each once")?;
+        check_fraction(self.label_fraction).map_err(|error| error.within("probe"))?;
         check(self.extract_batch_size > 0, "probe.extract_batch_size", self.extract_batch_size, "1 or more")?;
         check(self.workers <= 1024, "probe.workers", self.workers, "0 to 1024")?;
         Protocol::ALL.into_iter().try_for_each(|protocol| protocol.validate(self))
@@ -120,6 +127,7 @@ mod tests {
             (ProbeConfig { batch_size: 0, ..base() }, "probe.batch_size"),
             (ProbeConfig { lr: f64::INFINITY, ..base() }, "probe.lr"),
             (ProbeConfig { k: 0, ..base() }, "probe.k"),
+            (ProbeConfig { label_fraction: 0.0, ..base() }, "probe.label_fraction"),
             (ProbeConfig { temperature: -0.1, ..base() }, "probe.temperature"),
             (ProbeConfig { logistic: LogisticProbe { l2: 0.0, ..Default::default() }, ..base() }, "probe.logistic.l2"),
             (ProbeConfig { kmeans: KMeans { restarts: 0, ..Default::default() }, ..base() }, "probe.kmeans.restarts"),

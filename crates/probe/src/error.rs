@@ -169,6 +169,16 @@ fn from(origin: Option<&str>) -> String {
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+impl Error {
+    /// The same with a setting's key below the table `section`.
+    pub(crate) fn within(self, section: &str) -> Self {
+        match self {
+            Self::Setting { key, value, allowed } => Self::Setting { key: format!("{section}.{key}"), value, allowed },
+            other => other,
+        }
+    }
+}
+
 /// [`Error::Setting`] unless `allowed` holds. Written so that NaN fails.
 pub(crate) fn check(ok: bool, key: &str, value: impl ToString, allowed: &'static str) -> Result<()> {
     if ok { Ok(()) } else { Err(Error::Setting { key: key.to_owned(), value: value.to_string(), allowed }) }

@@ -70,11 +70,13 @@ mod config;
 mod extract;
 mod kmeans;
 mod knn;
+mod label_fraction;
 mod linear;
 mod logistic;
 mod protocol;
 mod retrieval;
 mod score;
+mod seeds;
 mod similarity;
 
 mod export;
@@ -99,3 +101,4 @@ pub use protocol::{Protocol, evaluate};
 pub use retrieval::{Gallery, Retrieval};
 pub use sample::feature_sample;
 pub use score::{Score, Scored};
+pub use seeds::{SeedAccuracy, check_seeds, evaluate_seeds};

@@ -34,6 +34,8 @@ struct Entry {
     validate: fn(&ProbeConfig) -> Result<()>,
     /// Where those settings are: `probe`, or a table below it.
     section: &'static str,
+    /// Whether [`ProbeConfig::seed`] changes its score.
+    draws: bool,
     score: fn(&ProbeConfig, &Features, &Features, &Compute) -> Result<Score>,
 }
 
@@ -44,6 +46,7 @@ const TABLE: [Entry; 5] = [
         name: "linear",
         validate: |config| config.linear().validate(),
         section: "probe",
+        draws: true,
         score: |config, train, test, compute| config.linear().fit(train, compute)?.score(test),
     },
     Entry {
@@ -51,6 +54,7 @@ const TABLE: [Entry; 5] = [
         name: "knn",
         validate: |config| config.knn().validate(),
         section: "probe",
+        draws: false,
         score: |config, train, test, compute| config.knn().score(train, test, compute),
     },
     Entry {
@@ -58,6 +62,7 @@ const TABLE: [Entry; 5] = [
         name: "logistic",
         validate: |config| config.logistic.validate(),
         section: "probe.logistic",
+        draws: false,
         score: |config, train, test, compute| config.logistic.fit(train, compute)?.score(test),
     },
     Entry {
@@ -65,6 +70,7 @@ const TABLE: [Entry; 5] = [
         name: "kmeans",
         validate: |config| config.kmeans.validate(),
         section: "probe.kmeans",
+        draws: true,
         score: |config, train, test, compute| config.kmeans().score(train, test, compute),
     },
     Entry {
@@ -72,6 +78,7 @@ const TABLE: [Entry; 5] = [
         name: "retrieval",
         validate: |_| Ok(()),
         section: "probe.retrieval",
+        draws: false,
         score: |config, train, test, compute| config.retrieval.score(train, test, compute),
     },
 ];
@@ -108,12 +115,12 @@ impl Protocol {
     /// # Errors
     /// [`Error::Setting`] with the key's full path, such as `probe.epochs` or `probe.logistic.l2`.
     pub(crate) fn validate(self, config: &ProbeConfig) -> Result<()> {
-        (self.entry().validate)(config).map_err(|error| match error {
-            Error::Setting { key, value, allowed } => {
-                Error::Setting { key: format!("{}.{key}", self.entry().section), value, allowed }
-            }
-            other => other,
-        })
+        (self.entry().validate)(config).map_err(|error| error.within(self.entry().section))
+    }
+
+    /// Whether another seed may be another score.
+    pub(crate) fn draws(self, config: &ProbeConfig) -> bool {
+        self.entry().draws || config.label_fraction < 1.0
     }
 
     fn entry(self) -> &'static Entry {
@@ -135,12 +142,19 @@ impl FromStr for Protocol {
     }
 }
 
-/// Fits a protocol on `train` and scores it on `test`.
+/// Fits a protocol on `train`, or on [`ProbeConfig::label_fraction`] of it, and scores it on `test`.
 ///
 /// # Errors
 /// As the protocol's own `fit` and `score`, such as [`crate::LinearProbe::fit`] and [`crate::LinearModel::score`].
 pub fn evaluate(protocol: Protocol, config: &ProbeConfig, train: &Features, test: &Features, compute: &Compute) -> Result<Score> {
-    (protocol.entry().score)(config, train, test, compute)
+    let score = protocol.entry().score;
+    if config.label_fraction == 1.0 {
+        return score(config, train, test, compute);
+    }
+    let mut score = score(config, &train.stratified(config.label_fraction, config.seed)?, test, compute)?;
+    score.settings.insert("label_fraction".to_owned(), config.label_fraction.into());
+    score.settings.insert("label_seed".to_owned(), config.seed.into());
+    Ok(score)
 }
 
 #[cfg(test)]

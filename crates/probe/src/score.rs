@@ -4,7 +4,7 @@ use relata_artifact::ProbeResult;
 use serde_json::{Map, Value};
 
 use crate::answers::{Answer, TOP, expected_calibration_error, share_in_top};
-use crate::{Error, Protocol, Result};
+use crate::{Error, Protocol, Result, SeedAccuracy};
 
 /// How well a protocol told the test images' classes from their features. Carries the protocol, so that the number never
 /// travels without it.
@@ -30,6 +30,9 @@ pub struct Score {
     pub other_scores: BTreeMap<String, f64>,
     /// What a reader of the score must know, in words: a fit that did not converge, say.
     pub notes: Vec<String>,
+    /// What each of several seeds reached, where there are several: the other figures are then means over them, but for the
+    /// confusion matrix, which is their sum. See [`crate::evaluate_seeds`].
+    pub by_seed: Vec<SeedAccuracy>,
 }
 
 /// What a score was computed on, for the record.
@@ -71,6 +74,7 @@ impl Score {
             confusion,
             other_scores: BTreeMap::new(),
             notes: Vec::new(),
+            by_seed: Vec::new(),
         }
     }
 
@@ -124,6 +128,8 @@ impl Score {
             confusion: self.confusion.clone(),
             other_scores: self.other_scores.clone(),
             notes: self.notes.clone(),
+            accuracy_std_points: self.accuracy_std_points(),
+            accuracy_by_seed_pct: self.by_seed.iter().map(|seed| seed.accuracy_pct).collect(),
             ..ProbeResult::default()
         })
     }

@@ -8,7 +8,7 @@ use relata_artifact::{Metrics, ProbeResult, RunFolder};
 use crate::headline::Facts;
 use crate::line_chart::{LineChart, MAX_SERIES};
 use crate::numbers::{THIN, counted, percent, short};
-use crate::scores::{gain, in_order, protocol_title, rank};
+use crate::scores::{accuracy, gain, in_order, protocol_title, rank};
 use crate::shell::page;
 use crate::{Error, Result, curves};
 
@@ -122,7 +122,7 @@ fn score(probe: Option<&ProbeResult>) -> Markup {
         @match probe {
             None => span.soft { "not probed" },
             Some(probe) => {
-                span.score { (percent(probe.accuracy_pct)) }
+                span.score { (accuracy(probe)) }
                 @if let Some((points, baseline)) = probe.gain_points().zip(probe.baseline_random_pct) {
                     br; (gain(points)) " " span.soft { "over " (percent(baseline)) }
                 }

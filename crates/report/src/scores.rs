@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use relata_artifact::ProbeResult;
 
-use crate::numbers::{count, counted, duration, percent, settings, short, signed};
+use crate::numbers::{THIN, count, counted, duration, percent, settings, short, signed};
 
 pub(crate) fn section(probes: &[(String, ProbeResult)]) -> Markup {
     html! {
@@ -87,7 +87,7 @@ fn rows(name: &str, probe: &ProbeResult) -> Markup {
         tbody {
             tr {
                 th scope="row" { (protocol_title(&probe.protocol)) }
-                td.score data-label="Accuracy" { (percent(probe.accuracy_pct)) }
+                td.score data-label="Accuracy" { (accuracy(probe)) }
                 td data-label="Random weights" {
                     @match probe.baseline_random_pct {
                         Some(baseline) => (percent(baseline)),
@@ -112,6 +112,10 @@ fn protocol(name: &str, probe: &ProbeResult) -> Markup {
         format!("{}, {} split, {}", probe.data, probe.split, counted(probe.test_images as u64, "image")),
         format!("fitted on {}", counted(probe.train_images as u64, "labelled image")),
     ];
+    if probe.accuracy_std_points.is_some() {
+        let each: Vec<_> = probe.accuracy_by_seed_pct.iter().map(|&accuracy| percent(accuracy)).collect();
+        facts.push(format!("mean and standard deviation over {}: {}", counted(each.len() as u64, "seed"), each.join(", ")));
+    }
     if !probe.settings.is_empty() {
         facts.push(settings(&probe.settings));
     }
@@ -126,6 +130,14 @@ fn protocol(name: &str, probe: &ProbeResult) -> Markup {
         span.file { "probes/" (name) ".json" }
         @for (name, value) in &probe.other_scores { br; (other_score(name, *value)) }
         @for note in &probe.notes { br; strong { (note) } }
+    }
+}
+
+/// `58.8 %`; `58.8 ± 0.3 %` where there are several seeds.
+pub(crate) fn accuracy(probe: &ProbeResult) -> String {
+    match probe.accuracy_std_points {
+        Some(points) => format!("{:.1} ± {points:.1}{THIN}%", probe.accuracy_pct),
+        None => percent(probe.accuracy_pct),
     }
 }
 

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use relata_model::Compute;
-use relata_probe::Protocol;
+use relata_probe::{Protocol, check_seeds};
 
 use super::{open_run, with_settings};
 use crate::evaluation::{Evaluation, score_table};
@@ -14,6 +14,7 @@ use crate::{Error, Result, output};
   relata probe runs/cifar10-conv4-relational-seed1
   relata probe runs/cifar10-conv4-relational-seed1 --protocol linear --data cifar100 data.root=datasets
   relata probe runs/cifar10-conv4-relational-seed1 --protocol logistic,kmeans,retrieval probe.logistic.l2=0.1
+  relata probe runs/cifar10-conv4-relational-seed1 --seeds 1,2,3 probe.label_fraction=0.01
   relata probe runs/cifar10-conv4-relational-seed1 --checkpoint epoch-0005 probe.epochs=50"))]
 pub struct Arguments {
     /// The run's folder
@@ -31,6 +32,9 @@ pub struct Arguments {
     /// Which checkpoint
     #[arg(long, value_name = "NAME", default_value = "last")]
     checkpoint: String,
+    /// Scores from several seeds, as mean and standard deviation; without it, probe.seed alone
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
+    seeds: Vec<u64>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
@@ -45,7 +49,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     };
     let compute = Compute::new(config.threads)?;
     let log = Log::of_run(&run)?;
-    let evaluation = Evaluation { run: &run, trained: &trained, config: &config, checkpoint: &arguments.checkpoint };
+    let seeds = if arguments.seeds.is_empty() { vec![config.probe.seed] } else { arguments.seeds.clone() };
+    check_seeds(&seeds)?;
+    let evaluation = Evaluation { run: &run, trained: &trained, config: &config, checkpoint: &arguments.checkpoint, seeds };
     let Some(labelled) = evaluation.labelled()? else {
         return Err(Error::Probe(relata_probe::Error::Unlabelled { what: format!("data set {}", config.data.dataset) }));
     };

@@ -52,6 +52,12 @@ fn a_probe_writes_its_result_under_a_name_that_says_what_it_is() {
             assert!(text.contains(field), "{field} is missing in {text}");
         }
     }
+    let seeds = ["--protocol", "linear", "--seeds", "1,2", "probe.label_fraction=0.25"];
+    let ended = place.run(&[&probe[..], &seeds].concat()).succeeded();
+    assert!(ended.stdout.contains(" ± "), "{ended:?}");
+    let text = fs::read_to_string(place.path("run/probes/linear-label-fraction-0_25.json")).unwrap();
+    assert!(text.contains("accuracy_by_seed_pct") && text.contains("\"label_fraction\": 0.25"), "{text}");
+    place.run(&[&probe[..], &["--seeds", "1,1"]].concat()).failed(2, &["seeds", "each once"]);
     place.run(&["probe", "run", "--protocol", "liner"]).failed(2, &["liner", "linear, knn, logistic"]);
     place.run(&["probe", "run", "train.lr=1"]).failed(2, &["train.lr=1", "probe.*"]);
 }

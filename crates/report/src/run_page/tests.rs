@@ -136,11 +136,16 @@ fn further_figures_and_notes_stand_beside_the_score() {
         protocol: "retrieval".into(),
         other_scores: scores.map(|(name, value)| (name.to_owned(), value)).into_iter().collect(),
         notes: vec!["3 of 5 <queries>".into()],
+        accuracy_pct: 20.0,
+        accuracy_std_points: Some(2.0),
+        accuracy_by_seed_pct: vec![18.0, 20.0, 22.0],
         ..ProbeResult::default()
     };
     run.write_probe("retrieval", &probe).unwrap();
-    let page = render_run(&run).unwrap().replace('\u{202f}', " ");
+    let page = render_run(&run).unwrap().replace(['\u{202f}', '\u{a0}'], " ");
     for words in [
+        "20.0 ± 2.0 %",
+        "mean and standard deviation over 3 seeds: 18.0 %, 20.0 %, 22.0 %",
         "mean average precision 56.8 %",
         "normalised mutual information 0.25",
         "expected calibration error 2.0 %",

@@ -25,7 +25,7 @@ pub(super) fn finish(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, r
 
 fn probes(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, redo: bool) -> Result<()> {
     if let Some(labelled) = &plan.labelled {
-        let evaluation = Evaluation { run, trained: config, config, checkpoint: LAST };
+        let evaluation = Evaluation { run, trained: config, config, checkpoint: LAST, seeds: vec![config.probe.seed] };
         let mut missing: Vec<Protocol> = Vec::new();
         for &protocol in &config.probe.protocols {
             if redo || !evaluation.is_up_to_date(protocol)? {

@@ -1,0 +1,92 @@
+use relata_augment::epoch_order;
+
+use crate::{Features, Result};
+
+/// Keeps the order in which labels are drawn apart from the order of a probe's images.
+const PURPOSE: u64 = 0x006c_6162_656c_7300;
+
+impl Features {
+    /// A share of the rows of each class, as if only these had labels: of a class of n the nearest whole number to
+    /// `fraction · n`, one at least where the class has any. The rows stay in their order.
+    ///
+    /// Which rows depends on `seed` alone, and those of a smaller fraction are among those of a larger one.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unlabelled`]; [`crate::Error::Setting`] where `fraction` is not in (0, 1].
+    pub fn stratified(&self, fraction: f64, seed: u64) -> Result<Self> {
+        check_fraction(fraction)?;
+        let labels = self.labelled()?;
+        let mut rows_of = vec![Vec::new(); self.class_names().len()];
+        labels.iter().enumerate().for_each(|(row, &label)| rows_of[label].push(row));
+        let mut kept = Vec::new();
+        for (class, rows) in rows_of.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
+            let count = ((fraction * rows.len() as f64).round() as usize).clamp(1, rows.len());
+            let order = epoch_order(seed ^ PURPOSE, class as u32, rows.len());
+            kept.extend(order[..count].iter().map(|&at| rows[at]));
+        }
+        kept.sort_unstable();
+        let values = kept.iter().flat_map(|&row| self.row(row)).copied().collect();
+        let labels = kept.iter().map(|&row| labels[row]).collect();
+        let features = Self::new(values, self.width(), labels, self.class_names().to_vec())?;
+        match self.sources() {
+            Some(sources) => features.with_sources(kept.iter().map(|&row| sources[row].clone()).collect()),
+            None => Ok(features),
+        }
+    }
+}
+
+pub(crate) fn check_fraction(fraction: f64) -> Result<()> {
+    crate::error::check(fraction > 0.0 && fraction <= 1.0, "label_fraction", fraction, "above 0, at most 1")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::test_clouds::names;
+    use crate::{Error, Features};
+
+    /// `sizes[c]` rows of class c, dealt out in turn; each row holds its own number.
+    fn features(sizes: [usize; 3]) -> Features {
+        let mut labels = Vec::new();
+        for round in 0..sizes.into_iter().max().unwrap() {
+            labels.extend((0..3).filter(|&class| round < sizes[class]));
+        }
+        let sources = (0..labels.len()).map(|row| row.to_string()).collect();
+        let values = (0..labels.len()).map(|row| row as f32).collect();
+        Features::new(values, 1, labels, names(3)).unwrap().with_sources(sources).unwrap()
+    }
+
+    #[test]
+    fn every_class_keeps_its_share_and_one_at_least() {
+        let all = features([200, 90, 3]);
+        let kept = all.stratified(0.1, 1).unwrap();
+        let count = |class| kept.labels().unwrap().iter().filter(|label| **label == class).count();
+        assert_eq!([0, 1, 2].map(count), [20, 9, 1]);
+        assert!(kept.values().is_sorted());
+        for row in 0..kept.rows() {
+            let whole = kept.row(row)[0] as usize;
+            assert_eq!(kept.labels().unwrap()[row], all.labels().unwrap()[whole]);
+            assert_eq!(kept.sources().unwrap()[row], whole.to_string());
+        }
+        assert_eq!(all.stratified(1.0, 1).unwrap(), all);
+    }
+
+    #[test]
+    fn the_seed_alone_says_which_and_fewer_are_among_more() {
+        let all = features([200, 200, 200]);
+        let rows = |fraction, seed| all.stratified(fraction, seed).unwrap().values().to_vec();
+        assert_eq!(rows(0.1, 1), rows(0.1, 1));
+        assert_ne!(rows(0.1, 1), rows(0.1, 2));
+        let more = rows(0.1, 1);
+        assert!(rows(0.01, 1).iter().all(|row| more.contains(row)));
+    }
+
+    #[test]
+    fn a_fraction_outside_its_range_is_refused() {
+        for fraction in [0.0, -0.1, 1.1, f64::NAN] {
+            let error = features([2, 2, 2]).stratified(fraction, 0).unwrap_err();
+            assert!(matches!(error, Error::Setting { key, .. } if key == "label_fraction"));
+        }
+        let unlabelled = Features::unlabelled(vec![1.0], 1).unwrap();
+        assert!(matches!(unlabelled.stratified(0.5, 0), Err(Error::Unlabelled { .. })));
+    }
+}
