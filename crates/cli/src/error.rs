@@ -123,7 +123,8 @@ impl Error {
                 relata_probe::Error::Setting { .. }
                 | relata_probe::Error::UnknownProtocol { .. }
                 | relata_probe::Error::Unlabelled { .. }
-                | relata_probe::Error::UnknownFormat { .. } => USAGE,
+                | relata_probe::Error::UnknownFormat { .. }
+                | relata_probe::Error::Read { .. } => USAGE,
                 relata_probe::Error::Images(error) => augment_code(error),
                 relata_probe::Error::Artifact(error) => artifact_code(error),
                 _ => FAILURE,

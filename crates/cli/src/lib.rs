@@ -28,6 +28,7 @@ mod config;
 
 mod error;
 mod evaluation;
+mod feature_files;
 mod images;
 mod interrupt;
 mod log;

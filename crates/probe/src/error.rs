@@ -135,6 +135,178 @@ pub enum Error {
         /// The endings known.
         expected: &'static str,
     },
+    /// A file could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// A file that is called `.npy` and is none.
+    #[error("{} is no .npy file: its first bytes are not NumPy's", path.display())]
+    NotNpy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A version of `.npy` that nobody knows.
+    #[error("{} has version {major}.{minor} of the .npy format: expected 1 to 3", path.display())]
+    NpyVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its version before the dot.
+        major: u8,
+        /// And behind it.
+        minor: u8,
+    },
+    /// A header of `.npy` that does not say what the array is.
+    #[error("the header of {} cannot be understood: expected {what}", path.display())]
+    NpyHeader {
+        /// The file.
+        path: PathBuf,
+        /// What should be there.
+        what: &'static str,
+    },
+    /// An array column by column.
+    #[error("{} is in Fortran order: expected C order, as numpy.ascontiguousarray makes it", path.display())]
+    FortranOrder {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Numbers of another type than features or labels have.
+    #[error("{} holds {got}: expected {expected}", path.display())]
+    Dtype {
+        /// The file.
+        path: PathBuf,
+        /// What would be allowed.
+        expected: &'static str,
+        /// The type, in the file's words.
+        got: String,
+    },
+    /// An array of another shape than features or labels have.
+    #[error("{} has the shape {got:?}: expected {expected}", path.display())]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// What would be allowed.
+        expected: &'static str,
+        /// The shape.
+        got: Vec<usize>,
+    },
+    /// A file that is cut short, or longer than it says.
+    #[error("{} is damaged: expected {expected} bytes, got {got}", path.display())]
+    FileLength {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that its header speaks of, of the array or of the header itself.
+        expected: usize,
+        /// Bytes that there are.
+        got: usize,
+    },
+    /// A file that is called `.safetensors` and is none, or damaged.
+    #[error("cannot read {} as safetensors", path.display())]
+    NotSafetensors {
+        /// The file.
+        path: PathBuf,
+        /// The library's reason.
+        source: safetensors::SafeTensorError,
+    },
+    /// A safetensors file without features.
+    #[error("{} has no tensor {name:?}", path.display())]
+    MissingTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor looked for.
+        name: &'static str,
+    },
+    /// A CSV file whose first line does not name the features.
+    #[error("the first line of {} names no column {missing:?}: expected label,class,source,f0,f1,...", path.display())]
+    CsvHeader {
+        /// The file.
+        path: PathBuf,
+        /// The column looked for.
+        missing: &'static str,
+    },
+    /// A line of CSV with too few or too many fields.
+    #[error("line {line} of {} has {got} fields: expected {expected}, as the first line has", path.display())]
+    CsvFields {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// Fields of the first line.
+        expected: usize,
+        /// Fields of this one.
+        got: usize,
+    },
+    /// A field of CSV that is no number where one belongs.
+    #[error("line {line} of {}: {column} is {value:?}, which is no number of its kind", path.display())]
+    CsvValue {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column's name.
+        column: String,
+        /// The field.
+        value: String,
+    },
+    /// A label of CSV with two names.
+    #[error("line {line} of {}: label {label} is of class {second:?}, before it was {first:?}", path.display())]
+    CsvClass {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The label.
+        label: u64,
+        /// Its first name.
+        first: String,
+        /// Its name in this line.
+        second: String,
+    },
+    /// A feature in a file that is NaN, infinite or beyond what 32 bits hold.
+    #[error("{}: feature {column} of row {row} is {value}: expected a finite number that fits in 32 bits", path.display())]
+    ValueNotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The first row that holds one.
+        row: usize,
+        /// Its place in the row.
+        column: usize,
+        /// The number.
+        value: f64,
+    },
+    /// A label below zero.
+    #[error("{}: row {row} has label {label}: expected 0 or more", path.display())]
+    NegativeLabel {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        row: usize,
+        /// Its label.
+        label: i64,
+    },
+    /// Labels that are not as many as the features' rows.
+    #[error("{} holds {got} labels: expected {expected}, one for each row of the features", path.display())]
+    LabelCount {
+        /// The file of the labels.
+        path: PathBuf,
+        /// Rows of the features.
+        expected: usize,
+        /// Labels.
+        got: usize,
+    },
+    /// A test row of a class that no training row has.
+    #[error("{}: row {row} has label {label}, which no training row has", path.display())]
+    NotInTraining {
+        /// The file of the test features.
+        path: PathBuf,
+        /// The row.
+        row: usize,
+        /// Its label.
+        label: u64,
+    },
     /// The backbone refused.
     #[error(transparent)]
     Model(#[from] relata_model::Error),

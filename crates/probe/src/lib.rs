@@ -80,6 +80,7 @@ mod seeds;
 mod similarity;
 
 mod export;
+mod import;
 mod sample;
 
 mod error;
@@ -93,6 +94,7 @@ pub use error::{Error, Result};
 pub use export::{check_export_path, write_csv, write_features, write_npy, write_safetensors};
 pub use extract::{ExtractOptions, embed, extract};
 pub use features::Features;
+pub use import::{FeatureFile, labelled_pair};
 pub use kmeans::KMeans;
 pub use knn::Knn;
 pub use linear::{LinearModel, LinearProbe};

@@ -6,8 +6,9 @@ use relata_probe::{Protocol, check_seeds};
 
 use super::{open_run, with_settings};
 use crate::evaluation::{Evaluation, score_table};
+use crate::feature_files::{self, FeatureFiles};
 use crate::log::{Log, shown};
-use crate::{Error, Result, output};
+use crate::{Config, Error, Result, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = crate::words::help("Examples:
@@ -15,11 +16,13 @@ use crate::{Error, Result, output};
   relata probe runs/cifar10-conv4-relational-seed1 --protocol linear --data cifar100 data.root=datasets
   relata probe runs/cifar10-conv4-relational-seed1 --protocol logistic,kmeans,retrieval probe.logistic.l2=0.1
   relata probe runs/cifar10-conv4-relational-seed1 --seeds 1,2,3 probe.label_fraction=0.01
-  relata probe runs/cifar10-conv4-relational-seed1 --checkpoint epoch-0005 probe.epochs=50"))]
+  relata probe runs/cifar10-conv4-relational-seed1 --checkpoint epoch-0005 probe.epochs=50
+  relata probe --features train.npy --labels train_labels.npy --test-features test.npy --test-labels test_labels.npy
+  relata probe --features train.safetensors --test-features test.safetensors --protocol all --out scores"))]
 pub struct Arguments {
-    /// The run's folder
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
+    /// The run's folder; none with --features
+    #[arg(value_name = "RUN", required_unless_present = "features")]
+    run: Option<PathBuf>,
     /// Settings of data.* and probe.*, such as probe.epochs=50
     #[arg(value_name = "KEY=VALUE")]
     settings: Vec<String>,
@@ -32,25 +35,45 @@ pub struct Arguments {
     /// Which checkpoint
     #[arg(long, value_name = "NAME", default_value = "last")]
     checkpoint: String,
+    /// Training features from anywhere in the place of a run: .npy, .safetensors or .csv
+    #[arg(long, value_name = "FILE", requires = "test_features", conflicts_with_all = ["data", "checkpoint"])]
+    features: Option<PathBuf>,
+    /// Their labels, .npy; without it, those in the file or in .labels.npy beside it
+    #[arg(long, value_name = "FILE", requires = "features")]
+    labels: Option<PathBuf>,
+    /// Test features
+    #[arg(long, value_name = "FILE", requires = "features")]
+    test_features: Option<PathBuf>,
+    /// Their labels
+    #[arg(long, value_name = "FILE", requires = "features")]
+    test_labels: Option<PathBuf>,
+    /// A folder for the result files of scored feature files, one a protocol
+    #[arg(long, value_name = "FOLDER", requires = "features")]
+    out: Option<PathBuf>,
     /// Scores from several seeds, as mean and standard deviation; without it, probe.seed alone
     #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
     seeds: Vec<u64>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let (run, trained) = open_run(&arguments.run)?;
+    match (&arguments.features, &arguments.test_features) {
+        (Some(train), Some(test)) => files(arguments, train.clone(), test.clone()),
+        _ => trained(arguments),
+    }
+}
+
+/// Scores a run's backbone.
+fn trained(arguments: &Arguments) -> Result<()> {
+    let Some(path) = &arguments.run else {
+        return Err(Error::Usage("expected a run's folder, or --features and --test-features".to_owned()));
+    };
+    let (run, trained) = open_run(path)?;
     let mut settings = arguments.settings.clone();
     settings.extend(arguments.data.iter().map(|name| format!("data.dataset={name}")));
     let config = with_settings(&trained, &settings)?;
-    let protocols = match arguments.protocol.as_deref() {
-        None => config.probe.protocols.clone(),
-        Some("all") => Protocol::ALL.to_vec(),
-        Some(names) => names.split(',').map(Protocol::from_name).collect::<Result<_, _>>()?,
-    };
+    let (protocols, seeds) = (protocols(arguments, &config)?, seeds(arguments, &config)?);
     let compute = Compute::new(config.threads)?;
     let log = Log::of_run(&run)?;
-    let seeds = if arguments.seeds.is_empty() { vec![config.probe.seed] } else { arguments.seeds.clone() };
-    check_seeds(&seeds)?;
     let evaluation = Evaluation { run: &run, trained: &trained, config: &config, checkpoint: &arguments.checkpoint, seeds };
     let Some(labelled) = evaluation.labelled()? else {
         return Err(Error::Probe(relata_probe::Error::Unlabelled { what: format!("data set {}", config.data.dataset) }));
@@ -59,4 +82,38 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     output::result(score_table(&results));
     output::result(format!("report: {}", shown(&relata_report::write_report(&run)?)));
     Ok(())
+}
+
+/// Scores features from files.
+fn files(arguments: &Arguments, train: PathBuf, test: PathBuf) -> Result<()> {
+    let mut settings = arguments.settings.clone();
+    // With no run, the first setting stands in its place.
+    if let Some(run) = &arguments.run {
+        let setting = run.to_string_lossy().into_owned();
+        if !setting.contains('=') {
+            return Err(Error::Usage(format!("{setting:?} is a run's folder: give a run or --features, not both")));
+        }
+        settings.insert(0, setting);
+    }
+    let config = with_settings(&Config::default(), &settings)?;
+    let (protocols, seeds) = (protocols(arguments, &config)?, seeds(arguments, &config)?);
+    let (labels, test_labels) = (arguments.labels.clone(), arguments.test_labels.clone());
+    let files = FeatureFiles { train, labels, test, test_labels };
+    let results = feature_files::scores(&files, &config, &protocols, &seeds, arguments.out.as_deref())?;
+    output::result(score_table(&results));
+    Ok(())
+}
+
+fn protocols(arguments: &Arguments, config: &Config) -> Result<Vec<Protocol>> {
+    Ok(match arguments.protocol.as_deref() {
+        None => config.probe.protocols.clone(),
+        Some("all") => Protocol::ALL.to_vec(),
+        Some(names) => names.split(',').map(Protocol::from_name).collect::<Result<_, _>>()?,
+    })
+}
+
+fn seeds(arguments: &Arguments, config: &Config) -> Result<Vec<u64>> {
+    let seeds = if arguments.seeds.is_empty() { vec![config.probe.seed] } else { arguments.seeds.clone() };
+    check_seeds(&seeds)?;
+    Ok(seeds)
 }

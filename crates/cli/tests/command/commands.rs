@@ -63,6 +63,25 @@ fn a_probe_writes_its_result_under_a_name_that_says_what_it_is() {
 }
 
 #[test]
+fn features_from_files_are_scored_without_a_run() {
+    let place = trained();
+    for (split, out) in [("train", "train.npy"), ("test", "test.safetensors")] {
+        place.run(&["embed", "run", "--split", split, "--out", out, "data.limit=200"]).succeeded();
+    }
+    let files = ["probe", "--features", "train.npy", "--test-features", "test.safetensors"];
+    // Embedded labels have names, those beside an .npy file none: the names of the one serve both.
+    let ended = place.run(&[&files[..], &["--protocol", "knn,retrieval", "--out", "scores", "probe.k=3"]].concat()).succeeded();
+    assert!(ended.stdout.contains("result: scores/knn.json") && ended.stdout.contains("retrieval"), "{ended:?}");
+    let text = fs::read_to_string(place.path("scores/knn.json")).unwrap();
+    assert!(text.contains("\"k\": 3") && text.contains("\"train_features\": \"train.npy\""), "{text}");
+    place.run(&[&files[..], &["run"]].concat()).failed(2, &["not both"]);
+    place.run(&[&files[..], &["--test-labels", "none.npy"]].concat()).failed(2, &["none.npy"]);
+    place.run(&[&files[..], &["--labels", "train.npy"]].concat()).failed(1, &["train.npy", "shape"]);
+    place.run(&["probe", "--features", "train.npy"]).failed(2, &["--test-features"]);
+    place.run(&["probe"]).failed(2, &["RUN"]);
+}
+
+#[test]
 fn reports_are_made_again_and_compared() {
     let place = trained();
     fs::remove_file(place.path("run/report.html")).unwrap();
