@@ -62,7 +62,7 @@ pub use checkpoint::{Checkpoint, NamedTensor, TensorRef, read_checkpoint_metadat
 pub use error::{Error, ErrorKind, Result};
 pub use features::FeatureSample;
 pub use metrics::{Metrics, MetricsWriter, read_metrics};
-pub use probe_result::ProbeResult;
+pub use probe_result::{FeatureHealth, ProbeResult};
 pub use provenance::{DataFingerprint, Provenance};
 pub use run_folder::RunFolder;
 pub use view_grid::ViewGrid;

@@ -48,6 +48,9 @@ pub struct ProbeResult {
     /// What a reader of the score must know, in words: a fit that did not converge, features that collapsed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// How the scored features look without their labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feature_health: Option<FeatureHealth>,
     /// Names of the classes, in label order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub class_names: Vec<String>,
@@ -57,6 +60,28 @@ pub struct ProbeResult {
     /// `confusion[truth][answer]`: test images of class `truth` that were called `answer`, summed over the seeds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub confusion: Vec<Vec<u32>>,
+}
+
+/// Figures of features that need no label. What each is, `relata-probe` says where it computes them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FeatureHealth {
+    /// D.
+    pub dimensions: usize,
+    /// Images that the figures are of.
+    pub images: usize,
+    /// exp of the entropy of the normalised singular values: 1 to D, 0 where all images have the same features.
+    pub effective_rank: f64,
+    /// Dimensions that do not vary, 0 to 100.
+    pub dead_dimensions_pct: f64,
+    /// How evenly the directions are spread: 0 at worst, about -4 at best.
+    pub uniformity: f64,
+    /// Mean squared distance of two views of an image: 0 at best. Known where views were made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<f64>,
+    /// What is wrong, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl ProbeResult {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use relata_artifact::{ProbeResult, RunFolder, read_checkpoint_metadata};
+use relata_artifact::{FeatureHealth, ProbeResult, RunFolder, read_checkpoint_metadata};
 use relata_augment::Pipeline;
 use relata_data::{Dataset, Split};
 use relata_model::{Backbone, Compute};
-use relata_probe::{Features, Protocol, Scored, evaluate_seeds, extract};
+use relata_probe::{Features, Protocol, Scored, alignment, embed_two_views, evaluate_seeds, extract, health};
 use serde_json::Value;
 
 use crate::log::Log;
@@ -68,6 +68,8 @@ impl Evaluation<'_> {
         let (data, step) = (&self.config.data, self.step()?);
         let scored =
             Scored { data: images::name(data), split: Split::Test.name().to_owned(), checkpoint: self.checkpoint.to_owned() };
+        let health = self.health(&trained.test, &mut *loaded.backbone, labelled, compute)?;
+        health.warnings.iter().for_each(|warning| log.line(format!("note: {warning}")));
         let mut results = Vec::new();
         for &protocol in protocols {
             let start = Instant::now();
@@ -76,6 +78,7 @@ impl Evaluation<'_> {
             let seconds = start.elapsed().as_secs_f64() + extraction_s;
             let mut result = score.result(&scored, Some(&lower_bound), seconds)?;
             result.settings.extend(step.clone().map(|step| (STEP.to_owned(), step)));
+            result.feature_health = Some(health.clone());
             self.run.write_probe(&self.result_name(protocol), &result)?;
             log.only_to_file(format!(
                 "{protocol}: {:.2} %, random weights {:.2} %",
@@ -87,6 +90,19 @@ impl Evaluation<'_> {
             self.run.write_feature_sample(&relata_probe::feature_sample(&trained.test, SAMPLE_ROWS)?)?;
         }
         Ok(results)
+    }
+
+    /// Figures of the test features that need no label. Views are made as in the run's training.
+    fn health(
+        &self,
+        test: &Features,
+        backbone: &mut dyn Backbone,
+        labelled: &Labelled,
+        compute: &Compute,
+    ) -> Result<FeatureHealth> {
+        let (pipeline, options) = (images::pipeline(self.trained)?, self.config.probe.extract_options());
+        let (first, second) = embed_two_views(backbone, &labelled.test, &pipeline, self.trained.seed, VIEW_IMAGES, &options)?;
+        Ok(FeatureHealth { alignment: Some(alignment(&first, &second)?), ..health(test, compute) })
     }
 
     /// Whether `protocol`'s result is there already, and of the weights as they are now.
@@ -144,6 +160,8 @@ impl Evaluation<'_> {
 pub(crate) const LAST: &str = "last";
 /// Among a result's settings: the step after which the weights were taken, so that a longer training is seen.
 const STEP: &str = "step";
+/// Test images of which two views are made.
+const VIEW_IMAGES: usize = 1000;
 /// Points in the report's picture of features.
 const SAMPLE_ROWS: usize = 900;
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use relata_artifact::{ProbeResult, write_atomic};
 use relata_model::Compute;
-use relata_probe::{FeatureFile, Protocol, Scored, evaluate_seeds, labelled_pair};
+use relata_probe::{FeatureFile, Protocol, Scored, evaluate_seeds, health, labelled_pair};
 
 use crate::log::shown;
 use crate::{Config, Result, output};
@@ -34,12 +34,15 @@ pub(crate) fn scores(
     let (train, test) = labelled_pair(train, test)?;
     let compute = Compute::new(config.threads)?;
     let scored = Scored { data: shown(&files.test), split: "test".to_owned(), checkpoint: String::new() };
+    let health = health(&test, &compute);
+    health.warnings.iter().for_each(|warning| output::note(format!("note: {warning}")));
     let mut results = Vec::new();
     for &protocol in protocols {
         let start = Instant::now();
         let score = evaluate_seeds(protocol, &config.probe, seeds, &train, &test, &compute)?;
         let mut result = score.result(&scored, None, start.elapsed().as_secs_f64())?;
         result.settings.insert("train_features".to_owned(), shown(&files.train).into());
+        result.feature_health = Some(health.clone());
         if let Some(folder) = out {
             write(&folder.join(format!("{protocol}.json")), &result)?;
         }

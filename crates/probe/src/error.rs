@@ -313,6 +313,9 @@ pub enum Error {
     /// The images could not be read or prepared.
     #[error(transparent)]
     Images(#[from] relata_augment::Error),
+    /// The data set refused.
+    #[error(transparent)]
+    Data(#[from] relata_data::Error),
     /// A file could not be written.
     #[error(transparent)]
     Artifact(#[from] relata_artifact::Error),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
-use relata_data::Dataset;
+use relata_data::{Dataset, Subset};
 use relata_model::{Backbone, Images, Mode};
 
 use crate::features::first_not_finite;
@@ -62,6 +62,38 @@ pub fn embed(
     }
     let (values, sources) = forward_all(backbone, dataset, pipeline, options, progress)?;
     with_sources(Features::unlabelled(values, backbone.architecture().width)?, sources)
+}
+
+/// Features of two random views of each of at most `most` images, evenly spread over the data set: what [`crate::alignment`]
+/// compares. Views are those of `pipeline` with `seed`; labels are not kept.
+///
+/// # Errors
+/// As [`embed`].
+pub fn embed_two_views(
+    backbone: &mut dyn Backbone,
+    dataset: &Arc<dyn Dataset>,
+    pipeline: &Pipeline,
+    seed: u64,
+    most: usize,
+    options: &ExtractOptions,
+) -> Result<(Features, Features)> {
+    let count = dataset.len().min(most);
+    let indices = (0..count).map(|i| i * dataset.len() / count).collect();
+    let subset: Arc<dyn Dataset> = Arc::new(Subset::of(Arc::clone(dataset), indices)?);
+    // Twice as many rows as images: half the images, the same memory.
+    let evaluation = LoaderConfig::evaluation(options.batch_size.div_ceil(2));
+    let loader =
+        ViewLoader::new(subset, pipeline.clone(), LoaderConfig { views: 2, seed, workers: options.workers, ..evaluation })?;
+    let width = backbone.architecture().width;
+    let mut views = [Vec::with_capacity(count * width), Vec::with_capacity(count * width)];
+    for batch in loader.epoch(0) {
+        let batch = batch?;
+        let input = Images::new(&batch.rows, 2 * batch.size(), batch.side_px, batch.side_px)?;
+        let features = backbone.forward(input, Mode::Eval)?;
+        views.iter_mut().zip(features.chunks_exact(batch.size() * width)).for_each(|(view, rows)| view.extend_from_slice(rows));
+    }
+    let [first, second] = views;
+    Ok((Features::unlabelled(first, width)?, Features::unlabelled(second, width)?))
 }
 
 fn with_sources(features: Features, sources: Option<Vec<String>>) -> Result<Features> {

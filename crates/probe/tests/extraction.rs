@@ -5,7 +5,7 @@ use std::sync::Arc;
 use relata_augment::Pipeline;
 use relata_data::{Dataset, Image};
 use relata_model::{Architecture, Backbone, BackboneKind, Compute, Images, Mode, Network, Parameters, Result, Stem};
-use relata_probe::{Error, ExtractOptions, embed, extract};
+use relata_probe::{Error, ExtractOptions, alignment, embed, embed_two_views, extract};
 
 /// `len` images of 5 x 7 pixels, image i grey with i in its top left corner; label i modulo 3 up to `labelled`.
 struct Corners {
@@ -128,6 +128,26 @@ fn batches_and_workers_change_no_bit() {
     let whole = run(256, 1);
     assert_eq!(whole, run(2, 0));
     assert_eq!(whole, run(1, 2));
+}
+
+#[test]
+fn two_views_belong_to_one_image_and_follow_the_seed() {
+    let mut network = Network::new(Architecture::new(BackboneKind::Conv4, Stem::Cifar), 3, Compute::new(2).unwrap());
+    let (data, pipeline): (Arc<dyn Dataset>, _) = (Corners::new(10, 0), Pipeline::relational(32).unwrap());
+    let mut run = |pipeline: &Pipeline, seed, batch_size| {
+        let options = ExtractOptions { batch_size, workers: 1, sources: false };
+        embed_two_views(&mut network, &data, pipeline, seed, 5, &options).unwrap()
+    };
+    let (first, second) = run(&pipeline, 1, 256);
+    assert_eq!((first.rows(), second.rows()), (5, 5));
+    assert!(alignment(&first, &second).unwrap() > 0.0);
+    assert_eq!((first.clone(), second), run(&pipeline, 1, 3));
+    assert_ne!(first, run(&pipeline, 2, 256).0);
+    // Without randomness both views are the image itself, every second one of ten.
+    let (first, second) = run(&pipeline.without_randomness(), 1, 4);
+    assert_eq!(first, second);
+    let all = embed(&mut network, data, &pipeline, &ExtractOptions::default(), &mut quiet).unwrap();
+    assert!((0..5).all(|row| first.row(row) == all.row(2 * row)));
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use maud::{Markup, PreEscaped, html};
-use relata_artifact::FeatureSample;
+use relata_artifact::{FeatureHealth, FeatureSample, ProbeResult};
 
 use crate::embedding::{self, Method};
 use crate::headline::Facts;
-use crate::numbers::count;
+use crate::numbers::{count, percent, short};
 
 const WIDTH: f32 = 640.0;
 const HEIGHT: f32 = 460.0;
@@ -22,16 +22,33 @@ const SHAPES: [&str; 4] = [
 ];
 const MAX_LEGEND: usize = COLOURS * SHAPES.len();
 
-pub(crate) fn section(sample: Option<&FeatureSample>, facts: &Facts) -> Markup {
+pub(crate) fn section(sample: Option<&FeatureSample>, probes: &[(String, ProbeResult)], facts: &Facts) -> Markup {
     html! {
         section #features {
             h2 { "Features" }
+            @if let Some(health) = probes.iter().find_map(|(_, probe)| probe.feature_health.as_ref()) { (health_words(health)) }
             @match sample {
                 None => p.missing {
                     "No sample of features yet. A probe writes one; run the probe, then the report again."
                 },
                 Some(sample) => (picture(sample, facts)),
             }
+        }
+    }
+}
+
+/// What the features look like without their labels, and what is wrong with them.
+fn health_words(health: &FeatureHealth) -> Markup {
+    html! {
+        p.health {
+            "Without a label: effective rank " (short(health.effective_rank)) " of " (health.dimensions) " dimensions, "
+            (percent(health.dead_dimensions_pct)) " of them dead; uniformity " (short(health.uniformity))
+            " (0 at worst, about " (short(-4.0)) " at best)"
+            @if let Some(alignment) = health.alignment {
+                ", alignment of two views " (short(alignment)) " (0 at best)"
+            }
+            "."
+            @for warning in &health.warnings { " " strong { (warning) } "." }
         }
     }
 }

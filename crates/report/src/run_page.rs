@@ -25,7 +25,7 @@ pub fn render_run(run: &RunFolder) -> Result<String> {
         scores::section(&probes),
         curves::section(&metrics)?,
         views::section(views.as_ref(), &facts),
-        feature_map::section(sample.as_ref(), &facts),
+        feature_map::section(sample.as_ref(), &probes, &facts),
         class_scores::section(&probes),
         settings::section(provenance.as_ref(), &config),
     ];

@@ -46,9 +46,15 @@ fn a_probe_writes_its_result_under_a_name_that_says_what_it_is() {
     place.run(&[&probe[..], &["--protocol", "knn", "--checkpoint", "epoch-0001"]].concat()).succeeded();
     for result in ["linear", "knn", "logistic", "kmeans", "retrieval", "knn-epoch-0001"] {
         let text = fs::read_to_string(place.path(&format!("run/probes/{result}.json"))).unwrap();
-        for field in
-            ["\"protocol\"", "\"data\": \"shapes\"", "\"split\": \"test\"", "\"baseline_random_pct\"", "\"test_images\": 2000"]
-        {
+        for field in [
+            "\"protocol\"",
+            "\"data\": \"shapes\"",
+            "\"split\": \"test\"",
+            "\"baseline_random_pct\"",
+            "\"test_images\": 2000",
+            "\"effective_rank\"",
+            "\"alignment\"",
+        ] {
             assert!(text.contains(field), "{field} is missing in {text}");
         }
     }

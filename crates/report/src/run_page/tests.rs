@@ -1,4 +1,4 @@
-use relata_artifact::{FeatureSample, Metrics, ProbeResult, Provenance, ViewGrid};
+use relata_artifact::{FeatureHealth, FeatureSample, Metrics, ProbeResult, Provenance, ViewGrid};
 use serde_json::json;
 
 use super::*;
@@ -152,6 +152,26 @@ fn further_figures_and_notes_stand_beside_the_score() {
         "of tomorrow 3",
         "<strong>3 of 5 &lt;queries&gt;</strong>",
     ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(unclosed(&page).is_empty());
+}
+
+#[test]
+fn a_collapse_of_the_features_is_said() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = empty_run(&parent, "collapsed");
+    let health = FeatureHealth {
+        dimensions: 64,
+        effective_rank: 1.25,
+        uniformity: -0.5,
+        alignment: Some(0.125),
+        warnings: vec!["the features have collapsed".into()],
+        ..FeatureHealth::default()
+    };
+    run.write_probe("knn", &ProbeResult { feature_health: Some(health), ..ProbeResult::default() }).unwrap();
+    let page = render_run(&run).unwrap();
+    for words in ["effective rank 1.25 of 64", "views 0.125", "<strong>the features have collapsed</strong>"] {
         assert!(page.contains(words), "{words}");
     }
     assert!(unclosed(&page).is_empty());

@@ -1,0 +1,140 @@
+//! Eigenvalues of a symmetric matrix.
+
+/// Steps for one eigenvalue; three are usual.
+const MOST_STEPS: usize = 60;
+
+/// The eigenvalues of the symmetric `matrix [n, n]`, of which the lower triangle is read and all is overwritten; in no order.
+///
+/// Householder's reduction to tridiagonal form, then implicit QL steps (Wilkinson & Reinsch 1971: tred1 and imtql1). n³ · 2/3
+/// multiplications.
+pub(crate) fn symmetric_eigenvalues(matrix: &mut [f64], n: usize) -> Vec<f64> {
+    let mut below = tridiagonalise(matrix, n);
+    let mut diagonal: Vec<f64> = (0..n).map(|i| matrix[i * n + i]).collect();
+    for first in 0..n {
+        for _ in 0..MOST_STEPS {
+            let negligible = |i: usize| below[i].abs() <= f64::EPSILON * (diagonal[i].abs() + diagonal[i + 1].abs());
+            let last = (first..n - 1).find(|&i| negligible(i)).unwrap_or(n - 1);
+            if last == first {
+                break;
+            }
+            ql_step(&mut diagonal, &mut below, first, last);
+        }
+    }
+    diagonal
+}
+
+/// Leaves the diagonal in `matrix`; gives the entries below it, the last of n being 0.
+fn tridiagonalise(matrix: &mut [f64], n: usize) -> Vec<f64> {
+    let mut below = vec![0.0; n];
+    let mut product = vec![0.0; n];
+    for row in (1..n).rev() {
+        let (above, rest) = matrix.split_at_mut(row * n);
+        let vector = &mut rest[..row];
+        let scale: f64 = vector.iter().map(|v| v.abs()).sum();
+        if row == 1 || scale == 0.0 {
+            below[row - 1] = vector[row - 1];
+            continue;
+        }
+        vector.iter_mut().for_each(|v| *v /= scale);
+        let square: f64 = vector.iter().map(|v| v * v).sum();
+        let end = vector[row - 1];
+        let length = -square.sqrt().copysign(end);
+        below[row - 1] = scale * length;
+        vector[row - 1] = end - length;
+        let half = square - end * length;
+        // product = A · vector / half, from the lower triangle alone.
+        product[..row].fill(0.0);
+        for i in 0..row {
+            let line = &above[i * n..i * n + i];
+            let mut sum = above[i * n + i] * vector[i];
+            for (j, value) in line.iter().enumerate() {
+                sum += value * vector[j];
+                product[j] += value * vector[i];
+            }
+            product[i] += sum;
+        }
+        let product = &mut product[..row];
+        product.iter_mut().for_each(|p| *p /= half);
+        let share = product.iter().zip(&*vector).map(|(p, v)| p * v).sum::<f64>() / (2.0 * half);
+        product.iter_mut().zip(&*vector).for_each(|(p, v)| *p -= share * v);
+        for i in 0..row {
+            let (v, p) = (vector[i], product[i]);
+            let line = &mut above[i * n..=i * n + i];
+            line.iter_mut().enumerate().for_each(|(j, value)| *value -= v * product[j] + p * vector[j]);
+        }
+    }
+    below
+}
+
+fn ql_step(diagonal: &mut [f64], below: &mut [f64], first: usize, last: usize) {
+    let mut g = (diagonal[first + 1] - diagonal[first]) / (2.0 * below[first]);
+    g = diagonal[last] - diagonal[first] + below[first] / (g + g.hypot(1.0).copysign(g));
+    let (mut sine, mut cosine, mut shift) = (1.0, 1.0, 0.0);
+    for i in (first..last).rev() {
+        let (f, b) = (sine * below[i], cosine * below[i]);
+        let r = f.hypot(g);
+        below[i + 1] = r;
+        if r == 0.0 {
+            diagonal[i + 1] -= shift;
+            below[last] = 0.0;
+            return;
+        }
+        (sine, cosine) = (f / r, g / r);
+        g = diagonal[i + 1] - shift;
+        let r = (diagonal[i] - g) * sine + 2.0 * cosine * b;
+        shift = sine * r;
+        diagonal[i + 1] = g + shift;
+        g = cosine * r - b;
+    }
+    diagonal[first] -= shift;
+    below[first] = g;
+    below[last] = 0.0;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f64::consts::PI;
+
+    use relata_testkit::hash_uniform;
+
+    use super::symmetric_eigenvalues;
+
+    fn sorted(mut matrix: Vec<f64>, n: usize) -> Vec<f64> {
+        let mut values = symmetric_eigenvalues(&mut matrix, n);
+        values.sort_by(f64::total_cmp);
+        values
+    }
+
+    #[test]
+    fn a_tridiagonal_matrix_has_its_known_eigenvalues() {
+        // 2 on the diagonal, −1 beside it: 2 − 2 cos(k π / (n + 1)).
+        let n = 9;
+        let entry = |i: usize| match (i / n).abs_diff(i % n) {
+            0 => 2.0,
+            1 => -1.0,
+            _ => 0.0,
+        };
+        for (k, value) in (1..).zip(sorted((0..n * n).map(entry).collect(), n)) {
+            assert!((value - (2.0 - 2.0 * (f64::from(k) * PI / 10.0).cos())).abs() < 1e-13, "{k}: {value}");
+        }
+    }
+
+    #[test]
+    fn a_rotated_diagonal_keeps_its_eigenvalues() {
+        // A = H D H with a Householder reflection H = 1 − 2 u uᵀ.
+        for n in [1, 2, 3, 40] {
+            let mut u: Vec<f64> = (0..n).map(|i| hash_uniform("u", i)).collect();
+            let length = u.iter().map(|u| u * u).sum::<f64>().sqrt();
+            u.iter_mut().for_each(|u| *u /= length);
+            let h = |i: usize, j: usize| f64::from(u8::from(i == j)) - 2.0 * u[i] * u[j];
+            // Of rank half: zeros among the eigenvalues.
+            let d = |k: usize| if k.is_multiple_of(2) { (k + 1) as f64 } else { 0.0 };
+            let entry = |at: usize| (0..n).map(|k| h(at / n, k) * d(k) * h(k, at % n)).sum();
+            let mut expected: Vec<f64> = (0..n).map(d).collect();
+            expected.sort_by(f64::total_cmp);
+            for (value, expected) in sorted((0..n * n).map(entry).collect(), n).into_iter().zip(expected) {
+                assert!((value - expected).abs() < 1e-12 * n as f64, "{n}: {value} {expected}");
+            }
+        }
+    }
+}
