@@ -122,6 +122,7 @@ impl Error {
             Self::Probe(error) => match error {
                 relata_probe::Error::Setting { .. }
                 | relata_probe::Error::UnknownProtocol { .. }
+                | relata_probe::Error::NeedsBackbone { .. }
                 | relata_probe::Error::Unlabelled { .. }
                 | relata_probe::Error::UnknownFormat { .. }
                 | relata_probe::Error::Read { .. } => USAGE,

@@ -1,4 +1,4 @@
-//! Scores of a frozen backbone, each beside the score of the same net with random weights.
+//! Scores of a backbone, each beside the score of the same net with random weights.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,10 @@ use relata_artifact::{FeatureHealth, ProbeResult, RunFolder, read_checkpoint_met
 use relata_augment::Pipeline;
 use relata_data::{Dataset, Split};
 use relata_model::{Backbone, Compute};
-use relata_probe::{Features, Protocol, Scored, alignment, embed_two_views, evaluate_seeds, extract, health};
+use relata_probe::{
+    EpochDone, Features, LabelledImages, ProbeConfig, Protocol, Score, Scored, alignment, embed_two_views, evaluate_seeds,
+    extract, health, over_seeds, supervised_augmentation, train_and_score,
+};
 use serde_json::Value;
 
 use crate::log::Log;
@@ -53,6 +56,27 @@ impl Evaluation<'_> {
         compute: &Compute,
         log: &Log,
     ) -> Result<Vec<ProbeResult>> {
+        let (training, frozen): (Vec<_>, Vec<_>) = protocols.iter().partition(|protocol| protocol.trains_backbone());
+        // First those that train, the upper bound of the others among them.
+        for protocol in training {
+            let start = Instant::now();
+            let score = self.trained_score(protocol, true, labelled, compute)?;
+            // Supervised training starts from random weights itself.
+            let from_random = match protocol {
+                Protocol::Supervised => None,
+                _ => Some(self.trained_score(protocol, false, labelled, compute)?),
+            };
+            let result = score.result(&self.scored(), from_random.as_ref(), start.elapsed().as_secs_f64())?;
+            self.write(protocol, result, log)?;
+        }
+        if !frozen.is_empty() {
+            self.frozen_scores(&frozen, labelled, compute, log)?;
+        }
+        self.results(protocols)
+    }
+
+    /// Scores of features that are computed once.
+    fn frozen_scores(&self, protocols: &[Protocol], labelled: &Labelled, compute: &Compute, log: &Log) -> Result<()> {
         let start = Instant::now();
         let mut loaded = network::load(self.run, self.trained, self.checkpoint, compute.clone())?;
         let trained = self.features("features", &mut *loaded.backbone, &loaded.pipeline, labelled)?;
@@ -65,31 +89,59 @@ impl Evaluation<'_> {
             labelled.test.len(),
             duration(extraction_s)
         ));
-        let (data, step) = (&self.config.data, self.step()?);
-        let scored =
-            Scored { data: images::name(data), split: Split::Test.name().to_owned(), checkpoint: self.checkpoint.to_owned() };
         let health = self.health(&trained.test, &mut *loaded.backbone, labelled, compute)?;
         health.warnings.iter().for_each(|warning| log.line(format!("note: {warning}")));
-        let mut results = Vec::new();
+        let supervised = self.results(&[Protocol::Supervised])?.first().map(|result| result.accuracy_pct);
         for &protocol in protocols {
             let start = Instant::now();
             let score = evaluate_seeds(protocol, &self.config.probe, &self.seeds, &trained.train, &trained.test, compute)?;
             let lower_bound = evaluate_seeds(protocol, &self.config.probe, &self.seeds, &random.train, &random.test, compute)?;
             let seconds = start.elapsed().as_secs_f64() + extraction_s;
-            let mut result = score.result(&scored, Some(&lower_bound), seconds)?;
-            result.settings.extend(step.clone().map(|step| (STEP.to_owned(), step)));
+            let mut result = score.result(&self.scored(), Some(&lower_bound), seconds)?;
+            result.baseline_supervised_pct = supervised;
             result.feature_health = Some(health.clone());
-            self.run.write_probe(&self.result_name(protocol), &result)?;
-            log.only_to_file(format!(
-                "{protocol}: {:.2} %, random weights {:.2} %",
-                score.accuracy_pct, lower_bound.accuracy_pct
-            ));
-            results.push(result);
+            self.write(protocol, result, log)?;
         }
         if self.checkpoint == LAST && self.is_the_runs_own_data() {
             self.run.write_feature_sample(&relata_probe::feature_sample(&trained.test, SAMPLE_ROWS)?)?;
         }
-        Ok(results)
+        Ok(())
+    }
+
+    /// The score of a protocol that trains the whole net, from the checkpoint's weights (`from_trained`) or from random ones.
+    fn trained_score(&self, protocol: Protocol, from_trained: bool, labelled: &Labelled, compute: &Compute) -> Result<Score> {
+        let info = network::info_of(self.run, self.trained, self.checkpoint)?;
+        let augmentation = Pipeline::new(&supervised_augmentation(info.side), info.side, info.mean, info.std)?;
+        let (train, test) = (Arc::clone(&labelled.train), Arc::clone(&labelled.test));
+        let images = LabelledImages { train, test, augmentation };
+        over_seeds(&self.seeds, |seed| {
+            let mut backbone = if from_trained && protocol != Protocol::Supervised {
+                network::load(self.run, self.trained, self.checkpoint, compute.clone())?.backbone
+            } else {
+                self.trained.model.build(seed, compute.clone())?
+            };
+            let counter = Counter::new(&format!("{protocol}, epochs of seed {seed}"));
+            let config = ProbeConfig { seed, ..self.config.probe.clone() };
+            let mut progress = |epoch: EpochDone| counter.at(epoch.done, epoch.total);
+            Ok(train_and_score(protocol, &config, &mut *backbone, &images, compute, &mut progress)?)
+        })
+    }
+
+    fn scored(&self) -> Scored {
+        Scored {
+            data: images::name(&self.config.data),
+            split: Split::Test.name().to_owned(),
+            checkpoint: self.checkpoint.to_owned(),
+        }
+    }
+
+    /// Writes a result under its name, with the step of the weights.
+    fn write(&self, protocol: Protocol, mut result: ProbeResult, log: &Log) -> Result<()> {
+        result.settings.extend(self.step()?.map(|step| (STEP.to_owned(), step)));
+        self.run.write_probe(&self.result_name(protocol), &result)?;
+        let random = result.baseline_random_pct.map_or_else(String::new, |pct| format!(", random weights {pct:.2} %"));
+        log.only_to_file(format!("{protocol}: {:.2} %{random}", result.accuracy_pct));
+        Ok(())
     }
 
     /// Figures of the test features that need no label. Views are made as in the run's training.

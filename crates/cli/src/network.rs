@@ -35,16 +35,32 @@ pub(crate) fn info(config: &Config) -> Result<BackboneInfo> {
 /// # Errors
 /// [`Error::NoCheckpoint`]; a checkpoint that is damaged or of another architecture, with the first differing tensor.
 pub(crate) fn load(run: &RunFolder, config: &Config, checkpoint: &str, compute: Compute) -> Result<Loaded> {
+    let file = read(run, checkpoint)?;
+    let mut backbone = config.model.build(config.seed, compute)?;
+    file.load_into(Some(BACKBONE), backbone.parameters_mut())?;
+    let info = info_in(&file, config)?;
+    let pipeline = Pipeline::new(&relata_augment::PipelineConfig::evaluation(), info.side, info.mean, info.std)?;
+    Ok(Loaded { backbone, info, pipeline })
+}
+
+/// What the backbone of a run's checkpoint is and what images it wants.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn info_of(run: &RunFolder, config: &Config, checkpoint: &str) -> Result<BackboneInfo> {
+    info_in(&read(run, checkpoint)?, config)
+}
+
+fn read(run: &RunFolder, checkpoint: &str) -> Result<WeightFile> {
     let path = run.checkpoint_path(checkpoint)?;
     if !path.exists() {
         let (run, name, known) = (run.path().to_owned(), checkpoint.to_owned(), run.checkpoint_names()?);
         return Err(Error::NoCheckpoint { run, name, known });
     }
-    let file = WeightFile::read(&path)?;
-    let mut backbone = config.model.build(config.seed, compute)?;
-    file.load_into(Some(BACKBONE), backbone.parameters_mut())?;
-    // The file knows best; weights from elsewhere have only their run's configuration.
-    let info = file.backbone_info()?.map_or_else(|| info(config), Ok)?;
-    let pipeline = Pipeline::new(&relata_augment::PipelineConfig::evaluation(), info.side, info.mean, info.std)?;
-    Ok(Loaded { backbone, info, pipeline })
+    Ok(WeightFile::read(&path)?)
+}
+
+/// The file knows best; weights from elsewhere have only their run's configuration.
+fn info_in(file: &WeightFile, config: &Config) -> Result<BackboneInfo> {
+    file.backbone_info()?.map_or_else(|| info(config), Ok)
 }

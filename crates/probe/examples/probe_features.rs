@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let test = clouds(train_rows, test_rows, width, classes, spread)?;
     let compute = Compute::new(0)?;
 
-    for protocol in Protocol::ALL {
+    for protocol in Protocol::frozen() {
         let start = Instant::now();
         report(&evaluate(protocol, &ProbeConfig::default(), &train, &test, &compute)?, start);
     }

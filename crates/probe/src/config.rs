@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::check;
 use crate::label_fraction::check_fraction;
-use crate::{ExtractOptions, KMeans, Knn, LinearProbe, LogisticProbe, Protocol, Result, Retrieval};
+use crate::{ExtractOptions, Finetune, KMeans, Knn, LinearProbe, LogisticProbe, Protocol, Result, Retrieval, Supervised};
 
 /// The settings of every protocol, as a configuration file's `[probe]` holds them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,10 @@ pub struct ProbeConfig {
     pub kmeans: KMeans,
     /// Retrieval.
     pub retrieval: Retrieval,
+    /// Fine-tuning.
+    pub finetune: Finetune,
+    /// Supervised training.
+    pub supervised: Supervised,
 }
 
 impl Default for ProbeConfig {
@@ -59,6 +63,8 @@ impl Default for ProbeConfig {
             logistic: LogisticProbe::default(),
             kmeans: KMeans::default(),
             retrieval: Retrieval::default(),
+            finetune: Finetune::default(),
+            supervised: Supervised::default(),
         }
     }
 }
@@ -106,7 +112,7 @@ impl ProbeConfig {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Error, KMeans, LogisticProbe, ProbeConfig, Protocol};
+    use crate::{Error, Finetune, KMeans, LogisticProbe, ProbeConfig, Protocol, Supervised};
 
     #[test]
     fn settings_written_are_the_settings_read_and_the_rest_are_defaults() {
@@ -131,6 +137,8 @@ mod tests {
             (ProbeConfig { temperature: -0.1, ..base() }, "probe.temperature"),
             (ProbeConfig { logistic: LogisticProbe { l2: 0.0, ..Default::default() }, ..base() }, "probe.logistic.l2"),
             (ProbeConfig { kmeans: KMeans { restarts: 0, ..Default::default() }, ..base() }, "probe.kmeans.restarts"),
+            (ProbeConfig { finetune: Finetune { lr: -1.0, ..Default::default() }, ..base() }, "probe.finetune.lr"),
+            (ProbeConfig { supervised: Supervised { epochs: 0, ..Default::default() }, ..base() }, "probe.supervised.epochs"),
             (ProbeConfig { extract_batch_size: 0, ..base() }, "probe.extract_batch_size"),
             (ProbeConfig { workers: 2000, ..base() }, "probe.workers"),
         ] {

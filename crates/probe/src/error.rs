@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::Protocol;
+
 /// What can go wrong between a backbone and its score.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -21,6 +23,18 @@ pub enum Error {
         name: String,
         /// Every known name.
         known: String,
+    },
+    /// A protocol that trains the backbone, where there are features only.
+    #[error("{protocol} trains the backbone, so features alone cannot be scored by it")]
+    NeedsBackbone {
+        /// The protocol.
+        protocol: Protocol,
+    },
+    /// A protocol of frozen features, where the backbone was to be trained.
+    #[error("{protocol} takes frozen features and trains no backbone")]
+    FrozenProtocol {
+        /// The protocol.
+        protocol: Protocol,
     },
     /// Images without labels where a probe was asked for.
     #[error("{what} has no label, and a probe needs one for every image: take a labelled split, such as train or test")]

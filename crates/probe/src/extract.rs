@@ -103,7 +103,7 @@ fn with_sources(features: Features, sources: Option<Vec<String>>) -> Result<Feat
     }
 }
 
-fn labels(dataset: &dyn Dataset) -> Result<Vec<usize>> {
+pub(crate) fn labels(dataset: &dyn Dataset) -> Result<Vec<usize>> {
     let label = |image| dataset.label(image).ok_or_else(|| Error::Unlabelled { what: dataset.source(image) });
     (0..dataset.len()).map(label).collect()
 }

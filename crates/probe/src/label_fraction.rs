@@ -14,17 +14,8 @@ impl Features {
     /// # Errors
     /// [`crate::Error::Unlabelled`]; [`crate::Error::Setting`] where `fraction` is not in (0, 1].
     pub fn stratified(&self, fraction: f64, seed: u64) -> Result<Self> {
-        check_fraction(fraction)?;
         let labels = self.labelled()?;
-        let mut rows_of = vec![Vec::new(); self.class_names().len()];
-        labels.iter().enumerate().for_each(|(row, &label)| rows_of[label].push(row));
-        let mut kept = Vec::new();
-        for (class, rows) in rows_of.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
-            let count = ((fraction * rows.len() as f64).round() as usize).clamp(1, rows.len());
-            let order = epoch_order(seed ^ PURPOSE, class as u32, rows.len());
-            kept.extend(order[..count].iter().map(|&at| rows[at]));
-        }
-        kept.sort_unstable();
+        let kept = stratified_rows(labels, self.class_names().len(), fraction, seed)?;
         let values = kept.iter().flat_map(|&row| self.row(row)).copied().collect();
         let labels = kept.iter().map(|&row| labels[row]).collect();
         let features = Self::new(values, self.width(), labels, self.class_names().to_vec())?;
@@ -33,6 +24,21 @@ impl Features {
             None => Ok(features),
         }
     }
+}
+
+/// The rows that [`Features::stratified`] keeps.
+pub(crate) fn stratified_rows(labels: &[usize], classes: usize, fraction: f64, seed: u64) -> Result<Vec<usize>> {
+    check_fraction(fraction)?;
+    let mut rows_of = vec![Vec::new(); classes];
+    labels.iter().enumerate().for_each(|(row, &label)| rows_of[label].push(row));
+    let mut kept = Vec::new();
+    for (class, rows) in rows_of.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
+        let count = ((fraction * rows.len() as f64).round() as usize).clamp(1, rows.len());
+        let order = epoch_order(seed ^ PURPOSE, class as u32, rows.len());
+        kept.extend(order[..count].iter().map(|&at| rows[at]));
+    }
+    kept.sort_unstable();
+    Ok(kept)
 }
 
 pub(crate) fn check_fraction(fraction: f64) -> Result<()> {

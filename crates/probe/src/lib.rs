@@ -1,4 +1,4 @@
-//! Evaluation of a frozen backbone: features of every image once, then scores that tell how good they are.
+//! Evaluation of a backbone: features of every image once, then scores that tell how good they are.
 //!
 //! What goes in: a [`relata_model::Backbone`] and labelled images ([`extract`]), or [`Features`] from anywhere. What comes
 //! out: a [`Score`] (accuracy, class by class, confusion matrix) that carries its protocol and every setting of it.
@@ -10,8 +10,9 @@
 //! | [`Knn`] | the 200 most similar training images vote with weight exp(cosine / 0.1); nothing is trained |
 //! | [`KMeans`] | clusters of the training features; accuracy by the best one-to-one assignment, NMI, ARI |
 //! | [`Retrieval`] | test images search the training images by cosine: recall at 1, 5, 10, mean average precision |
+//! | [`Finetune`], [`Supervised`] | the whole net trained with labels, from the backbone's or from random weights: [`train_and_score`] |
 //!
-//! - The backbone stays as it is: running statistics, whole images, nothing random, no gradient.
+//! - The backbone stays as it is (but for the two that train it): running statistics, whole images, nothing random, no gradient.
 //! - Features never change, so they are computed once: the same figures as a probe that runs the backbone in every epoch,
 //!   a hundred times less work.
 //! - Test images choose nothing: no early stop, no best epoch, no setting.
@@ -69,6 +70,7 @@ mod answers;
 mod config;
 mod eigenvalues;
 mod extract;
+mod finetune;
 mod health;
 mod kmeans;
 mod knn;
@@ -96,6 +98,7 @@ pub use error::{Error, Result};
 pub use export::{check_export_path, write_csv, write_features, write_npy, write_safetensors};
 pub use extract::{ExtractOptions, embed, embed_two_views, extract};
 pub use features::Features;
+pub use finetune::{EpochDone, Finetune, LabelledImages, Supervised, supervised_augmentation, train_and_score};
 pub use health::{alignment, dead_dimensions, effective_rank, health, uniformity};
 pub use import::{FeatureFile, labelled_pair};
 pub use kmeans::KMeans;
@@ -106,4 +109,4 @@ pub use protocol::{Protocol, evaluate};
 pub use retrieval::{Gallery, Retrieval};
 pub use sample::feature_sample;
 pub use score::{Score, Scored};
-pub use seeds::{SeedAccuracy, check_seeds, evaluate_seeds};
+pub use seeds::{SeedAccuracy, check_seeds, evaluate_seeds, over_seeds};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Features, ProbeConfig, Result, Score};
 
-/// A way to score frozen features.
+/// A way to score a backbone: by its frozen features, or by training it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -23,6 +23,10 @@ pub enum Protocol {
     KMeans,
     /// [`crate::Retrieval`].
     Retrieval,
+    /// [`crate::Finetune`].
+    Finetune,
+    /// [`crate::Supervised`].
+    Supervised,
 }
 
 /// What the rest of the crate needs to know of a protocol.
@@ -36,18 +40,21 @@ struct Entry {
     section: &'static str,
     /// Whether [`ProbeConfig::seed`] changes its score.
     draws: bool,
-    score: fn(&ProbeConfig, &Features, &Features, &Compute) -> Result<Score>,
+    /// `None` for a protocol that trains the backbone: see [`crate::train_and_score`].
+    score: Option<ScoreFeatures>,
 }
 
+type ScoreFeatures = fn(&ProbeConfig, &Features, &Features, &Compute) -> Result<Score>;
+
 /// Every protocol, in the order of [`Protocol`]. A new one is a folder, a line here, and its settings in [`ProbeConfig`].
-const TABLE: [Entry; 5] = [
+const TABLE: [Entry; 7] = [
     Entry {
         protocol: Protocol::Linear,
         name: "linear",
         validate: |config| config.linear().validate(),
         section: "probe",
         draws: true,
-        score: |config, train, test, compute| config.linear().fit(train, compute)?.score(test),
+        score: Some(|config, train, test, compute| config.linear().fit(train, compute)?.score(test)),
     },
     Entry {
         protocol: Protocol::Knn,
@@ -55,7 +62,7 @@ const TABLE: [Entry; 5] = [
         validate: |config| config.knn().validate(),
         section: "probe",
         draws: false,
-        score: |config, train, test, compute| config.knn().score(train, test, compute),
+        score: Some(|config, train, test, compute| config.knn().score(train, test, compute)),
     },
     Entry {
         protocol: Protocol::Logistic,
@@ -63,7 +70,7 @@ const TABLE: [Entry; 5] = [
         validate: |config| config.logistic.validate(),
         section: "probe.logistic",
         draws: false,
-        score: |config, train, test, compute| config.logistic.fit(train, compute)?.score(test),
+        score: Some(|config, train, test, compute| config.logistic.fit(train, compute)?.score(test)),
     },
     Entry {
         protocol: Protocol::KMeans,
@@ -71,7 +78,7 @@ const TABLE: [Entry; 5] = [
         validate: |config| config.kmeans.validate(),
         section: "probe.kmeans",
         draws: true,
-        score: |config, train, test, compute| config.kmeans().score(train, test, compute),
+        score: Some(|config, train, test, compute| config.kmeans().score(train, test, compute)),
     },
     Entry {
         protocol: Protocol::Retrieval,
@@ -79,7 +86,23 @@ const TABLE: [Entry; 5] = [
         validate: |_| Ok(()),
         section: "probe.retrieval",
         draws: false,
-        score: |config, train, test, compute| config.retrieval.score(train, test, compute),
+        score: Some(|config, train, test, compute| config.retrieval.score(train, test, compute)),
+    },
+    Entry {
+        protocol: Protocol::Finetune,
+        name: "finetune",
+        validate: |config| config.finetune.validate(),
+        section: "probe.finetune",
+        draws: true,
+        score: None,
+    },
+    Entry {
+        protocol: Protocol::Supervised,
+        name: "supervised",
+        validate: |config| config.supervised.validate(),
+        section: "probe.supervised",
+        draws: true,
+        score: None,
     },
 ];
 
@@ -94,6 +117,17 @@ impl Protocol {
         }
         all
     };
+
+    /// The protocols that take frozen features; the others train the backbone, and take as long.
+    pub fn frozen() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|protocol| !protocol.trains_backbone())
+    }
+
+    /// Whether it trains the backbone ([`crate::train_and_score`]) instead of taking features ([`evaluate`]).
+    #[must_use]
+    pub fn trains_backbone(self) -> bool {
+        self.entry().score.is_none()
+    }
 
     /// The name in configuration files, on the command line and of the result file.
     #[must_use]
@@ -145,9 +179,9 @@ impl FromStr for Protocol {
 /// Fits a protocol on `train`, or on [`ProbeConfig::label_fraction`] of it, and scores it on `test`.
 ///
 /// # Errors
-/// As the protocol's own `fit` and `score`, such as [`crate::LinearProbe::fit`] and [`crate::LinearModel::score`].
+/// [`Error::NeedsBackbone`] for a protocol that [`Protocol::trains_backbone`]; as the protocol's own `fit` and `score`, such as [`crate::LinearProbe::fit`] and [`crate::LinearModel::score`].
 pub fn evaluate(protocol: Protocol, config: &ProbeConfig, train: &Features, test: &Features, compute: &Compute) -> Result<Score> {
-    let score = protocol.entry().score;
+    let score = protocol.entry().score.ok_or(Error::NeedsBackbone { protocol })?;
     if config.label_fraction == 1.0 {
         return score(config, train, test, compute);
     }
@@ -184,7 +218,7 @@ mod tests {
         let kmeans = KMeans { restarts: 3, ..KMeans::default() };
         let config = ProbeConfig { epochs: 30, lr: 1e-2, k: 9, logistic, kmeans, ..ProbeConfig::default() };
         let (train, test) = (clouds(0, 300, 8, 3, 0.1), clouds(300, 60, 8, 3, 0.1));
-        for protocol in Protocol::ALL {
+        for protocol in Protocol::frozen() {
             let score = evaluate(protocol, &config, &train, &test, &Compute::new(1).unwrap()).unwrap();
             assert_eq!((score.protocol, score.accuracy_pct), (protocol, 100.0));
             let (key, value) = match protocol {
@@ -193,6 +227,7 @@ mod tests {
                 Protocol::Logistic => ("max_iterations", 77),
                 Protocol::KMeans => ("restarts", 3),
                 Protocol::Retrieval => ("gallery_images", 300),
+                Protocol::Finetune | Protocol::Supervised => unreachable!("they take no features"),
             };
             assert_eq!(score.settings[key], value);
         }

@@ -30,12 +30,18 @@ pub fn evaluate_seeds(
     compute: &Compute,
 ) -> Result<Score> {
     check_seeds(seeds)?;
-    let score = |seed| evaluate(protocol, &ProbeConfig { seed, ..config.clone() }, train, test, compute);
-    if seeds.len() == 1 || !protocol.draws(config) {
-        return score(seeds[0]);
-    }
-    let scores = seeds.iter().map(|&seed| score(seed)).collect::<Result<Vec<_>>>()?;
-    Ok(mean(seeds, &scores))
+    let seeds = if protocol.draws(config) { seeds } else { &seeds[..1] };
+    over_seeds(seeds, |seed| evaluate(protocol, &ProbeConfig { seed, ..config.clone() }, train, test, compute))
+}
+
+/// The mean of what `score` gives for each seed, as [`evaluate_seeds`] has it; its one score where there is one seed.
+///
+/// # Errors
+/// The first of `score`'s; [`crate::Error::Setting`] for no seed, or one that comes twice.
+pub fn over_seeds<E: From<crate::Error>>(seeds: &[u64], score: impl FnMut(u64) -> Result<Score, E>) -> Result<Score, E> {
+    check_seeds(seeds)?;
+    let mut scores = seeds.iter().copied().map(score).collect::<Result<Vec<_>, E>>()?;
+    Ok(if scores.len() == 1 { scores.swap_remove(0) } else { mean(seeds, &scores) })
 }
 
 /// Refuses seeds that [`evaluate_seeds`] would refuse: to be asked before the features are computed.
@@ -127,7 +133,7 @@ mod tests {
     fn a_fraction_of_the_labels_is_recorded() {
         let (train, test) = (clouds(0, 200, 4, 3, 2.0), clouds(200, 100, 4, 3, 2.0));
         let config = ProbeConfig { label_fraction: 0.1, seed: 7, ..ProbeConfig::default() };
-        for protocol in Protocol::ALL {
+        for protocol in Protocol::frozen() {
             let score = evaluate(protocol, &config, &train, &test, &Compute::new(1).unwrap()).unwrap();
             assert_eq!((score.train_images, score.test_images), (21, 100), "{protocol}");
             assert_eq!((&score.settings["label_fraction"], &score.settings["label_seed"]), (&0.1.into(), &7.into()));

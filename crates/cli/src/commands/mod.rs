@@ -21,7 +21,7 @@ use crate::{Config, Error, Result, interrupt, output, warnings};
 pub enum Command {
     /// Trains a backbone, probes it and writes a report
     Train(train::Arguments),
-    /// Scores a run's frozen backbone beside random weights
+    /// Scores a run's backbone beside random weights, or features from files
     Probe(probe::Arguments),
     /// Writes the features of a data set's images to a file
     Embed(embed::Arguments),

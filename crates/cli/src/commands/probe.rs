@@ -17,6 +17,7 @@ use crate::{Config, Error, Result, output};
   relata probe runs/cifar10-conv4-relational-seed1 --protocol logistic,kmeans,retrieval probe.logistic.l2=0.1
   relata probe runs/cifar10-conv4-relational-seed1 --seeds 1,2,3 probe.label_fraction=0.01
   relata probe runs/cifar10-conv4-relational-seed1 --checkpoint epoch-0005 probe.epochs=50
+  relata probe runs/stl10-resnet34-relational-seed1 --protocol finetune probe.finetune.epochs=100
   relata probe --features train.npy --labels train_labels.npy --test-features test.npy --test-labels test_labels.npy
   relata probe --features train.safetensors --test-features test.safetensors --protocol all --out scores"))]
 pub struct Arguments {
@@ -26,7 +27,8 @@ pub struct Arguments {
     /// Settings of data.* and probe.*, such as probe.epochs=50
     #[arg(value_name = "KEY=VALUE")]
     settings: Vec<String>,
-    /// linear, knn, logistic, kmeans, retrieval, several with commas between, or all; without it, the run's probe.protocols
+    /// linear, knn, logistic, kmeans, retrieval, several with commas between, or all (of these); finetune and supervised train the
+    /// backbone, and take as long; without it, the run's probe.protocols
     #[arg(long, value_name = "PROTOCOL")]
     protocol: Option<String>,
     /// Another data set than the run's own; images are prepared as the backbone was trained
@@ -107,7 +109,7 @@ fn files(arguments: &Arguments, train: PathBuf, test: PathBuf) -> Result<()> {
 fn protocols(arguments: &Arguments, config: &Config) -> Result<Vec<Protocol>> {
     Ok(match arguments.protocol.as_deref() {
         None => config.probe.protocols.clone(),
-        Some("all") => Protocol::ALL.to_vec(),
+        Some("all") => Protocol::frozen().collect(),
         Some(names) => names.split(',').map(Protocol::from_name).collect::<Result<_, _>>()?,
     })
 }

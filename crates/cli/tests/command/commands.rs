@@ -64,6 +64,14 @@ fn a_probe_writes_its_result_under_a_name_that_says_what_it_is() {
     let text = fs::read_to_string(place.path("run/probes/linear-label-fraction-0_25.json")).unwrap();
     assert!(text.contains("accuracy_by_seed_pct") && text.contains("\"label_fraction\": 0.25"), "{text}");
     place.run(&[&probe[..], &["--seeds", "1,1"]].concat()).failed(2, &["seeds", "each once"]);
+    let training = ["--protocol", "linear,supervised,finetune", "probe.label_fraction=0.05"];
+    let epochs = ["probe.supervised.epochs=1", "probe.finetune.epochs=2"];
+    let ended = place.run(&[&probe[..], &training, &epochs].concat()).succeeded();
+    let rows: Vec<_> = ended.stdout.lines().skip(1).map(|line| line.split_whitespace().next().unwrap_or_default()).collect();
+    assert_eq!(rows[..3], ["linear", "supervised", "finetune"], "{ended:?}");
+    let text = |name: &str| fs::read_to_string(place.path(&format!("run/probes/{name}-label-fraction-0_05.json"))).unwrap();
+    assert!(text("linear").contains("baseline_supervised_pct") && text("finetune").contains("baseline_random_pct"));
+    assert!(!text("supervised").contains("baseline_"));
     place.run(&["probe", "run", "--protocol", "liner"]).failed(2, &["liner", "linear, knn, logistic"]);
     place.run(&["probe", "run", "train.lr=1"]).failed(2, &["train.lr=1", "probe.*"]);
 }
@@ -80,6 +88,7 @@ fn features_from_files_are_scored_without_a_run() {
     assert!(ended.stdout.contains("result: scores/knn.json") && ended.stdout.contains("retrieval"), "{ended:?}");
     let text = fs::read_to_string(place.path("scores/knn.json")).unwrap();
     assert!(text.contains("\"k\": 3") && text.contains("\"train_features\": \"train.npy\""), "{text}");
+    place.run(&[&files[..], &["--protocol", "finetune"]].concat()).failed(2, &["finetune", "features alone"]);
     place.run(&[&files[..], &["run"]].concat()).failed(2, &["not both"]);
     place.run(&[&files[..], &["--test-labels", "none.npy"]].concat()).failed(2, &["none.npy"]);
     place.run(&[&files[..], &["--labels", "train.npy"]].concat()).failed(1, &["train.npy", "shape"]);

@@ -162,7 +162,7 @@ impl LinearModel {
 }
 
 /// The layer's first weights `[classes, D]` and biases `[classes]`, one after the other.
-fn first_parameters(seed: u64, width: usize, classes: usize) -> Vec<f32> {
+pub(crate) fn first_parameters(seed: u64, width: usize, classes: usize) -> Vec<f32> {
     let mut parameters = Parameters::default();
     parameters.add("weight", &[classes, width], ParameterKind::LinearWeight);
     parameters.add("bias", &[classes], ParameterKind::LinearBias { inputs: width });
@@ -171,14 +171,14 @@ fn first_parameters(seed: u64, width: usize, classes: usize) -> Vec<f32> {
 }
 
 /// `logits [rows, classes] = values · weightᵀ + bias`.
-fn forward(isa: Isa, parameters: &[f32], width: usize, values: &[f32], classes: usize, logits: &mut [f32]) {
+pub(crate) fn forward(isa: Isa, parameters: &[f32], width: usize, values: &[f32], classes: usize, logits: &mut [f32]) {
     let (weight, bias) = parameters.split_at(classes * width);
     logits.chunks_exact_mut(classes).for_each(|row| row.copy_from_slice(bias));
     matmul_transposed(isa, values.len() / width, width, classes, values, weight, logits, true);
 }
 
 /// Turns the logits into the gradient of the batch's mean cross-entropy; gives the sum of the rows' losses.
-fn cross_entropy(logits: &mut [f32], classes: usize, labels: &[usize]) -> f64 {
+pub(crate) fn cross_entropy(logits: &mut [f32], classes: usize, labels: &[usize]) -> f64 {
     let scale = 1.0 / labels.len() as f32;
     let mut loss = 0.0;
     for (row, &label) in logits.chunks_exact_mut(classes).zip(labels) {

@@ -1,0 +1,129 @@
+use std::sync::Arc;
+
+use relata_augment::Pipeline;
+use relata_data::{Dataset, Image};
+use relata_model::{Architecture, Backbone, BackboneKind, Compute, Network, Stem};
+
+use super::{EpochDone, Finetune, LabelledImages, Supervised, supervised_augmentation, train_and_score};
+use crate::{Error, ProbeConfig, Protocol};
+
+/// Grey images of 8 x 8 pixels with a bright upper or lower half, marked in a corner.
+struct Halves {
+    len: usize,
+    names: Vec<String>,
+}
+
+impl Dataset for Halves {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn image(&self, index: usize) -> relata_data::Result<Image> {
+        let bright = |pixel: usize| (pixel / 8 < 4) == index.is_multiple_of(2);
+        let mut rgb: Vec<u8> = (0..64).flat_map(|pixel| [if bright(pixel) { 200 } else { 60 + (index % 50) as u8 }; 3]).collect();
+        rgb[0] = 255;
+        Ok(Image::new(8, 8, rgb).unwrap())
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        (!self.names.is_empty()).then_some(index % self.names.len().max(1))
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn source(&self, index: usize) -> String {
+        format!("half {index}")
+    }
+
+    fn fingerprint(&self) -> &str {
+        "h0"
+    }
+}
+
+fn images(classes: usize) -> LabelledImages {
+    let data = |len| -> Arc<dyn Dataset> { Arc::new(Halves { len, names: (0..classes).map(|c| c.to_string()).collect() }) };
+    let augmentation = Pipeline::new(&supervised_augmentation(8), 8, [0.5; 3], [0.25; 3]).unwrap();
+    LabelledImages { train: data(65), test: data(20), augmentation }
+}
+
+fn config() -> ProbeConfig {
+    ProbeConfig {
+        finetune: Finetune { epochs: 8, batch_size: 16, head_lr: 1e-2, ..Finetune::default() },
+        supervised: Supervised { epochs: 8, batch_size: 16, ..Supervised::default() },
+        ..ProbeConfig::default()
+    }
+}
+
+fn network(threads: usize) -> (Network, Compute) {
+    let compute = Compute::new(threads).unwrap();
+    (Network::new(Architecture::new(BackboneKind::Conv4, Stem::Cifar), 3, compute.clone()), compute)
+}
+
+#[test]
+fn both_protocols_learn_and_change_the_backbone() {
+    for protocol in [Protocol::Finetune, Protocol::Supervised] {
+        let (mut backbone, compute) = network(2);
+        let before = backbone.parameters().values.clone();
+        let mut losses = Vec::new();
+        let mut hear = |epoch: EpochDone| losses.push((epoch.done, epoch.total, epoch.mean_loss));
+        let score = train_and_score(protocol, &config(), &mut backbone, &images(2), &compute, &mut hear).unwrap();
+        assert_eq!((score.protocol, score.train_images, score.test_images), (protocol, 65, 20));
+        assert!(score.accuracy_pct > 90.0, "{protocol}: {}", score.accuracy_pct);
+        assert!(losses.len() == 8 && losses[7].0 == 8 && losses[7].2 < 0.5 * losses[0].2, "{losses:?}");
+        assert_ne!(before, backbone.parameters().values);
+        assert_eq!((&score.settings["epochs"], &score.settings["batch_size"]), (&8.into(), &16.into()));
+        assert!(score.other_scores.contains_key("expected_calibration_error_pct"));
+    }
+}
+
+#[test]
+fn any_number_of_threads_and_workers_gives_the_same_bits() {
+    let run = |threads, workers| {
+        let (mut backbone, compute) = network(threads);
+        let mut config = ProbeConfig { workers, ..config() };
+        config.finetune.epochs = 2;
+        let score = train_and_score(Protocol::Finetune, &config, &mut backbone, &images(2), &compute, &mut |_| {}).unwrap();
+        (backbone.parameters().values.iter().map(|value| value.to_bits()).collect::<Vec<_>>(), score)
+    };
+    assert!(run(1, 0) == run(3, 2));
+}
+
+#[test]
+fn the_learning_rate_drops_at_half_and_three_quarters_of_the_epochs_asked_for() {
+    for (protocol, lr) in [(Protocol::Finetune, 1e-3), (Protocol::Supervised, 0.1)] {
+        let (mut backbone, compute) = network(1);
+        let mut rates = Vec::new();
+        let mut hear = |epoch: EpochDone| rates.push(epoch.lr / lr);
+        train_and_score(protocol, &config(), &mut backbone, &images(2), &compute, &mut hear).unwrap();
+        let expected = [1.0, 1.0, 1.0, 1.0, 0.1, 0.1, 0.01, 0.01];
+        assert!(rates.iter().zip(expected).all(|(rate, expected)| (rate / expected - 1.0).abs() < 1e-12), "{rates:?}");
+        assert_eq!(rates.len(), 8);
+    }
+}
+
+#[test]
+fn a_share_of_the_labels_is_trained_on() {
+    let (mut backbone, compute) = network(1);
+    let mut config = ProbeConfig { label_fraction: 0.25, ..config() };
+    config.finetune.epochs = 1;
+    let score = train_and_score(Protocol::Finetune, &config, &mut backbone, &images(2), &compute, &mut |_| {}).unwrap();
+    assert_eq!((score.train_images, &score.settings["label_fraction"]), (16, &0.25.into()));
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused() {
+    let run = |protocol, config: &ProbeConfig, classes| {
+        let (mut backbone, compute) = network(1);
+        train_and_score(protocol, config, &mut backbone, &images(classes), &compute, &mut |_| {}).unwrap_err()
+    };
+    assert!(matches!(run(Protocol::Knn, &config(), 2), Error::FrozenProtocol { protocol: Protocol::Knn }));
+    assert!(matches!(run(Protocol::Finetune, &config(), 0), Error::Unlabelled { what } if what == "half 0"));
+    assert!(matches!(run(Protocol::Finetune, &config(), 1), Error::OneClass { rows: 65, .. }));
+    let mut wrong = config();
+    wrong.supervised.lr = 1e30;
+    assert!(matches!(run(Protocol::Supervised, &wrong, 2), Error::Diverged { .. } | Error::NotFinite { .. }));
+    wrong.finetune.batch_size = 1;
+    assert!(matches!(run(Protocol::Finetune, &wrong, 2), Error::Setting { key, .. } if key == "probe.finetune.batch_size"));
+}
