@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use relata_artifact::ProbeResult;
 
 use crate::numbers::{count, percent};
-use crate::scores::protocol_title;
+use crate::scores::probe_title;
 
 /// A larger matrix would not be readable; the most frequent confusions are listed instead.
 const MAX_MATRIX: usize = 20;
@@ -21,7 +21,7 @@ pub(crate) fn section(probes: &[(String, ProbeResult)]) -> Markup {
     html! {
         section #classes {
             h2 { "Class by class" }
-            p { (protocol_title(&probe.protocol)) " on " (probe.data) ", " (probe.split) " split." }
+            p { (probe_title(probe)) " on " (probe.data) ", " (probe.split) " split." }
             div.classes {
                 (bars(probe))
                 @if is_square(probe) {

@@ -8,7 +8,7 @@ use relata_artifact::{Metrics, ProbeResult, RunFolder};
 use crate::headline::Facts;
 use crate::line_chart::{LineChart, MAX_SERIES};
 use crate::numbers::{THIN, counted, percent, short};
-use crate::scores::{accuracy, gain, in_order, protocol_title, rank};
+use crate::scores::{accuracy, gain, in_order, label_share_pct, protocol_title, rank, with_share};
 use crate::shell::page;
 use crate::{Error, Result, curves};
 
@@ -49,6 +49,8 @@ struct Column {
     protocol: String,
     data: String,
     split: String,
+    /// Share of the labels in hundredths of a percent; `None` for all.
+    share: Option<u64>,
 }
 
 impl Column {
@@ -58,7 +60,12 @@ impl Column {
             protocol: probe.protocol.clone(),
             data: probe.data.clone(),
             split: probe.split.clone(),
+            share: label_share_pct(probe).map(|pct| (100.0 * pct).round() as u64),
         }
+    }
+
+    fn title(&self) -> String {
+        with_share(&protocol_title(&self.protocol), self.share.map(|share| share as f64 / 100.0))
     }
 
     fn find<'a>(&self, run: &'a Run) -> Option<&'a ProbeResult> {
@@ -77,7 +84,7 @@ fn best(runs: &[Run]) -> String {
         let scores: Vec<_> = probed.iter().filter_map(|run| Some((column.find(run)?.accuracy_pct, &run.name))).collect();
         let highest = scores.iter().max_by(|a, b| a.0.total_cmp(&b.0));
         if let Some((score, name)) = highest.filter(|_| scores.len() == probed.len()) {
-            let title = protocol_title(&column.protocol);
+            let title = column.title();
             return format!("{title} on {}: {name} is best with {}.", column.data, percent(*score));
         }
     }
@@ -96,7 +103,7 @@ fn scores(runs: &[Run]) -> Markup {
                         tr {
                             th scope="col" { "Run" }
                             @for column in &columns {
-                                th scope="col" { (protocol_title(&column.protocol)) br; span.soft { (column.data) ", " (column.split) } }
+                                th scope="col" { (column.title()) br; span.soft { (column.data) ", " (column.split) } }
                             }
                         }
                     }

@@ -5,7 +5,7 @@ use relata_artifact::{Metrics, ProbeResult, Provenance};
 use toml::{Table, Value};
 
 use crate::numbers::{count, counted, percent};
-use crate::scores::{gain, protocol_title};
+use crate::scores::{gain, label_share_pct, protocol_title, with_share};
 
 /// The few settings that a sentence about the run needs; what is missing is left out of it.
 #[derive(Debug, Default)]
@@ -123,10 +123,13 @@ pub(crate) fn headline(facts: &Facts, probes: &[(String, ProbeResult)]) -> Marku
 }
 
 fn outcome(probe: &ProbeResult) -> Markup {
-    let article = match protocol_title(&probe.protocol).as_str() {
-        "Linear probe" => "A linear probe on the frozen features".to_owned(),
-        other => format!("{other} on the frozen features"),
+    let article = match probe.protocol.as_str() {
+        "linear" => "A linear probe on the frozen features".to_owned(),
+        "finetune" => "Fine-tuning with the labels".to_owned(),
+        "supervised" => "Training with the labels, from random weights,".to_owned(),
+        other => format!("{} on the frozen features", protocol_title(other)),
     };
+    let article = with_share(&article, label_share_pct(probe));
     html! {
         (article) " reaches " strong { (percent(probe.accuracy_pct)) } " on " (probe.data) " (" (probe.split) ")"
         @match (probe.baseline_random_pct, probe.gain_points()) {
@@ -135,6 +138,7 @@ fn outcome(probe: &ProbeResult) -> Markup {
                 @if points < 0.05 { ". By this measure the training did not help" }
                 "."
             },
+            _ if probe.protocol == "supervised" => ".",
             _ => ". Random weights were not measured, so what the training added is not known.",
         }
     }

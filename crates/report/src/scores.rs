@@ -53,6 +53,20 @@ pub(crate) fn protocol_title(protocol: &str) -> String {
     known.to_owned()
 }
 
+/// The same with the share of the labels that it had, where that is not all: `Linear probe, 1.0 % of the labels`.
+pub(crate) fn probe_title(probe: &ProbeResult) -> String {
+    with_share(&protocol_title(&probe.protocol), label_share_pct(probe))
+}
+
+pub(crate) fn with_share(title: &str, share_pct: Option<f64>) -> String {
+    share_pct.map_or_else(|| title.to_owned(), |share| format!("{title}, {} of the labels", percent(share)))
+}
+
+/// Share of the training labels that a probe had; `None` for all.
+pub(crate) fn label_share_pct(probe: &ProbeResult) -> Option<f64> {
+    probe.settings.get("label_fraction").and_then(serde_json::Value::as_f64).map(|fraction| 100.0 * fraction)
+}
+
 /// The gain in words and colour: `+44.1 points`.
 pub(crate) fn gain(points: f64) -> Markup {
     let class = if points >= 0.05 {
@@ -86,7 +100,7 @@ fn rows(name: &str, probe: &ProbeResult) -> Markup {
     html! {
         tbody {
             tr {
-                th scope="row" { (protocol_title(&probe.protocol)) }
+                th scope="row" { (probe_title(probe)) }
                 td.score data-label="Accuracy" { (accuracy(probe)) }
                 td data-label="Random weights" {
                     @match probe.baseline_random_pct {
@@ -108,9 +122,10 @@ fn rows(name: &str, probe: &ProbeResult) -> Markup {
 }
 
 fn protocol(name: &str, probe: &ProbeResult) -> Markup {
+    let trains = ["finetune", "supervised"].contains(&probe.protocol.as_str());
     let mut facts = vec![
         format!("{}, {} split, {}", probe.data, probe.split, counted(probe.test_images as u64, "image")),
-        format!("fitted on {}", counted(probe.train_images as u64, "labelled image")),
+        format!("{} {}", if trains { "trained on" } else { "fitted on" }, counted(probe.train_images as u64, "labelled image")),
     ];
     if probe.accuracy_std_points.is_some() {
         let each: Vec<_> = probe.accuracy_by_seed_pct.iter().map(|&accuracy| percent(accuracy)).collect();

@@ -22,7 +22,7 @@ use fit::{Fit, Optimizer};
 /// Fine-tuning: a new linear layer on the trained backbone, and all weights trained with the labels. The paper's protocol on
 /// STL-10, as its reference code runs it: softmax cross-entropy, Adam with an L2 penalty, batches of 128, 100 epochs, both learning
 /// rates divided by 10 after half and after three quarters of the epochs asked for. (The reference's own drops follow a default of 200
-/// epochs: the first never comes before the end of 100.) The last epoch counts.
+/// epochs, so neither comes in 100.) The last epoch counts.
 ///
 /// Images are augmented by [`supervised_augmentation`]. The same bits on any number of threads.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

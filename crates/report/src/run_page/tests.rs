@@ -158,6 +158,31 @@ fn further_figures_and_notes_stand_beside_the_score() {
 }
 
 #[test]
+fn a_share_of_the_labels_is_no_full_score() {
+    let parent = tempfile::tempdir().unwrap();
+    let runs = ["all", "few"].map(|name| empty_run(&parent, name));
+    let probe = |pct| ProbeResult { protocol: "linear".into(), accuracy_pct: pct, ..ProbeResult::default() };
+    runs[0].write_probe("linear", &probe(60.0)).unwrap();
+    let settings = [("label_fraction".to_owned(), json!(0.01))].into_iter().collect();
+    runs[1].write_probe("linear-label-fraction-0_01", &ProbeResult { settings, ..probe(30.0) }).unwrap();
+    let page = render_run(&runs[1]).unwrap().replace(['\u{202f}', '\u{a0}'], " ");
+    assert!(page.contains("Linear probe, 1.0 % of the labels"));
+    let page = render_comparison(&runs).unwrap();
+    assert_eq!(page.matches("not probed").count(), 2, "each run has a column of its own");
+    assert!(page.contains("share no protocol"));
+}
+
+#[test]
+fn fine_tuning_is_not_said_to_be_of_frozen_features() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = empty_run(&parent, "tuned");
+    run.write_probe("supervised", &ProbeResult { protocol: "supervised".into(), ..ProbeResult::default() }).unwrap();
+    let page = render_run(&run).unwrap();
+    assert!(page.contains("Training with the labels, from random weights,") && page.contains("trained on 0"));
+    assert!(!page.contains("on the frozen features reaches") && !page.contains("Random weights were not measured"));
+}
+
+#[test]
 fn a_collapse_of_the_features_is_said() {
     let parent = tempfile::tempdir().unwrap();
     let run = empty_run(&parent, "collapsed");
