@@ -73,7 +73,7 @@ impl ProbeConfig {
     /// Refuses settings that cannot work, before any work.
     ///
     /// # Errors
-    /// [`Error::Setting`] with the key's full path, such as `probe.epochs`.
+    /// [`crate::Error::Setting`] with the key's full path, such as `probe.epochs`.
     pub fn validate(&self) -> Result<()> {
         let twice = |at: usize| self.protocols[..at].contains(&self.protocols[at]);
         let names = || format!("{:?}", self.protocols.iter().map(|protocol| protocol.name()).collect::<Vec<_>>());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
 use relata_data::Dataset;
 use relata_model::{Backbone, Compute, Images, Mode};
-use relata_ops::{matmul, matmul_of_transposed};
+use relata_ops::{Isa, matmul, matmul_of_transposed};
 use relata_optim::{Adam, AdamConfig, Sgd, SgdConfig};
 use serde_json::{Map, Value};
 
@@ -113,17 +113,8 @@ impl Fit {
                 logits.resize(rows * classes, 0.0);
                 d_features.resize(rows * width, 0.0);
                 sum += compute.install(|| {
-                    forward(isa, &head, width, &features, classes, &mut logits);
-                    let loss = cross_entropy(&mut logits, classes, &targets);
-                    let (weight, _) = head.split_at(classes * width);
-                    matmul(isa, rows, classes, width, &logits, weight, &mut d_features, false);
-                    let (d_weight, d_bias) = head_gradients.split_at_mut(classes * width);
-                    matmul_of_transposed(isa, rows, classes, width, &logits, &features, d_weight);
-                    d_bias.fill(0.0);
-                    for row in logits.chunks_exact(classes) {
-                        d_bias.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-                    }
-                    loss
+                    let layer = Layer { isa, width, classes, parameters: &head };
+                    layer.gradients(&features, &targets, &mut logits, &mut head_gradients, &mut d_features)
                 });
                 seen += rows;
                 if !sum.is_finite() {
@@ -148,6 +139,41 @@ impl Fit {
             let decay = self.weight_decay as f32;
             gradients.iter_mut().zip(parameters).for_each(|(gradient, value)| *gradient += decay * value);
         }
+    }
+}
+
+/// The linear layer on a batch of features.
+pub(super) struct Layer<'a> {
+    pub(super) isa: Isa,
+    pub(super) width: usize,
+    pub(super) classes: usize,
+    /// Weights `[classes, D]`, then biases.
+    pub(super) parameters: &'a [f32],
+}
+
+impl Layer<'_> {
+    /// Fills the gradients of the mean cross-entropy of `features [rows, D]`, by the parameters and by the features; gives the sum of
+    /// the rows' losses. `logits [rows, classes]` is workspace.
+    pub(super) fn gradients(
+        &self,
+        features: &[f32],
+        targets: &[usize],
+        logits: &mut [f32],
+        d_parameters: &mut [f32],
+        d_features: &mut [f32],
+    ) -> f64 {
+        let Self { isa, width, classes, parameters } = *self;
+        let rows = targets.len();
+        forward(isa, parameters, width, features, classes, logits);
+        let loss = cross_entropy(logits, classes, targets);
+        matmul(isa, rows, classes, width, logits, &parameters[..classes * width], d_features, false);
+        let (d_weight, d_bias) = d_parameters.split_at_mut(classes * width);
+        matmul_of_transposed(isa, rows, classes, width, logits, features, d_weight);
+        d_bias.fill(0.0);
+        for row in logits.chunks_exact(classes) {
+            d_bias.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        }
+        loss
     }
 }
 

@@ -3,7 +3,10 @@ use std::sync::Arc;
 use relata_augment::Pipeline;
 use relata_data::{Dataset, Image};
 use relata_model::{Architecture, Backbone, BackboneKind, Compute, Network, Stem};
+use relata_ops::Isa;
+use relata_testkit::{Tolerance, assert_close, central_difference, hash_uniforms};
 
+use super::fit::Layer;
 use super::{EpochDone, Finetune, LabelledImages, Supervised, supervised_augmentation, train_and_score};
 use crate::{Error, ProbeConfig, Protocol};
 
@@ -59,6 +62,35 @@ fn config() -> ProbeConfig {
 fn network(threads: usize) -> (Network, Compute) {
     let compute = Compute::new(threads).unwrap();
     (Network::new(Architecture::new(BackboneKind::Conv4, Stem::Cifar), 3, compute.clone()), compute)
+}
+
+#[test]
+fn the_linear_layers_gradients_are_those_of_its_loss() {
+    let (rows, width, classes) = (5, 7, 3);
+    let targets = [0, 2, 1, 1, 0];
+    let (features, parameters) = (hash_uniforms("features", rows * width), hash_uniforms("parameters", classes * (width + 1)));
+    let loss = |features: &[f64], parameters: &[f64]| -> f64 {
+        let of_row = |(row, &target): (&[f64], &usize)| {
+            let logit = |class: usize| {
+                let weight = &parameters[class * width..][..width];
+                weight.iter().zip(row).map(|(w, x)| w * x).sum::<f64>() + parameters[classes * width + class]
+            };
+            (0..classes).map(|class| logit(class).exp()).sum::<f64>().ln() - logit(target)
+        };
+        features.chunks_exact(width).zip(&targets).map(of_row).sum::<f64>() / rows as f64
+    };
+    let narrow = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<_>>();
+    let (features32, parameters32) = (narrow(&features), narrow(&parameters));
+    let layer = Layer { isa: Isa::best(), width, classes, parameters: &parameters32 };
+    let (mut logits, mut d_parameters, mut d_features) =
+        (vec![0.0; rows * classes], vec![0.0; parameters.len()], vec![0.0; features.len()]);
+    let sum = layer.gradients(&features32, &targets, &mut logits, &mut d_parameters, &mut d_features);
+    let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
+    assert!((sum / rows as f64 - loss(&features, &parameters)).abs() < 1e-6);
+    // f32 against f64, of gradients below 1: a few roundings of 6e-8.
+    let close = Tolerance { abs: 1e-6, rel: 1e-5 };
+    assert_close(&wide(&d_parameters), &central_difference(|at| loss(&features, at), &parameters, 1e-5), close);
+    assert_close(&wide(&d_features), &central_difference(|at| loss(at, &parameters), &features, 1e-5), close);
 }
 
 #[test]
