@@ -147,10 +147,11 @@ multiversion! {
             let (mut best, mut winner) = ([f32::NEG_INFINITY; G], [0u32; G]);
             for tap in taps {
                 let values = group::<G>(&input[tap.at + from..]);
+                // By masks of bits: of a plain `if` the compiler makes a branch a value.
                 for c in 0..G {
-                    let take = values[c] > best[c] || values[c].is_nan();
-                    best[c] = if take { values[c] } else { best[c] };
-                    winner[c] = if take { u32::from(tap.number) } else { winner[c] };
+                    let take = (u32::from(values[c] > best[c]) | u32::from(values[c].is_nan())).wrapping_neg();
+                    best[c] = f32::from_bits((values[c].to_bits() & take) | (best[c].to_bits() & !take));
+                    winner[c] = (u32::from(tap.number) & take) | (winner[c] & !take);
                 }
             }
             *group_mut::<G>(&mut out[from..]) = best;
