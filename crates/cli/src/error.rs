@@ -183,11 +183,7 @@ fn broken_help() -> String {
 fn data_code(error: &relata_data::Error) -> u8 {
     use relata_data::Error as Data;
     match error {
-        Data::Setting { .. }
-        | Data::UnknownDataset { .. }
-        | Data::NotReadable { .. }
-        | Data::NoSuchSplit { .. }
-        | Data::Missing { .. } => USAGE,
+        Data::Setting { .. } | Data::UnknownDataset { .. } | Data::NoSuchSplit { .. } | Data::Missing { .. } => USAGE,
         _ => FAILURE,
     }
 }

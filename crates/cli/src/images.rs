@@ -64,10 +64,7 @@ pub(crate) fn name(config: &DataConfig) -> String {
 
 /// The data sets there are, as a table.
 pub(crate) fn list() -> String {
-    let row = |entry: &Entry| {
-        let about = if entry.is_readable() { entry.about.to_owned() } else { format!("{} (not readable yet)", entry.about) };
-        format!("{:<14} {about}", entry.name)
-    };
+    let row = |entry: &Entry| format!("{:<14} {}", entry.name, entry.about);
     catalogue().iter().map(row).collect::<Vec<_>>().join("\n")
 }
 

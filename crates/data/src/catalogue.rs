@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Cifar10, DataConfig, Dataset, Error, Folder, FolderOptions, OnBadImage, Result, Shapes, ShapesOptions, Split, Subset, verify,
+    Cifar10, Cifar100, Cifar100Labels, DataConfig, Dataset, Error, Folder, FolderOptions, OnBadImage, Result, Shapes,
+    ShapesOptions, Slim, Split, Stl10, Subset, Tiny, verify,
 };
 
 /// Mean and standard deviation of each channel, of values in [0, 1]: what images are normalised with.
@@ -28,16 +29,8 @@ pub struct Entry {
     pub statistics: Statistics,
     /// Whether images lie in files of their own, so that single ones may be broken.
     files: bool,
-    /// Opens a split; `None` where no reader is written yet.
-    open: Option<Opener>,
-}
-
-impl Entry {
-    /// Whether this version can read it.
-    #[must_use]
-    pub fn is_readable(&self) -> bool {
-        self.open.is_some()
-    }
+    /// Opens a split.
+    open: Opener,
 }
 
 /// Half a unit about the middle: for data without statistics of its own.
@@ -54,7 +47,7 @@ const CATALOGUE: &[Entry] = &[
         side_px: 32,
         statistics: CENTRED,
         files: false,
-        open: Some(open_shapes),
+        open: open_shapes,
     },
     Entry {
         name: "cifar10",
@@ -62,7 +55,7 @@ const CATALOGUE: &[Entry] = &[
         side_px: 32,
         statistics: CIFAR10,
         files: false,
-        open: Some(open_cifar10),
+        open: open_cifar10,
     },
     Entry {
         name: "cifar100",
@@ -70,7 +63,7 @@ const CATALOGUE: &[Entry] = &[
         side_px: 32,
         statistics: CIFAR100,
         files: false,
-        open: None,
+        open: open_cifar100,
     },
     Entry {
         name: "supercifar100",
@@ -78,7 +71,7 @@ const CATALOGUE: &[Entry] = &[
         side_px: 32,
         statistics: CIFAR100,
         files: false,
-        open: None,
+        open: open_supercifar100,
     },
     Entry {
         name: "stl10",
@@ -86,7 +79,7 @@ const CATALOGUE: &[Entry] = &[
         side_px: 96,
         statistics: STL10,
         files: false,
-        open: None,
+        open: open_stl10,
     },
     Entry {
         name: "tiny",
@@ -94,15 +87,15 @@ const CATALOGUE: &[Entry] = &[
         side_px: 64,
         statistics: CENTRED,
         files: true,
-        open: None,
+        open: open_tiny,
     },
     Entry {
         name: "slim",
-        about: "SlimageNet64: photographs in 1000 classes, 200 images each, 64 px",
+        about: "SlimageNet64: photographs in 1000 classes, 200 images each, 64 px, in train/ and test/",
         side_px: 64,
         statistics: CENTRED,
-        files: false,
-        open: None,
+        files: true,
+        open: open_slim,
     },
     Entry {
         name: "folder",
@@ -110,7 +103,7 @@ const CATALOGUE: &[Entry] = &[
         side_px: 64,
         statistics: CENTRED,
         files: true,
-        open: Some(open_folder),
+        open: open_folder,
     },
 ];
 
@@ -128,7 +121,7 @@ pub fn entry(name: &str) -> Result<&'static Entry> {
     CATALOGUE.iter().find(|entry| entry.name == name).ok_or_else(|| Error::UnknownDataset {
         name: name.to_owned(),
         nearest: nearest(name),
-        known: names(|_| true),
+        known: names(),
     })
 }
 
@@ -147,7 +140,7 @@ pub fn statistics(name: &str) -> Result<Statistics> {
 /// own is read once here; those that cannot be read are left out, with a warning through `tracing` each.
 ///
 /// # Errors
-/// [`Error::UnknownDataset`], [`Error::NotReadable`], or the data set's own.
+/// [`Error::UnknownDataset`], or the data set's own.
 ///
 /// ```
 /// use relata_data::{DataConfig, Split, open};
@@ -159,10 +152,7 @@ pub fn statistics(name: &str) -> Result<Statistics> {
 /// ```
 pub fn open(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
     let entry = entry(&config.dataset)?;
-    let Some(open) = entry.open else {
-        return Err(Error::NotReadable { name: entry.name.to_owned(), readable: names(Entry::is_readable) });
-    };
-    let mut dataset = open(config, split)?;
+    let mut dataset = (entry.open)(config, split)?;
     if entry.files && config.on_bad_image == OnBadImage::Skip {
         dataset = without_broken(dataset)?;
     }
@@ -179,6 +169,26 @@ fn open_shapes(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
 
 fn open_cifar10(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
     Ok(Arc::new(Cifar10::open(&config.root.join(Cifar10::FOLDER), split)?))
+}
+
+fn open_cifar100(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+    Ok(Arc::new(Cifar100::open(&config.root.join(Cifar100::FOLDER), split, Cifar100Labels::Fine)?))
+}
+
+fn open_supercifar100(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+    Ok(Arc::new(Cifar100::open(&config.root.join(Cifar100::FOLDER), split, Cifar100Labels::Coarse)?))
+}
+
+fn open_stl10(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+    Ok(Arc::new(Stl10::open(&config.root.join(Stl10::FOLDER), split)?))
+}
+
+fn open_tiny(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+    Ok(Arc::new(Tiny::open(&config.root.join(Tiny::FOLDER), split)?))
+}
+
+fn open_slim(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+    Ok(Arc::new(Slim::open(&config.root.join(Slim::FOLDER), split)?))
 }
 
 fn open_folder(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
@@ -206,9 +216,8 @@ fn without_broken(dataset: Arc<dyn Dataset>) -> Result<Arc<dyn Dataset>> {
     Ok(Arc::new(Subset::of(dataset, good)?))
 }
 
-fn names(keep: impl Fn(&Entry) -> bool) -> String {
-    let names: Vec<&str> = CATALOGUE.iter().filter(|entry| keep(entry)).map(|entry| entry.name).collect();
-    names.join(", ")
+fn names() -> String {
+    CATALOGUE.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")
 }
 
 /// The known name that `name` was most likely meant to be.

@@ -1,15 +1,15 @@
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use crate::class_names::class_names;
 use crate::digest::Fingerprint;
-use crate::records::{RecordFile, RecordLayout};
+use crate::records::{PlaneOrder, RecordFiles, RecordLayout};
 use crate::{Dataset, Error, Image, Result, Split};
 
-const SIDE_PX: usize = 32;
 const CLASSES: usize = 10;
-const LAYOUT: RecordLayout = RecordLayout { label_bytes: 1, plane_px: SIDE_PX * SIDE_PX };
+const LAYOUT: RecordLayout = RecordLayout { label_bytes: 1, side_px: 32, planes: PlaneOrder::RowByRow };
+/// In each file.
+const PUBLISHED_RECORDS: usize = 10_000;
 const TRAIN_FILES: [&str; 5] =
     ["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"];
 const TEST_FILES: [&str; 1] = ["test_batch.bin"];
@@ -21,12 +21,10 @@ const HINT: &str = "CIFAR-10 is read from the folder cifar-10-batches-bin of the
 ///
 /// The folder `cifar-10-batches-bin` holds `data_batch_1.bin` to `data_batch_5.bin` (train), `test_batch.bin` and
 /// `batches.meta.txt` (the class names). The files are memory-mapped; index order is the publisher's. Files with fewer or
-/// more than the usual 10,000 records are taken as they are, so that a cut-down copy works.
+/// more than the usual 10,000 records are taken as they are, with a warning, so that a cut-down copy works.
 #[derive(Debug)]
 pub struct Cifar10 {
-    files: Vec<RecordFile>,
-    /// The index of each file's first image, and at the end the number of all images.
-    starts: Vec<usize>,
+    files: RecordFiles,
     split: Split,
     class_names: Vec<String>,
     fingerprint: OnceLock<String>,
@@ -48,41 +46,27 @@ impl Cifar10 {
             return Err(Error::Missing { path: folder.to_owned(), hint: HINT.to_owned() });
         }
         let names: &[&str] = if split == Split::Test { &TEST_FILES } else { &TRAIN_FILES };
-        let mut files = Vec::with_capacity(names.len());
-        let mut starts = vec![0];
-        for name in names {
-            let file = RecordFile::open(&folder.join(name), LAYOUT, HINT)?;
-            file.check_labels(0, CLASSES)?;
-            starts.push(starts[starts.len() - 1] + file.len());
-            files.push(file);
-        }
-        let class_names = if split == Split::Unlabelled { Vec::new() } else { class_names(folder)? };
-        Ok(Self { files, starts, split, class_names, fingerprint: OnceLock::new() })
-    }
-
-    /// The file that holds image `index`, and the image's record in it.
-    fn locate(&self, index: usize) -> Option<(&RecordFile, usize)> {
-        let file = self.starts.partition_point(|&start| start <= index) - 1;
-        Some((self.files.get(file)?, index - self.starts[file]))
+        let files = RecordFiles::open(folder, names, LAYOUT, &[CLASSES], PUBLISHED_RECORDS, HINT)?;
+        let class_names =
+            if split == Split::Unlabelled { Vec::new() } else { class_names(&folder.join(NAMES_FILE), &PUBLISHED_NAMES)? };
+        Ok(Self { files, split, class_names, fingerprint: OnceLock::new() })
     }
 }
 
 impl Dataset for Cifar10 {
     fn len(&self) -> usize {
-        self.starts[self.files.len()]
+        self.files.len()
     }
 
     fn image(&self, index: usize) -> Result<Image> {
-        let (file, record) = self.locate(index).ok_or_else(|| Error::IndexOutOfRange { index, len: self.len() })?;
-        let rgb = file.interleaved_rgb(record);
-        Ok(Image::new(SIDE_PX, SIDE_PX, rgb).expect("a record holds 32 x 32 pixels"))
+        self.files.image(index)
     }
 
     fn label(&self, index: usize) -> Option<usize> {
         if self.split == Split::Unlabelled {
             return None;
         }
-        let (file, record) = self.locate(index)?;
+        let (file, record) = self.files.locate(index)?;
         Some(file.label(record, 0))
     }
 
@@ -91,35 +75,16 @@ impl Dataset for Cifar10 {
     }
 
     fn source(&self, index: usize) -> String {
-        match self.locate(index) {
-            Some((file, record)) => format!("{}, record {record}", file.path().display()),
-            None => format!("CIFAR-10, image {index} of {}", self.len()),
-        }
+        self.files.source(index)
     }
 
     /// Over every byte of the split's files; computed when first asked for (0.3 s for the whole training set).
     fn fingerprint(&self) -> &str {
         self.fingerprint.get_or_init(|| {
             let labels = if self.split == Split::Unlabelled { "without labels" } else { "with labels" };
-            let start = Fingerprint::new("cifar10").part(labels.as_bytes());
-            self.files.iter().fold(start, |digest, file| digest.part(file.bytes())).finish()
+            self.files.add_to(Fingerprint::new("cifar10").part(labels.as_bytes())).finish()
         })
     }
-}
-
-/// The ten names of `batches.meta.txt`; the publisher's own where the file is not there, as in copies without it.
-fn class_names(folder: &Path) -> Result<Vec<String>> {
-    let path = folder.join(NAMES_FILE);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(source) if source.kind() == ErrorKind::NotFound => PUBLISHED_NAMES.join("\n"),
-        Err(source) => return Err(Error::Io { path, source }),
-    };
-    let names: Vec<String> = text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    if names.len() != CLASSES {
-        return Err(Error::ClassNames { path, expected: CLASSES, got: names.len() });
-    }
-    Ok(names)
 }
 
 const PUBLISHED_NAMES: [&str; CLASSES] =

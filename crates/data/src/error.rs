@@ -1,3 +1,4 @@
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::Split;
@@ -54,7 +55,7 @@ pub enum Error {
         got_bytes: usize,
     },
     /// A label that no class has.
-    #[error("{}, record {record}: label {got} is not in 0..{classes}", path.display())]
+    #[error("{}, record {record}: label {got} is not in {} to {}: the file is damaged, or another data set's", path.display(), allowed.start(), allowed.end())]
     LabelOutOfRange {
         /// The file.
         path: PathBuf,
@@ -62,8 +63,21 @@ pub enum Error {
         record: usize,
         /// The label found.
         got: usize,
-        /// Number of classes.
-        classes: usize,
+        /// The labels that there are.
+        allowed: RangeInclusive<usize>,
+    },
+    /// A file of labels that holds more or fewer of them than there are images.
+    #[error("{} holds {got} labels, but {} holds {expected} images: unpack both from the same archive",
+            path.display(), images.display())]
+    LabelCount {
+        /// The file of labels.
+        path: PathBuf,
+        /// The file of images.
+        images: PathBuf,
+        /// Number of images.
+        expected: usize,
+        /// Number of labels.
+        got: usize,
     },
     /// A list of class names with too few or too many of them.
     #[error("{} names {got} classes: expected {expected}", path.display())]
@@ -82,6 +96,60 @@ pub enum Error {
         path: PathBuf,
         /// The endings looked for.
         extensions: String,
+    },
+    /// An image of another size than all images of its data set have.
+    #[error("image {} has {width_px} x {height_px} px: expected {side_px} x {side_px}, as the data set is published", path.display())]
+    ImageSize {
+        /// The image file.
+        path: PathBuf,
+        /// Its width.
+        width_px: u32,
+        /// Its height.
+        height_px: u32,
+        /// The side that every image of the data set has.
+        side_px: u32,
+    },
+    /// A line of a list of labels that does not read as one.
+    #[error("{}, line {line}: expected {expected}, found {got:?}", path.display())]
+    Line {
+        /// The list.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What a line should hold.
+        expected: &'static str,
+        /// What it holds.
+        got: String,
+    },
+    /// A list that says something twice.
+    #[error("{}, line {line}: {name} stands in line {first} already; take one of the two out", path.display())]
+    DuplicateLine {
+        /// The list.
+        path: PathBuf,
+        /// The second line, counted from 1.
+        line: usize,
+        /// The first.
+        first: usize,
+        /// What both name.
+        name: String,
+    },
+    /// An image that its list of labels leaves out.
+    #[error("{} has no line for the image {name}: unpack both from the same archive", path.display())]
+    Unannotated {
+        /// The list.
+        path: PathBuf,
+        /// The image file's name.
+        name: String,
+    },
+    /// A `WordNet` id that is none of the data set's classes.
+    #[error("{} names class {wnid}, which is not listed in {}", path.display(), list.display())]
+    UnknownWnid {
+        /// The folder of the class, or the list that names it.
+        path: PathBuf,
+        /// The id.
+        wnid: String,
+        /// The list of all classes.
+        list: PathBuf,
     },
     /// A folder that holds both images and folders of images: it could be meant either way.
     #[error(
@@ -143,14 +211,6 @@ pub enum Error {
         nearest: Option<String>,
         /// Every known name.
         known: String,
-    },
-    /// A data set that is planned, but has no reader so far.
-    #[error("data set {name:?} cannot be read yet: readable are {readable}")]
-    NotReadable {
-        /// The name found.
-        name: String,
-        /// Every name that has a reader.
-        readable: String,
     },
 }
 

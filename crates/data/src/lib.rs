@@ -19,21 +19,24 @@
 //! ```
 //!
 //! A data set by its name and settings: [`open`], [`DataConfig`], [`catalogue`]. One of them directly: [`Shapes::new`],
-//! [`Cifar10::open`], [`Folder::open`]. A part of one: [`Subset`]. Your own: implement [`Dataset`].
+//! [`Cifar10::open`], [`Cifar100::open`], [`Stl10::open`], [`Tiny::open`], [`Slim::open`], [`Folder::open`]. A part of one: [`Subset`]. Your own: implement [`Dataset`].
 
 mod dataset;
 mod image;
 mod split;
 
 mod cifar10;
+mod cifar100;
 mod folder;
 mod shapes;
+mod stl10;
 mod subset;
 
 mod catalogue;
 mod config;
 mod verify;
 
+mod class_names;
 mod digest;
 mod error;
 mod mmap;
@@ -41,12 +44,14 @@ mod records;
 
 pub use catalogue::{Entry, Statistics, catalogue, entry, open, statistics};
 pub use cifar10::Cifar10;
+pub use cifar100::{Cifar100, Cifar100Labels};
 pub use config::{DataConfig, OnBadImage};
 pub use dataset::Dataset;
 pub use error::{Error, Result};
-pub use folder::{Folder, FolderOptions};
+pub use folder::{Folder, FolderOptions, Slim, Tiny};
 pub use image::Image;
 pub use shapes::{Difficulty, Shapes, ShapesOptions};
 pub use split::Split;
+pub use stl10::Stl10;
 pub use subset::Subset;
 pub use verify::{Broken, Report, verify};

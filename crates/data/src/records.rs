@@ -4,10 +4,76 @@ use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
+use crate::digest::Fingerprint;
 use crate::mmap::map;
-use crate::{Error, Result};
+use crate::{Error, Image, Result};
 
-/// A memory-mapped file of equal records: `label_bytes`, then three planes of `plane_px` bytes, red, green, blue.
+/// The files of one split, one after the other.
+#[derive(Debug)]
+pub(crate) struct RecordFiles {
+    files: Vec<RecordFile>,
+    /// The index of each file's first image, and at the end the number of all images.
+    starts: Vec<usize>,
+}
+
+impl RecordFiles {
+    /// Opens each of `names` in `folder`; the labels of byte i of a record must be below `classes[i]`. `published` is the
+    /// number of records that the publisher put into each: another number is warned of, and taken.
+    pub(crate) fn open(
+        folder: &Path,
+        names: &[&str],
+        layout: RecordLayout,
+        classes: &[usize],
+        published: usize,
+        hint: &str,
+    ) -> Result<Self> {
+        let mut files = Vec::with_capacity(names.len());
+        let mut starts = vec![0];
+        for name in names {
+            let file = RecordFile::open(&folder.join(name), layout, hint)?;
+            for (which, &classes) in classes.iter().enumerate() {
+                file.check_labels(which, classes)?;
+            }
+            starts.push(starts[starts.len() - 1] + file.len());
+            files.push(file);
+        }
+        let opened = Self { files, starts };
+        warn_unless(&folder.join(names.join(", ")), opened.len(), published * names.len());
+        Ok(opened)
+    }
+
+    /// Number of records in all files.
+    pub(crate) fn len(&self) -> usize {
+        self.starts[self.files.len()]
+    }
+
+    /// The file that holds image `index`, and the image's record in it.
+    pub(crate) fn locate(&self, index: usize) -> Option<(&RecordFile, usize)> {
+        let file = self.starts.partition_point(|&start| start <= index) - 1;
+        Some((self.files.get(file)?, index - self.starts[file]))
+    }
+
+    /// Image `index`.
+    pub(crate) fn image(&self, index: usize) -> Result<Image> {
+        let (file, record) = self.locate(index).ok_or_else(|| Error::IndexOutOfRange { index, len: self.len() })?;
+        Ok(file.image(record))
+    }
+
+    /// File and record of image `index`.
+    pub(crate) fn source(&self, index: usize) -> String {
+        match self.locate(index) {
+            Some((file, record)) => format!("{}, record {record}", file.path().display()),
+            None => format!("image {index} of {}", self.len()),
+        }
+    }
+
+    /// Every byte of every file.
+    pub(crate) fn add_to(&self, fingerprint: Fingerprint) -> Fingerprint {
+        self.files.iter().fold(fingerprint, |digest, file| digest.part(file.bytes()))
+    }
+}
+
+/// A memory-mapped file of equal records: `label_bytes`, then three planes of `side_px` squared bytes, red, green, blue.
 #[derive(Debug)]
 pub(crate) struct RecordFile {
     path: PathBuf,
@@ -19,12 +85,22 @@ pub(crate) struct RecordFile {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordLayout {
     pub(crate) label_bytes: usize,
-    pub(crate) plane_px: usize,
+    pub(crate) side_px: usize,
+    pub(crate) planes: PlaneOrder,
+}
+
+/// The order of a plane's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PlaneOrder {
+    RowByRow,
+    /// As MATLAB stores matrices.
+    ColumnByColumn,
 }
 
 impl RecordLayout {
-    fn bytes(self) -> usize {
-        self.label_bytes + 3 * self.plane_px
+    /// Bytes of one record.
+    pub(crate) fn bytes(self) -> usize {
+        self.label_bytes + 3 * self.side_px * self.side_px
     }
 }
 
@@ -71,18 +147,34 @@ impl RecordFile {
         usize::from(self.bytes[record * self.layout.bytes() + which])
     }
 
-    /// The pixels of record `record`, row by row, red, green and blue side by side.
-    pub(crate) fn interleaved_rgb(&self, record: usize) -> Vec<u8> {
-        let RecordLayout { label_bytes, plane_px } = self.layout;
-        let start = record * self.layout.bytes() + label_bytes;
-        let planes = &self.bytes[start..start + 3 * plane_px];
-        let (red, rest) = planes.split_at(plane_px);
-        let (green, blue) = rest.split_at(plane_px);
-        let mut rgb = vec![0; 3 * plane_px];
-        for (pixel, ((&r, &g), &b)) in rgb.chunks_exact_mut(3).zip(red.iter().zip(green).zip(blue)) {
-            pixel.copy_from_slice(&[r, g, b]);
+    /// The bytes of record `record`.
+    pub(crate) fn record(&self, record: usize) -> &[u8] {
+        let bytes = self.layout.bytes();
+        &self.bytes[record * bytes..][..bytes]
+    }
+
+    /// The pixels of record `record`, upright.
+    pub(crate) fn image(&self, record: usize) -> Image {
+        let RecordLayout { label_bytes, side_px, planes } = self.layout;
+        let (red, rest) = self.record(record)[label_bytes..].split_at(side_px * side_px);
+        let (green, blue) = rest.split_at(side_px * side_px);
+        let mut rgb = vec![0; 3 * side_px * side_px];
+        match planes {
+            PlaneOrder::RowByRow => {
+                for (pixel, ((&r, &g), &b)) in rgb.chunks_exact_mut(3).zip(red.iter().zip(green).zip(blue)) {
+                    pixel.copy_from_slice(&[r, g, b]);
+                }
+            }
+            PlaneOrder::ColumnByColumn => {
+                for (y, row) in rgb.chunks_exact_mut(3 * side_px).enumerate() {
+                    for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
+                        let at = x * side_px + y;
+                        pixel.copy_from_slice(&[red[at], green[at], blue[at]]);
+                    }
+                }
+            }
         }
-        rgb
+        Image::new(side_px, side_px, rgb).expect("a record holds as many pixels as its sides say")
     }
 
     /// Checks byte `which` of every record's labels against the number of classes.
@@ -90,8 +182,16 @@ impl RecordFile {
         match (0..self.len()).find(|&record| self.label(record, which) >= classes) {
             None => Ok(()),
             Some(record) => {
-                Err(Error::LabelOutOfRange { path: self.path.clone(), record, got: self.label(record, which), classes })
+                let got = self.label(record, which);
+                Err(Error::LabelOutOfRange { path: self.path.clone(), record, got, allowed: 0..=classes - 1 })
             }
         }
+    }
+}
+
+/// A copy of another length than the publisher's is somebody's cut-down copy, or a damaged one; the user should know.
+pub(crate) fn warn_unless(path: &Path, images: usize, published: usize) {
+    if images != published {
+        tracing::warn!("{}: {images} images, where {published} are published", path.display());
     }
 }

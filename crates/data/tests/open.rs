@@ -53,14 +53,6 @@ fn an_unknown_name_is_answered_with_the_nearest() {
 }
 
 #[test]
-fn a_data_set_without_a_reader_says_so() {
-    for entry in catalogue().iter().filter(|entry| !entry.is_readable()) {
-        let error = error_of(&DataConfig { dataset: entry.name.to_owned(), ..DataConfig::default() });
-        assert!(matches!(&error, Error::NotReadable { name, .. } if name == entry.name), "{error}");
-    }
-}
-
-#[test]
 fn every_entry_can_be_normalised_and_sized() {
     for entry in catalogue() {
         let statistics = statistics(entry.name).unwrap();

@@ -70,7 +70,7 @@ fn a_label_out_of_range_is_named() {
     assert_eq!(bytes[3073 + 1], cifar10_sample(1, 1, 0, 0, 0));
     bytes[3073] = 10;
     fs::write(&file, &bytes).unwrap();
-    place.run(&[&["train"][..], &CIFAR10].concat()).failed(1, &["data_batch_2.bin", "record 1", "label 10", "0..10"]);
+    place.run(&[&["train"][..], &CIFAR10].concat()).failed(1, &["data_batch_2.bin", "record 1", "label 10", "0 to 9"]);
 }
 
 #[test]

@@ -11,6 +11,8 @@ use crate::{Error, Image, Result};
 pub(super) struct PixelLimits {
     pub(super) side_px: u32,
     pub(super) megapixels: u32,
+    /// The only side allowed, where all images are squares of one size.
+    pub(super) exact_side_px: Option<u32>,
 }
 
 /// Reads one image file as RGB8.
@@ -52,6 +54,11 @@ fn check_size(path: &Path, (width_px, height_px): (u32, u32), limits: PixelLimit
     }
     if u64::from(width_px) * u64::from(height_px) > u64::from(limits.megapixels) * 1_000_000 {
         return too_large(format!("{} million pixels", limits.megapixels));
+    }
+    if let Some(side_px) = limits.exact_side_px
+        && (width_px, height_px) != (side_px, side_px)
+    {
+        return Err(Error::ImageSize { path: path.to_owned(), width_px, height_px, side_px });
     }
     Ok(())
 }

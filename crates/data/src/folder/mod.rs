@@ -1,10 +1,14 @@
 mod decode;
+mod slim;
+mod tiny;
 mod tree;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use self::decode::PixelLimits;
+pub use self::slim::Slim;
+pub use self::tiny::Tiny;
 use self::tree::{ImageFile, Tree, all_images, has_folder};
 use crate::digest::Fingerprint;
 use crate::{Dataset, Error, Image, Result, Split};
@@ -20,11 +24,14 @@ pub struct FolderOptions {
     pub max_side_px: u32,
     /// Most pixels of an image, in millions. Default 100.
     pub max_megapixels: u32,
+    /// The side of every image, where all are squares of one size; another size is an error when the image is read.
+    /// Default: any size.
+    pub exact_side_px: Option<u32>,
 }
 
 impl Default for FolderOptions {
     fn default() -> Self {
-        Self { split: Split::Train, test_every: 5, max_side_px: 20_000, max_megapixels: 100 }
+        Self { split: Split::Train, test_every: 5, max_side_px: 20_000, max_megapixels: 100, exact_side_px: None }
     }
 }
 
@@ -74,8 +81,12 @@ impl Folder {
             return Err(Error::Missing { path: path.to_owned(), hint });
         }
         let Listing { class_names, files } = list(path, &options)?;
-        let fingerprint = fingerprint(options.split, &class_names, &files);
-        let limits = PixelLimits { side_px: options.max_side_px, megapixels: options.max_megapixels };
+        let fingerprint = fingerprint("folder", options.split, &class_names, &files);
+        let limits = PixelLimits {
+            side_px: options.max_side_px,
+            megapixels: options.max_megapixels,
+            exact_side_px: options.exact_side_px,
+        };
         Ok(Self { root: path.to_owned(), files, class_names, limits, fingerprint })
     }
 
@@ -220,8 +231,8 @@ fn labelled(classes: Vec<(String, Vec<ImageFile>)>) -> Listing {
     Listing { class_names, files }
 }
 
-fn fingerprint(split: Split, class_names: &[String], files: &[(ImageFile, Option<usize>)]) -> String {
-    let start = Fingerprint::new("folder").part(split.name().as_bytes()).number(class_names.len() as u64);
+fn fingerprint(format: &str, split: Split, class_names: &[String], files: &[(ImageFile, Option<usize>)]) -> String {
+    let start = Fingerprint::new(format).part(split.name().as_bytes()).number(class_names.len() as u64);
     let named = class_names.iter().fold(start, |digest, name| digest.part(name.as_bytes()));
     let listed = files
         .iter()

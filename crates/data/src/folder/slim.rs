@@ -1,0 +1,62 @@
+use std::path::Path;
+
+use super::{Folder, FolderOptions};
+use crate::{Dataset, Error, Image, Result, Split};
+
+const SIDE_PX: u32 = 64;
+const HINT: &str = "SlimageNet64 is read from class folders below SlimageNet64/train and SlimageNet64/test, the same classes in \
+     both; download SlimageNet64.tar.bz2 from https://zenodo.org/record/3672132, whose own splits hold different classes, and \
+     put some images of each class into train and the others into test";
+
+/// SlimageNet64: 64 x 64 px photographs of the 1000 classes of ImageNet, 200 images each, in class folders.
+///
+/// `SlimageNet64/train/<class>/` and `SlimageNet64/test/<class>/` hold PNG or JPEG files, laid out by the user as in the
+/// paper on relational reasoning: the publisher's archive is cut by classes, for few-shot learning. Classes, labels and order
+/// of the images are a [`Folder`]'s; [`Split::Unlabelled`] is the training images without their labels.
+#[derive(Debug)]
+pub struct Slim(Folder);
+
+impl Slim {
+    /// The folder's name.
+    pub const FOLDER: &str = "SlimageNet64";
+
+    /// Lists the images. None is read; a broken one, or one that is not 64 x 64 px, is an error when it is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where the folder or the split's is not there, [`Error::UnknownClass`], or [`Folder::open`]'s.
+    pub fn open(folder: &Path, split: Split) -> Result<Self> {
+        let needed = ["train", if split == Split::Test { "test" } else { "train" }];
+        if let Some(missing) = needed.map(|name| folder.join(name)).into_iter().find(|path| !path.is_dir()) {
+            return Err(Error::Missing { path: missing, hint: HINT.to_owned() });
+        }
+        let options = FolderOptions { split, exact_side_px: Some(SIDE_PX), ..FolderOptions::default() };
+        Folder::open(folder, options).map(Self)
+    }
+}
+
+impl Dataset for Slim {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn image(&self, index: usize) -> Result<Image> {
+        self.0.image(index)
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        self.0.label(index)
+    }
+
+    fn class_names(&self) -> &[String] {
+        self.0.class_names()
+    }
+
+    fn source(&self, index: usize) -> String {
+        self.0.source(index)
+    }
+
+    /// Over relative paths and file sizes.
+    fn fingerprint(&self) -> &str {
+        self.0.fingerprint()
+    }
+}

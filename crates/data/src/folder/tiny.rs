@@ -1,0 +1,212 @@
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::decode::PixelLimits;
+use super::tree::{EXTENSIONS, ImageFile, Tree, all_images};
+use super::{Folder, FolderOptions, Listing, fingerprint, labelled, unlabelled};
+use crate::digest::Fingerprint;
+use crate::{Dataset, Error, Image, Result, Split};
+
+const SIDE_PX: u32 = 64;
+const WNIDS: &str = "wnids.txt";
+const WORDS: &str = "words.txt";
+const ANNOTATIONS: &str = "val/val_annotations.txt";
+const HINT: &str = "tiny-ImageNet is read from the folder tiny-imagenet-200 of the publisher's archive; \
+     download http://cs231n.stanford.edu/tiny-imagenet-200.zip and unpack it into the data root";
+
+/// Tiny-ImageNet: 64 x 64 px photographs of 200 classes of ImageNet, 500 images each to train on and 50 to test with.
+///
+/// The folder `tiny-imagenet-200` holds `wnids.txt` (the classes), `words.txt` (their names), `train/<wnid>/images/*.JPEG`, and
+/// `val/images/*.JPEG` with `val/val_annotations.txt`, or `val/<wnid>/` with the images below it, as many copies have it.
+/// The test images that are published have no labels and are not read: [`Split::Test`] is `val`, as everywhere.
+///
+/// Labels count the classes in the order of their wnids, as torchvision's `ImageFolder` does, not in that of `wnids.txt`. A
+/// class is named by the first of its words, by all of them where two classes share the first. Training images go round the
+/// classes, each class's by path (as in a [`Folder`]), so that the first n are of all classes; `val`'s come in the order of
+/// `val_annotations.txt`. Grey images become RGB.
+///
+/// Every class must have its images: a class that `wnids.txt` lists and `train` lacks is an error. The fingerprint covers
+/// labels, relative paths and file sizes, not the pixels.
+#[derive(Debug)]
+pub struct Tiny(Folder);
+
+impl Tiny {
+    /// The folder's name, as the publisher's archive has it.
+    pub const FOLDER: &str = "tiny-imagenet-200";
+
+    /// Lists the images and reads their labels. No image is read; a broken one, or one that is not 64 x 64 px, is an error
+    /// when it is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where the folder, a list or an annotated image is not there, [`Error::EmptyFolder`],
+    /// [`Error::Line`], [`Error::DuplicateLine`], [`Error::UnknownWnid`], [`Error::Unannotated`], or [`Error::Io`].
+    pub fn open(folder: &Path, split: Split) -> Result<Self> {
+        if !folder.is_dir() {
+            return Err(Error::Missing { path: folder.to_owned(), hint: HINT.to_owned() });
+        }
+        let wnids = read_wnids(&folder.join(WNIDS))?;
+        let listing = match split {
+            Split::Train => class_folders(folder, "train", &wnids)?,
+            Split::Unlabelled => {
+                let Listing { files, .. } = class_folders(folder, "train", &wnids)?;
+                unlabelled(files.into_iter().map(|(file, _)| file).collect())
+            }
+            Split::Test if folder.join("val/images").is_dir() => annotated(folder, &wnids)?,
+            Split::Test => class_folders(folder, "val", &wnids)?,
+        };
+        let listed = fingerprint("tiny", split, &listing.class_names, &listing.files);
+        // The list gives labels, not only the paths.
+        let labels = listing.files.iter().map(|(_, label)| label.map_or(u64::MAX, |label| label as u64));
+        let fingerprint = labels.fold(Fingerprint::new("tiny labels").part(listed.as_bytes()), Fingerprint::number).finish();
+        let class_names = if split == Split::Unlabelled { Vec::new() } else { names(&folder.join(WORDS), &wnids)? };
+        let FolderOptions { max_side_px, max_megapixels, .. } = FolderOptions::default();
+        let limits = PixelLimits { side_px: max_side_px, megapixels: max_megapixels, exact_side_px: Some(SIDE_PX) };
+        Ok(Self(Folder { root: folder.to_owned(), files: listing.files, class_names, limits, fingerprint }))
+    }
+}
+
+impl Dataset for Tiny {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn image(&self, index: usize) -> Result<Image> {
+        self.0.image(index)
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        self.0.label(index)
+    }
+
+    fn class_names(&self) -> &[String] {
+        self.0.class_names()
+    }
+
+    fn source(&self, index: usize) -> String {
+        self.0.source(index)
+    }
+
+    fn fingerprint(&self) -> &str {
+        self.0.fingerprint()
+    }
+}
+
+/// The lines of a list that are not empty, each with its number, counted from 1.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().map(|(place, line)| (place + 1, line.trim_end())).filter(|(_, line)| !line.is_empty())
+}
+
+fn read_list(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound => Error::Missing { path: path.to_owned(), hint: HINT.to_owned() },
+        _ => Error::Io { path: path.to_owned(), source },
+    })
+}
+
+/// The classes, in the order of their labels.
+fn read_wnids(path: &Path) -> Result<Vec<String>> {
+    let text = read_list(path)?;
+    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    for (line, wnid) in lines(&text) {
+        if wnid.contains(char::is_whitespace) || wnid.contains(['/', '\\']) {
+            return Err(Error::Line { path: path.to_owned(), line, expected: "one WordNet id", got: wnid.to_owned() });
+        }
+        if let Some(first) = first.insert(wnid, line) {
+            return Err(Error::DuplicateLine { path: path.to_owned(), line, first, name: wnid.to_owned() });
+        }
+    }
+    if first.is_empty() {
+        return Err(Error::Line { path: path.to_owned(), line: 1, expected: "one WordNet id", got: String::new() });
+    }
+    Ok(first.into_keys().map(str::to_owned).collect())
+}
+
+/// Names for `wnids`; the ids themselves where `words.txt` is not there or leaves them out.
+fn names(path: &Path, wnids: &[String]) -> Result<Vec<String>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(source) if source.kind() == ErrorKind::NotFound => String::new(),
+        Err(source) => return Err(Error::Io { path: path.to_owned(), source }),
+    };
+    let words: HashMap<&str, &str> = text.lines().filter_map(|line| line.split_once('\t')).collect();
+    let all: Vec<&str> = wnids.iter().map(|wnid| words.get(wnid.as_str()).map_or(wnid.as_str(), |words| words.trim())).collect();
+    let first: Vec<&str> = all.iter().map(|words| words.split(',').next().unwrap_or_default().trim()).collect();
+    let mut times: HashMap<&str, usize> = HashMap::new();
+    first.iter().for_each(|name| *times.entry(name).or_default() += 1);
+    Ok(first.iter().zip(all).map(|(first, all)| if times[first] == 1 { *first } else { all }.to_owned()).collect())
+}
+
+/// `<name>/<wnid>/`, with the images anywhere below.
+fn class_folders(root: &Path, name: &str, wnids: &[String]) -> Result<Listing> {
+    let folder = root.join(name);
+    if !folder.is_dir() {
+        return Err(Error::Missing { path: folder, hint: HINT.to_owned() });
+    }
+    let Tree::Classes(classes) = Tree::read(root, name)? else {
+        let missing = folder.join(&wnids[0]);
+        return Err(Error::Missing { path: missing, hint: HINT.to_owned() });
+    };
+    let mut files: HashMap<String, Vec<ImageFile>> = HashMap::new();
+    for (wnid, of_class) in classes {
+        if wnids.binary_search(&wnid).is_err() {
+            return Err(Error::UnknownWnid { path: folder.join(&wnid), wnid, list: root.join(WNIDS) });
+        }
+        files.insert(wnid, of_class);
+    }
+    let mut classes = Vec::with_capacity(wnids.len());
+    for wnid in wnids {
+        let path = folder.join(wnid);
+        match files.remove(wnid) {
+            Some(of_class) => classes.push((wnid.clone(), of_class)),
+            None if path.is_dir() => return Err(empty(path)),
+            None => {
+                return Err(Error::Missing { path, hint: format!("{} lists this class; {HINT}", root.join(WNIDS).display()) });
+            }
+        }
+    }
+    Ok(labelled(classes))
+}
+
+/// `val/images`, with labels by `val/val_annotations.txt`.
+fn annotated(root: &Path, wnids: &[String]) -> Result<Listing> {
+    let images = all_images(root, "val/images")?;
+    let mut images: HashMap<String, ImageFile> = images.into_iter().map(|file| (file_name(&file), file)).collect();
+    let path = root.join(ANNOTATIONS);
+    let text = read_list(&path)?;
+    let mut files = Vec::with_capacity(images.len());
+    let mut first: HashMap<&str, usize> = HashMap::with_capacity(images.len());
+    for (line, annotation) in lines(&text) {
+        let mut fields = annotation.split('\t');
+        let (Some(name), Some(wnid)) = (fields.next(), fields.next()) else {
+            let expected = "a file name, a tab and a WordNet id";
+            return Err(Error::Line { path, line, expected, got: annotation.to_owned() });
+        };
+        if let Some(&first) = first.get(name) {
+            return Err(Error::DuplicateLine { path, line, first, name: name.to_owned() });
+        }
+        let Ok(label) = wnids.binary_search_by(|known| known.as_str().cmp(wnid)) else {
+            return Err(Error::UnknownWnid { path, wnid: wnid.to_owned(), list: root.join(WNIDS) });
+        };
+        let Some(file) = images.remove(name) else {
+            let hint = format!("{}, line {line}, says that it is there; {HINT}", path.display());
+            return Err(Error::Missing { path: root.join("val/images").join(name), hint });
+        };
+        first.insert(name, line);
+        files.push((file, Some(label)));
+    }
+    // The least by name, so that the same folder gives the same message.
+    match images.into_keys().min() {
+        Some(name) => Err(Error::Unannotated { path, name }),
+        None => Ok(Listing { class_names: wnids.to_vec(), files }),
+    }
+}
+
+fn file_name(file: &ImageFile) -> String {
+    file.relative.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn empty(path: PathBuf) -> Error {
+    Error::EmptyFolder { path, extensions: EXTENSIONS.map(|extension| format!(".{extension}")).join(", ") }
+}

@@ -1,0 +1,124 @@
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::class_names::class_names;
+use crate::digest::Fingerprint;
+use crate::records::{PlaneOrder, RecordFile, RecordLayout, warn_unless};
+use crate::{Dataset, Error, Image, Result, Split};
+
+const LAYOUT: RecordLayout = RecordLayout { label_bytes: 0, side_px: 96, planes: PlaneOrder::ColumnByColumn };
+/// At most as many images of a file go into its fingerprint.
+const FINGERPRINT_IMAGES: usize = 64;
+const HINT: &str = "STL-10 is read from the folder stl10_binary of the publisher's archive; \
+     download http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz and unpack it into the data root";
+
+/// STL-10 in its publisher's binary version: photographs of 96 x 96 px, 5,000 to train on and 8,000 to test with in ten
+/// classes, and 100,000 without labels.
+///
+/// The folder `stl10_binary` holds `train_X.bin`, `train_y.bin`, `test_X.bin`, `test_y.bin`, `unlabeled_X.bin` and
+/// `class_names.txt`. The publisher counts labels from 1 and stores each colour plane column by column; here labels count
+/// from 0 and images are upright. The images are memory-mapped, so that the 2.8 GB of `unlabeled_X.bin` are opened at once
+/// and read as they are asked for. Files with fewer or more than the usual records are taken as they are, with a warning.
+#[derive(Debug)]
+pub struct Stl10 {
+    images: RecordFile,
+    /// Counted from 0; empty for the unlabelled split.
+    labels: Vec<u8>,
+    class_names: Vec<String>,
+    fingerprint: OnceLock<String>,
+}
+
+impl Stl10 {
+    /// The folder's name, as the publisher's archive has it.
+    pub const FOLDER: &str = "stl10_binary";
+
+    /// Opens the folder `stl10_binary` and checks the size of the split's files and the range of every label.
+    ///
+    /// [`Split::Unlabelled`] is the publisher's own, `unlabeled_X.bin`.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where the folder or one of the split's files is not there, [`Error::CutShort`],
+    /// [`Error::LabelCount`], [`Error::LabelOutOfRange`], [`Error::ClassNames`], or [`Error::Io`].
+    pub fn open(folder: &Path, split: Split) -> Result<Self> {
+        if !folder.is_dir() {
+            return Err(Error::Missing { path: folder.to_owned(), hint: HINT.to_owned() });
+        }
+        let (name, published) = match split {
+            Split::Train => ("train", 5_000),
+            Split::Test => ("test", 8_000),
+            Split::Unlabelled => ("unlabeled", 100_000),
+        };
+        let images = RecordFile::open(&folder.join(format!("{name}_X.bin")), LAYOUT, HINT)?;
+        warn_unless(images.path(), images.len(), published);
+        let (labels, class_names) = match split {
+            Split::Unlabelled => (Vec::new(), Vec::new()),
+            Split::Train | Split::Test => (
+                read_labels(&folder.join(format!("{name}_y.bin")), &images)?,
+                class_names(&folder.join("class_names.txt"), &PUBLISHED_NAMES)?,
+            ),
+        };
+        Ok(Self { images, labels, class_names, fingerprint: OnceLock::new() })
+    }
+}
+
+impl Dataset for Stl10 {
+    fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    fn image(&self, index: usize) -> Result<Image> {
+        if index >= self.len() {
+            return Err(Error::IndexOutOfRange { index, len: self.len() });
+        }
+        Ok(self.images.image(index))
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        self.labels.get(index).copied().map(usize::from)
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    fn source(&self, index: usize) -> String {
+        format!("{}, record {index}", self.images.path().display())
+    }
+
+    /// Over the number of images, all labels, and 64 images spread evenly over the file, the first and the last among them:
+    /// to read all of `unlabeled_X.bin` would take longer than to train on a part of it.
+    fn fingerprint(&self) -> &str {
+        self.fingerprint.get_or_init(|| {
+            let (len, picked) = (self.len(), self.len().min(FINGERPRINT_IMAGES));
+            let start = Fingerprint::new("stl10").number(len as u64).part(&self.labels);
+            // At least one record, as RecordFile checks; of one alone, the first is the last.
+            let spread = (0..picked).map(|i| if picked == 1 { 0 } else { i * (len - 1) / (picked - 1) });
+            spread.fold(start, |digest, record| digest.part(self.images.record(record))).finish()
+        })
+    }
+}
+
+/// One byte an image, 1 to 10 as published, counted from 0 from here on.
+fn read_labels(path: &Path, images: &RecordFile) -> Result<Vec<u8>> {
+    let mut labels = fs::read(path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound => Error::Missing { path: path.to_owned(), hint: HINT.to_owned() },
+        _ => Error::Io { path: path.to_owned(), source },
+    })?;
+    if labels.len() != images.len() {
+        let (path, image_path): (PathBuf, PathBuf) = (path.to_owned(), images.path().to_owned());
+        return Err(Error::LabelCount { path, images: image_path, expected: images.len(), got: labels.len() });
+    }
+    let allowed = 1..=PUBLISHED_NAMES.len();
+    for (record, label) in labels.iter_mut().enumerate() {
+        let got = usize::from(*label);
+        if !allowed.contains(&got) {
+            return Err(Error::LabelOutOfRange { path: path.to_owned(), record, got, allowed });
+        }
+        *label -= 1;
+    }
+    Ok(labels)
+}
+
+const PUBLISHED_NAMES: [&str; 10] = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"];

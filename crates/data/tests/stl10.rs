@@ -1,0 +1,135 @@
+//! STL-10 in its publisher's binary form: planes that lie column by column, labels from 1, a large unlabelled split.
+
+use std::fs;
+use std::fs::File;
+
+use relata_data::{DataConfig, Dataset, Error, Split, Stl10, open};
+use relata_testkit::datasets::{STL10_FOLDER, cifar10_sample, stl10_label, write_stl10};
+
+#[test]
+fn images_are_upright_and_labels_count_from_zero() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = write_stl10(root.path(), 4);
+    for (file, split) in [Split::Train, Split::Test, Split::Unlabelled].into_iter().enumerate() {
+        let dataset = Stl10::open(&folder, split).unwrap();
+        assert_eq!(dataset.len(), 4);
+        for index in 0..4 {
+            let label = (split != Split::Unlabelled).then(|| usize::from(stl10_label(file, index)) - 1);
+            assert_eq!(dataset.label(index), label);
+            let image = dataset.image(index).unwrap();
+            assert_eq!((image.width_px(), image.height_px()), (96, 96));
+            for (x, y) in (0..96).flat_map(|y| (0..96).map(move |x| (x, y))) {
+                let written = [0, 1, 2].map(|channel| cifar10_sample(file, index, channel, y, x));
+                assert_eq!(image.pixel(x, y), written, "{split} image {index}, ({x}, {y})");
+            }
+        }
+        assert!(matches!(dataset.image(4), Err(Error::IndexOutOfRange { index: 4, len: 4 })));
+        assert_eq!(dataset.label(4), None);
+    }
+    assert_eq!(Stl10::open(&folder, Split::Train).unwrap().class_names()[7], "monkey");
+    assert!(Stl10::open(&folder, Split::Unlabelled).unwrap().class_names().is_empty());
+}
+
+#[test]
+fn the_whole_unlabelled_split_is_opened_without_being_read() {
+    const RECORD: u64 = 27_648;
+    let root = tempfile::tempdir().unwrap();
+    let folder = write_stl10(root.path(), 1);
+    // A hole of the published size takes no room on the disk. To read all of it would take as long as 2.8 GB do, and the
+    // test would be seen to hang; there is no clock in it.
+    File::options().write(true).open(folder.join("unlabeled_X.bin")).unwrap().set_len(100_000 * RECORD).unwrap();
+    let config = DataConfig {
+        dataset: "stl10".to_owned(),
+        root: root.path().to_owned(),
+        split: Split::Unlabelled,
+        ..DataConfig::default()
+    };
+    let dataset = open(&config, Split::Unlabelled).unwrap();
+    assert_eq!((dataset.len(), dataset.label(99_999)), (100_000, None));
+    assert_eq!(dataset.image(99_999).unwrap().pixel(95, 95), [0, 0, 0]);
+    assert_eq!(dataset.image(0).unwrap().pixel(3, 1), [0, 1, 2].map(|channel| cifar10_sample(2, 0, channel, 1, 3)));
+    let limited = open(&DataConfig { limit: 1000, ..config }, Split::Unlabelled).unwrap();
+    assert_eq!((limited.len(), limited.fingerprint().len()), (1000, 16));
+}
+
+#[test]
+fn a_fingerprint_covers_labels_sizes_and_images() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = write_stl10(root.path(), 3);
+    let fingerprint = || Stl10::open(&folder, Split::Train).unwrap().fingerprint().to_owned();
+    let mut seen = vec![fingerprint()];
+    for (file, at) in [("train_y.bin", 1), ("train_X.bin", 0), ("train_X.bin", 3 * 27_648 - 1)] {
+        let mut bytes = fs::read(folder.join(file)).unwrap();
+        bytes[at] = if file == "train_y.bin" { bytes[at] % 10 + 1 } else { bytes[at] ^ 1 };
+        fs::write(folder.join(file), bytes).unwrap();
+        seen.push(fingerprint());
+    }
+    for (file, bytes) in [("train_y.bin", 1), ("train_X.bin", 27_648)] {
+        File::options().write(true).open(folder.join(file)).unwrap().set_len(bytes).unwrap();
+    }
+    seen.push(fingerprint());
+    let before = seen.len();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), before);
+}
+
+#[test]
+fn a_truncated_or_empty_file_is_found_on_opening() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = write_stl10(root.path(), 2);
+    let file = folder.join("unlabeled_X.bin");
+    for got in [0, 27_647, 27_649] {
+        fs::write(&file, vec![0; got]).unwrap();
+        match Stl10::open(&folder, Split::Unlabelled).err() {
+            Some(Error::CutShort { path, record_bytes: 27_648, got_bytes }) => assert_eq!((path, got_bytes), (file.clone(), got)),
+            other => panic!("{got} bytes: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn more_or_fewer_labels_than_images_are_found_on_opening() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = write_stl10(root.path(), 3);
+    let labels = folder.join("test_y.bin");
+    for bytes in [&[][..], &[1, 2], &[1, 2, 3, 4]] {
+        fs::write(&labels, bytes).unwrap();
+        match Stl10::open(&folder, Split::Test).err() {
+            Some(Error::LabelCount { path, images, expected: 3, got }) => {
+                assert_eq!((path, images, got), (labels.clone(), folder.join("test_X.bin"), bytes.len()));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn labels_outside_of_one_to_ten_are_found_on_opening() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = write_stl10(root.path(), 3);
+    for bad in [0, 11, 255] {
+        fs::write(folder.join("train_y.bin"), [1, 10, bad]).unwrap();
+        match Stl10::open(&folder, Split::Train).err() {
+            Some(Error::LabelOutOfRange { path, record: 2, got, allowed }) => {
+                assert_eq!((path, got, allowed), (folder.join("train_y.bin"), usize::from(bad), 1..=10));
+            }
+            other => panic!("{bad}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_missing_folder_or_file_says_where_to_get_it() {
+    let root = tempfile::tempdir().unwrap();
+    let missing = |split| match Stl10::open(&root.path().join(STL10_FOLDER), split) {
+        Err(Error::Missing { path, hint }) => (path, hint),
+        other => panic!("{:?}", other.err()),
+    };
+    assert!(missing(Split::Train).1.contains("http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"));
+    let folder = write_stl10(root.path(), 1);
+    for (split, file) in [(Split::Train, "train_y.bin"), (Split::Test, "test_X.bin"), (Split::Unlabelled, "unlabeled_X.bin")] {
+        fs::remove_file(folder.join(file)).unwrap();
+        assert_eq!(missing(split).0, folder.join(file));
+    }
+}
