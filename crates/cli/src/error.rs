@@ -145,6 +145,9 @@ impl Error {
                 return Some(format!("{} train --help shows the arguments and an example", program()));
             }
             Self::OtherData { .. } => "point data.root at the data that the run was trained on, or train a new run (--out)",
+            Self::Data(relata_data::Error::Missing { .. }) if cfg!(feature = "fetch") => {
+                return Some(format!("{} data fetch NAME downloads a data set and unpacks it", program()));
+            }
             Self::Data(relata_data::Error::BrokenImage { .. }) | Self::BadImages { .. } => return Some(broken_help()),
             Self::Train(relata_train::Error::Augment(relata_augment::Error::Image { .. }))
             | Self::Probe(relata_probe::Error::Images(relata_augment::Error::Image { .. })) => return Some(broken_help()),
@@ -183,7 +186,11 @@ fn broken_help() -> String {
 fn data_code(error: &relata_data::Error) -> u8 {
     use relata_data::Error as Data;
     match error {
-        Data::Setting { .. } | Data::UnknownDataset { .. } | Data::NoSuchSplit { .. } | Data::Missing { .. } => USAGE,
+        Data::Setting { .. }
+        | Data::UnknownDataset { .. }
+        | Data::NoSuchSplit { .. }
+        | Data::Missing { .. }
+        | Data::NotOffered { .. } => USAGE,
         _ => FAILURE,
     }
 }

@@ -8,6 +8,7 @@ use relata_data::{DataConfig, Dataset, Entry, Split, catalogue, entry};
 
 use crate::config::ConfigError;
 use crate::evaluation::Labelled;
+use crate::progress::ArchiveProgress;
 use crate::{Config, Error, Result};
 
 /// Side and normalisation of a run's views.
@@ -18,11 +19,15 @@ pub(crate) struct Looks {
     pub(crate) std: [f32; 3],
 }
 
-/// Opens a split.
+/// Opens a split, after unpacking the data set's archive where only that is there.
 ///
 /// # Errors
 /// The data set's own, with the full key where a setting is to blame.
 pub(crate) fn open_split(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+    if let Some(archive) = entry(&config.dataset)?.archive {
+        let progress = ArchiveProgress::new(archive.file);
+        relata_data::unpack_if_needed(config, &|at| progress.at(at))?;
+    }
     relata_data::open(config, split).map_err(with_full_key)
 }
 
@@ -62,9 +67,16 @@ pub(crate) fn name(config: &DataConfig) -> String {
     folder.map_or_else(|| config.dataset.clone(), |name| name.to_string_lossy().into_owned())
 }
 
-/// The data sets there are, as a table.
+/// The data sets there are, as a table: name, what it is, and where it is looked for below `data.root`.
 pub(crate) fn list() -> String {
-    let row = |entry: &Entry| format!("{:<14} {}", entry.name, entry.about);
+    let row = |entry: &Entry| {
+        let place = match entry.archive {
+            Some(archive) => format!("{} or {}", archive.folder, archive.file),
+            None if entry.name == "folder" => "data.path".to_owned(),
+            None => "nothing to download".to_owned(),
+        };
+        format!("{:<14} {}  [{place}]", entry.name, entry.about)
+    };
     catalogue().iter().map(row).collect::<Vec<_>>().join("\n")
 }
 

@@ -1,9 +1,11 @@
 //! What a training run shows while it goes: a bar on a terminal, a line every few seconds elsewhere.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use relata_data::{Progress, Work};
 use relata_train::{EpochReport, Event, Flow, Observer, StepReport};
 
 use crate::log::{Log, shown};
@@ -111,6 +113,53 @@ impl Counter {
 }
 
 impl Drop for Counter {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// A bar for the work on a data set's archive, in bytes; without a terminal, a line as each kind of work begins.
+pub(crate) struct ArchiveProgress {
+    file: String,
+    bar: Option<ProgressBar>,
+    work: Cell<Option<Work>>,
+}
+
+impl ArchiveProgress {
+    pub(crate) fn new(file: &str) -> Self {
+        let bar = output::is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(REDRAWS_HZ));
+            bar.set_style(style("{prefix} [{bar:24}] {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left"));
+            bar
+        });
+        Self { file: file.to_owned(), bar, work: Cell::new(None) }
+    }
+
+    pub(crate) fn at(&self, progress: Progress) {
+        let began = self.work.replace(Some(progress.work)) != Some(progress.work);
+        let words = match progress.work {
+            Work::Download => "downloading",
+            Work::Verify => "checking",
+            Work::Unpack => "unpacking",
+        };
+        match &self.bar {
+            None if began => output::note(format!("{words} {}", self.file)),
+            None => {}
+            Some(bar) => {
+                if began {
+                    bar.reset();
+                    bar.set_prefix(format!("{words} {}", self.file));
+                }
+                bar.set_length(progress.of_bytes);
+                bar.set_position(progress.done_bytes);
+            }
+        }
+    }
+}
+
+impl Drop for ArchiveProgress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

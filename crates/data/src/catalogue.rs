@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Cifar10, Cifar100, Cifar100Labels, DataConfig, Dataset, Error, Folder, FolderOptions, OnBadImage, Result, Shapes,
-    ShapesOptions, Slim, Split, Stl10, Subset, Tiny, verify,
+    Archive, Cifar10, Cifar100, Cifar100Labels, DataConfig, Dataset, Error, Folder, FolderOptions, OnBadImage, Result, Shapes,
+    ShapesOptions, Slim, Split, Stl10, Subset, Tiny, unpack_if_needed, verify,
 };
 
 /// Mean and standard deviation of each channel, of values in [0, 1]: what images are normalised with.
@@ -27,6 +27,8 @@ pub struct Entry {
     pub side_px: usize,
     /// What to normalise with.
     pub statistics: Statistics,
+    /// What its publisher packs it into.
+    pub archive: Option<Archive>,
     /// Whether images lie in files of their own, so that single ones may be broken.
     files: bool,
     /// Opens a split.
@@ -40,12 +42,47 @@ const CIFAR10: Statistics = Statistics { mean: [0.491, 0.482, 0.447], std: [0.24
 const CIFAR100: Statistics = Statistics { mean: [0.507, 0.487, 0.441], std: [0.267, 0.256, 0.276] };
 const STL10: Statistics = Statistics { mean: [0.5; 3], std: [0.5; 3] };
 
+/// MD5s of the next two: <https://www.cs.toronto.edu/~kriz/cifar.html>.
+const CIFAR10_ARCHIVE: Archive = Archive {
+    file: "cifar-10-binary.tar.gz",
+    folder: Cifar10::FOLDER,
+    url: Some("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"),
+    md5: Some("c32a1d4ab5d03f1284b67883e8d87530"),
+    bytes: Some(170_052_171),
+};
+const CIFAR100_ARCHIVE: Archive = Archive {
+    file: "cifar-100-binary.tar.gz",
+    folder: Cifar100::FOLDER,
+    url: Some("https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"),
+    md5: Some("03b5dce01913d631647c71ecec9e9cb8"),
+    bytes: Some(168_513_733),
+};
+/// MD5: torchvision's `datasets/stl10.py`.
+const STL10_ARCHIVE: Archive = Archive {
+    file: "stl10_binary.tar.gz",
+    folder: Stl10::FOLDER,
+    url: Some("http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"),
+    md5: Some("91f7769df0f17e558f3565bffb0c7dfb"),
+    bytes: None,
+};
+/// The MD5 that loaders of tiny-ImageNet agree on; its publisher gives none.
+const TINY_ARCHIVE: Archive = Archive {
+    file: "tiny-imagenet-200.zip",
+    folder: Tiny::FOLDER,
+    url: Some("http://cs231n.stanford.edu/tiny-imagenet-200.zip"),
+    md5: Some("90528d7ca1a48142e341f4ef8d21d0de"),
+    bytes: Some(248_100_043),
+};
+/// The publisher's own (`.tar.bz2`) is split by classes and cannot be read as it is; this is the user's, laid out anew.
+const SLIM_ARCHIVE: Archive = Archive { file: "SlimageNet64.zip", folder: Slim::FOLDER, url: None, md5: None, bytes: None };
+
 const CATALOGUE: &[Entry] = &[
     Entry {
         name: "shapes",
         about: "embedded: ten figures in random colours, 10,000 + 2,000 images, 32 px",
         side_px: 32,
         statistics: CENTRED,
+        archive: None,
         files: false,
         open: open_shapes,
     },
@@ -54,6 +91,7 @@ const CATALOGUE: &[Entry] = &[
         about: "photographs in 10 classes, 50,000 + 10,000 images, 32 px",
         side_px: 32,
         statistics: CIFAR10,
+        archive: Some(CIFAR10_ARCHIVE),
         files: false,
         open: open_cifar10,
     },
@@ -62,6 +100,7 @@ const CATALOGUE: &[Entry] = &[
         about: "photographs in 100 classes, 50,000 + 10,000 images, 32 px",
         side_px: 32,
         statistics: CIFAR100,
+        archive: Some(CIFAR100_ARCHIVE),
         files: false,
         open: open_cifar100,
     },
@@ -70,6 +109,7 @@ const CATALOGUE: &[Entry] = &[
         about: "cifar100 with its 20 coarse classes",
         side_px: 32,
         statistics: CIFAR100,
+        archive: Some(CIFAR100_ARCHIVE),
         files: false,
         open: open_supercifar100,
     },
@@ -78,6 +118,7 @@ const CATALOGUE: &[Entry] = &[
         about: "photographs in 10 classes, 5,000 + 8,000 and 100,000 unlabelled images, 96 px",
         side_px: 96,
         statistics: STL10,
+        archive: Some(STL10_ARCHIVE),
         files: false,
         open: open_stl10,
     },
@@ -86,6 +127,7 @@ const CATALOGUE: &[Entry] = &[
         about: "tiny-ImageNet: photographs in 200 classes, 100,000 + 10,000 images, 64 px",
         side_px: 64,
         statistics: CENTRED,
+        archive: Some(TINY_ARCHIVE),
         files: true,
         open: open_tiny,
     },
@@ -94,6 +136,7 @@ const CATALOGUE: &[Entry] = &[
         about: "SlimageNet64: photographs in 1000 classes, 200 images each, 64 px, in train/ and test/",
         side_px: 64,
         statistics: CENTRED,
+        archive: Some(SLIM_ARCHIVE),
         files: true,
         open: open_slim,
     },
@@ -102,6 +145,7 @@ const CATALOGUE: &[Entry] = &[
         about: "your own images: PNG, JPEG and WebP files in path, of any size, with or without class folders",
         side_px: 64,
         statistics: CENTRED,
+        archive: None,
         files: true,
         open: open_folder,
     },
@@ -137,7 +181,8 @@ pub fn statistics(name: &str) -> Result<Statistics> {
 /// Opens the split `split` of the data set that `config` describes.
 ///
 /// `config.limit` applies where `split` is `config.split`. With [`OnBadImage::Skip`], every image that lies in a file of its
-/// own is read once here; those that cannot be read are left out, with a warning through `tracing` each.
+/// own is read once here; those that cannot be read are left out, with a warning through `tracing` each. Where the data set's
+/// folder is not there but its archive is, that is unpacked first: see [`unpack_if_needed`].
 ///
 /// # Errors
 /// [`Error::UnknownDataset`], or the data set's own.
@@ -152,6 +197,7 @@ pub fn statistics(name: &str) -> Result<Statistics> {
 /// ```
 pub fn open(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
     let entry = entry(&config.dataset)?;
+    unpack_if_needed(config, &|_| ())?;
     let mut dataset = (entry.open)(config, split)?;
     if entry.files && config.on_bad_image == OnBadImage::Skip {
         dataset = without_broken(dataset)?;

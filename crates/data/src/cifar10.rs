@@ -15,7 +15,7 @@ const TRAIN_FILES: [&str; 5] =
 const TEST_FILES: [&str; 1] = ["test_batch.bin"];
 const NAMES_FILE: &str = "batches.meta.txt";
 const HINT: &str = "CIFAR-10 is read from the folder cifar-10-batches-bin of the publisher's binary version; \
-     download https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz and unpack it into the data root";
+     download https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz and put it into the data root, unpacked or as it is";
 
 /// CIFAR-10 in its publisher's binary version: 60,000 photographs of 32 x 32 px in ten classes.
 ///

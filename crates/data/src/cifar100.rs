@@ -10,7 +10,7 @@ use crate::{Dataset, Error, Image, Result, Split};
 const LAYOUT: RecordLayout = RecordLayout { label_bytes: 2, side_px: 32, planes: PlaneOrder::RowByRow };
 const CLASSES: [usize; 2] = [COARSE_NAMES.len(), FINE_NAMES.len()];
 const HINT: &str = "CIFAR-100 is read from the folder cifar-100-binary of the publisher's binary version; \
-     download https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz and unpack it into the data root";
+     download https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz and put it into the data root, unpacked or as it is";
 
 /// Which of the two labels that every image of CIFAR-100 has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

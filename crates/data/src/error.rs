@@ -15,6 +15,14 @@ pub enum Error {
         /// The operating system's reason.
         source: std::io::Error,
     },
+    /// A file or folder could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
     /// An image file that no decoder understands, or that is cut short.
     #[error("broken image {}: {reason}", path.display())]
     BrokenImage {
@@ -121,6 +129,66 @@ pub enum Error {
         /// What it holds.
         got: String,
     },
+    /// An archive that is not the one that its publisher offers.
+    #[error("{} ({bytes} bytes) has MD5 {got}: expected {expected}; it is damaged or cut short: remove it and download it again",
+            path.display())]
+    Checksum {
+        /// The archive.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The publisher's MD5.
+        expected: &'static str,
+        /// Its own.
+        got: String,
+    },
+    /// An archive that cannot be unpacked.
+    #[error("cannot unpack {}: {reason}; if it is damaged or cut short, remove it and download it again", path.display())]
+    BadArchive {
+        /// The archive.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// An archive that would write where it should not; nothing of it is left.
+    #[error("{} is not to be trusted and was not unpacked: its entry {entry:?} {reason}", path.display())]
+    UnsafeEntry {
+        /// The archive.
+        path: PathBuf,
+        /// The entry's name.
+        entry: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// An archive that unpacks to more than any data set does; nothing of it is left.
+    #[error("{} unpacks to more than {limit}: it is no data set, or larger than the limits", path.display())]
+    ArchiveTooLarge {
+        /// The archive.
+        path: PathBuf,
+        /// The limit it breaks, in words.
+        limit: String,
+    },
+    /// A download that failed; what came is kept, and the next try goes on from there.
+    #[error("cannot download {url}: {reason}; try again later, or get the file another way{} and put it at {}",
+            md5_words(*md5), path.display())]
+    Download {
+        /// The publisher's address.
+        url: &'static str,
+        /// Where the file belongs.
+        path: PathBuf,
+        /// The publisher's MD5.
+        md5: Option<&'static str>,
+        /// What happened last.
+        reason: String,
+    },
+    /// A data set that nobody offers in a form that could be read as it is.
+    #[error("{file} is not offered for download: put the images into class folders below {}", folder.display())]
+    NotOffered {
+        /// The archive's name.
+        file: &'static str,
+        /// The folder that the data set is read from.
+        folder: PathBuf,
+    },
     /// A list that says something twice.
     #[error("{}, line {line}: {name} stands in line {first} already; take one of the two out", path.display())]
     DuplicateLine {
@@ -212,6 +280,10 @@ pub enum Error {
         /// Every known name.
         known: String,
     },
+}
+
+fn md5_words(md5: Option<&str>) -> String {
+    md5.map_or_else(String::new, |md5| format!(" (MD5 {md5})"))
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {

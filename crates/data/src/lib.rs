@@ -19,7 +19,9 @@
 //! ```
 //!
 //! A data set by its name and settings: [`open`], [`DataConfig`], [`catalogue`]. One of them directly: [`Shapes::new`],
-//! [`Cifar10::open`], [`Cifar100::open`], [`Stl10::open`], [`Tiny::open`], [`Slim::open`], [`Folder::open`]. A part of one: [`Subset`]. Your own: implement [`Dataset`].
+//! [`Cifar10::open`], [`Cifar100::open`], [`Stl10::open`], [`Tiny::open`], [`Slim::open`], [`Folder::open`].
+//! Packed as its publisher offers it: [`unpack_if_needed`], and `fetch` with the feature of that name. A part of one:
+//! [`Subset`]. Your own: implement [`Dataset`].
 
 mod dataset;
 mod image;
@@ -32,6 +34,7 @@ mod shapes;
 mod stl10;
 mod subset;
 
+mod archive;
 mod catalogue;
 mod config;
 mod verify;
@@ -42,6 +45,11 @@ mod error;
 mod mmap;
 mod records;
 
+pub use archive::{Archive, Progress, Work, unpack_if_needed};
+#[cfg(feature = "fetch")]
+pub use archive::{FetchOptions, fetch};
+#[cfg(feature = "archives")]
+pub use archive::{UnpackLimits, unpack};
 pub use catalogue::{Entry, Statistics, catalogue, entry, open, statistics};
 pub use cifar10::Cifar10;
 pub use cifar100::{Cifar100, Cifar100Labels};

@@ -12,7 +12,7 @@ const LAYOUT: RecordLayout = RecordLayout { label_bytes: 0, side_px: 96, planes:
 /// At most as many images of a file go into its fingerprint.
 const FINGERPRINT_IMAGES: usize = 64;
 const HINT: &str = "STL-10 is read from the folder stl10_binary of the publisher's archive; \
-     download http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz and unpack it into the data root";
+     download http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz and put it into the data root, unpacked or as it is";
 
 /// STL-10 in its publisher's binary version: photographs of 96 x 96 px, 5,000 to train on and 8,000 to test with in ten
 /// classes, and 100,000 without labels.

@@ -8,12 +8,15 @@ use relata_data::{Broken, DataConfig, OnBadImage, Report, Split};
 
 use crate::config::Layer;
 use crate::log::shown;
+#[cfg(feature = "fetch")]
+use crate::progress::ArchiveProgress;
 use crate::progress::Counter;
 use crate::{Config, Error, Result, images, output, picture};
 
 #[derive(Debug, Args)]
 #[command(after_help = crate::words::help("Examples:
   relata data list
+  relata data fetch cifar10
   relata data verify cifar10 data.root=datasets
   relata data preview shapes --out shapes.png"))]
 pub struct Arguments {
@@ -26,6 +29,19 @@ enum Action {
     /// Lists the data sets that can be read, and where each is looked for
     #[command(after_help = crate::words::help("Example:\n  relata data list"))]
     List,
+    /// Downloads a data set from its publisher, checks it and unpacks it below data.root
+    #[cfg(feature = "fetch")]
+    #[command(
+        after_help = crate::words::help("Examples:\n  relata data fetch cifar10\n  relata data fetch stl10 data.root=/mnt/datasets\n\nA download that was cut off goes on where it stopped. An archive that lies in data.root already is used.")
+    )]
+    Fetch {
+        /// The data set
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Settings of data.*, such as data.root=datasets
+        #[arg(value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
     /// Reads every image of every split and lists all that are broken
     #[command(
         after_help = crate::words::help("Examples:\n  relata data verify cifar10 data.root=datasets\n  relata data verify folder data.path=photos")
@@ -64,6 +80,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             output::result(images::list());
             Ok(())
         }
+        #[cfg(feature = "fetch")]
+        Action::Fetch { name, settings } => fetch(&config(name, settings)?),
         Action::Verify { name, settings } => verify(&config(name, settings)?),
         Action::Preview { name, settings, images, out } => preview(&config(name, settings)?, *images, out),
     }
@@ -74,6 +92,19 @@ fn config(name: &str, settings: &[String]) -> Result<Config> {
     let config = Config::from_layers(&[Layer::from_settings(&settings)?])?;
     config.validate()?;
     Ok(config)
+}
+
+#[cfg(feature = "fetch")]
+fn fetch(config: &Config) -> Result<()> {
+    let data = &config.data;
+    let Some(archive) = relata_data::entry(&data.dataset)?.archive else {
+        return Err(Error::Usage(format!("{} needs no download", data.dataset)));
+    };
+    let progress = ArchiveProgress::new(archive.file);
+    let folder = relata_data::fetch(&archive, &data.root, &relata_data::FetchOptions::default(), &|at| progress.at(at))?;
+    drop(progress);
+    output::result(format!("{}: ready, as data.dataset={} data.root={}", shown(&folder), data.dataset, shown(&data.root)));
+    Ok(())
 }
 
 fn verify(config: &Config) -> Result<()> {

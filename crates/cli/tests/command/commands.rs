@@ -112,6 +112,7 @@ fn data_sets_are_listed_verified_and_shown() {
     let place = Place::new();
     let listed = place.run(&["data", "list"]).succeeded().stdout;
     assert!(listed.lines().count() >= 3 && listed.contains("shapes") && listed.contains("cifar10"), "{listed}");
+    assert!(listed.contains("cifar-100-binary.tar.gz") && !listed.contains("not readable"), "{listed}");
     let verified = place.run(&["data", "verify", "shapes"]).succeeded().stdout;
     assert!(verified.contains("shapes test: 2000 images, 0 broken, 32 x 32 px, 10 classes of 200-200 images"), "{verified}");
     place.run(&["data", "preview", "shapes", "--images", "3", "--out", "shapes.png"]).succeeded();
@@ -146,5 +147,21 @@ fn unknown_arguments_are_a_wrong_request() {
     for arguments in [&["tarin"][..], &["train", "--ot", "x"], &["train", "--resume", "--overwrite"], &[]] {
         let ended = place.run(arguments);
         assert_eq!(ended.code, Some(2), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_data_set_is_unpacked_from_its_archive_or_named_with_its_address() {
+    let place = Place::new();
+    let root = "data.root=sets";
+    place.run(&["data", "verify", "cifar100", root]).failed(2, &["cifar-100-binary", "https://www.cs.toronto.edu", "data fetch"]);
+    place.run(&["data", "fetch", "shapes", root]).failed(2, &["needs no download"]);
+    place.run(&["data", "fetch", "slim", root]).failed(2, &["SlimageNet64"]);
+    fs::create_dir(place.path("sets")).unwrap();
+    fs::write(place.path("sets/tiny-imagenet-200.zip"), b"half a download").unwrap();
+    for action in ["fetch", "verify"] {
+        place
+            .run(&["data", action, "tiny", root])
+            .failed(1, &["tiny-imagenet-200.zip", "90528d7ca1a48142e341f4ef8d21d0de", "download"]);
     }
 }

@@ -14,7 +14,7 @@ const WNIDS: &str = "wnids.txt";
 const WORDS: &str = "words.txt";
 const ANNOTATIONS: &str = "val/val_annotations.txt";
 const HINT: &str = "tiny-ImageNet is read from the folder tiny-imagenet-200 of the publisher's archive; \
-     download http://cs231n.stanford.edu/tiny-imagenet-200.zip and unpack it into the data root";
+     download http://cs231n.stanford.edu/tiny-imagenet-200.zip and put it into the data root, unpacked or as it is";
 
 /// Tiny-ImageNet: 64 x 64 px photographs of 200 classes of ImageNet, 500 images each to train on and 50 to test with.
 ///

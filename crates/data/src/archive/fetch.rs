@@ -1,0 +1,242 @@
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::http::Response;
+
+use super::unpack::{check_md5, sync_folder};
+use super::{Archive, Progress, UnpackLimits, Work, is_there, unpack};
+use crate::{Error, Result};
+
+/// How patient a download is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchOptions {
+    /// For a connection, names resolved. Default 20 s.
+    pub connect_timeout: Duration,
+    /// For the next bytes of a server that has fallen silent. Default 60 s; a download as a whole may take any time.
+    pub read_timeout: Duration,
+    /// Tries in a row that bring nothing new before it gives up. Default 5.
+    pub attempts: u32,
+    /// Between two tries. Default 2 s.
+    pub retry_delay: Duration,
+}
+
+impl Default for FetchOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(20),
+            read_timeout: Duration::from_secs(60),
+            attempts: 5,
+            retry_delay: Duration::from_secs(2),
+        }
+    }
+}
+
+const CHUNK_BYTES: usize = 128 * 1024;
+
+/// Downloads the archive into `root`, checks its MD5, unpacks it and returns the folder; the archive stays.
+///
+/// What is there already is not done again: neither a folder, nor an archive, nor the beginning of one. A download that was cut
+/// off goes on from `<archive.file>.part` where the server can do that (HTTP ranges), and starts anew where it cannot.
+/// The archive's name appears only once all of it is there and right.
+///
+/// # Errors
+/// [`Error::Download`], with the address, the checksum and the place to put the file; [`Error::NotOffered`];
+/// [`Error::Checksum`] where the server sent something else, which is removed; [`Error::Write`]; or those of [`unpack`].
+pub fn fetch(archive: &Archive, root: &Path, options: &FetchOptions, progress: &dyn Fn(Progress)) -> Result<PathBuf> {
+    let (target, path) = (root.join(archive.folder), root.join(archive.file));
+    if is_there(&target) {
+        return Ok(target);
+    }
+    if !path.is_file() {
+        let Some(url) = archive.url else {
+            return Err(Error::NotOffered { file: archive.file, folder: target });
+        };
+        fs::create_dir_all(root).map_err(|source| Error::Write { path: root.to_owned(), source })?;
+        let part = root.join(format!("{}.part", archive.file));
+        Download { archive, url, path, part, options, progress }.run()?;
+        sync_folder(root)?;
+    }
+    unpack(archive, root, &UnpackLimits::default(), progress)
+}
+
+struct Download<'a> {
+    archive: &'a Archive,
+    url: &'static str,
+    path: PathBuf,
+    part: PathBuf,
+    options: &'a FetchOptions,
+    progress: &'a dyn Fn(Progress),
+}
+
+/// Why a try did not bring the whole file.
+enum Stop {
+    /// The next try may.
+    ForNow(String),
+    /// No other try will.
+    ForGood(String),
+    /// The disk, not the network.
+    Disk(std::io::Error),
+}
+
+impl Download<'_> {
+    fn run(self) -> Result<()> {
+        let write_error = |source| Error::Write { path: self.part.clone(), source };
+        let opened = File::options().read(true).write(true).create(true).truncate(false).open(&self.part);
+        let mut part = opened.map_err(write_error)?;
+        if let Err(fs::TryLockError::WouldBlock) = part.try_lock() {
+            return Err(self.failed(format!("another process is writing {}", self.part.display())));
+        }
+        let agent: Agent = Agent::config_builder()
+            .timeout_resolve(Some(self.options.connect_timeout))
+            .timeout_connect(Some(self.options.connect_timeout))
+            .timeout_per_read(Some(self.options.read_timeout))
+            .timeout_per_write(Some(self.options.read_timeout))
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let start_bytes = part.seek(SeekFrom::End(0)).map_err(write_error)?;
+        let (mut most_bytes, mut failures, mut from_before) = (start_bytes, 0, start_bytes > 0);
+        loop {
+            match self.attempt(&agent, &mut part) {
+                Ok(()) => match self.check(&mut part) {
+                    // The beginning may be of another file than the rest: once more, all of it.
+                    Err(Error::Checksum { .. }) if from_before => {
+                        from_before = false;
+                        part.set_len(0).map_err(write_error)?;
+                        most_bytes = 0;
+                    }
+                    Err(error) => {
+                        drop(part);
+                        let _ = fs::remove_file(&self.part);
+                        return Err(error);
+                    }
+                    Ok(()) => break,
+                },
+                Err(Stop::Disk(source)) => return Err(write_error(source)),
+                Err(Stop::ForGood(reason)) => return Err(self.failed(reason)),
+                Err(Stop::ForNow(reason)) => {
+                    let bytes = part.seek(SeekFrom::End(0)).map_err(write_error)?;
+                    failures = if bytes > most_bytes { 0 } else { failures + 1 };
+                    most_bytes = most_bytes.max(bytes);
+                    if failures >= self.options.attempts {
+                        return Err(self.failed(reason));
+                    }
+                    std::thread::sleep(self.options.retry_delay);
+                }
+            }
+        }
+        part.sync_all().map_err(write_error)?;
+        drop(part);
+        fs::rename(&self.part, &self.path).map_err(|source| Error::Write { path: self.path.clone(), source })
+    }
+
+    fn check(&self, part: &mut File) -> Result<()> {
+        self.archive.md5.map_or(Ok(()), |md5| check_md5(part, &self.part, md5, self.progress))
+    }
+
+    /// Brings what is missing of the file, as far as the connection holds.
+    fn attempt(&self, agent: &Agent, part: &mut File) -> Result<(), Stop> {
+        let mut have = part.seek(SeekFrom::End(0)).map_err(Stop::Disk)?;
+        if let Some(bytes) = self.archive.bytes {
+            if have == bytes {
+                return Ok(());
+            } else if have > bytes {
+                have = restart(part)?;
+            }
+        }
+        let request = agent.get(self.url);
+        let request = if have > 0 { request.header("Range", format!("bytes={have}-")) } else { request };
+        let mut response = request.call().map_err(|error| Stop::ForNow(error.to_string()))?;
+        let total = match response.status().as_u16() {
+            200 => {
+                have = restart(part)?;
+                header(&response, "content-length").and_then(|length| length.parse().ok())
+            }
+            206 => match header(&response, "content-range").and_then(content_range) {
+                Some((start, total)) if start == have => total,
+                _ => {
+                    restart(part)?;
+                    return Err(Stop::ForNow("the server sent another part of the file than was asked for".to_owned()));
+                }
+            },
+            416 => {
+                restart(part)?;
+                return Err(Stop::ForNow("the server has nothing behind the part that is there".to_owned()));
+            }
+            status @ (408 | 429 | 500..) => return Err(Stop::ForNow(format!("the server answered with status {status}"))),
+            status => return Err(Stop::ForGood(format!("the server answered with status {status}"))),
+        };
+        if let (Some(offered), Some(expected)) = (total, self.archive.bytes)
+            && offered != expected
+        {
+            restart(part)?;
+            return Err(Stop::ForGood(format!("the server offers a file of {offered} bytes, expected {expected}")));
+        }
+        self.receive(&mut response.body_mut().as_reader(), part, have, total.or(self.archive.bytes))
+    }
+
+    fn receive(&self, body: &mut dyn Read, part: &mut File, mut have: u64, total: Option<u64>) -> Result<(), Stop> {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let read = match body.read(&mut chunk) {
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Stop::ForNow(error.to_string())),
+            };
+            if read == 0 {
+                return match total {
+                    Some(total) if have < total => {
+                        Err(Stop::ForNow(format!("the connection ended after {have} of {total} bytes")))
+                    }
+                    _ => Ok(()),
+                };
+            }
+            have += read as u64;
+            if let Some(total) = total.filter(|total| have > *total) {
+                restart(part)?;
+                return Err(Stop::ForGood(format!("the server sends more than the {total} bytes of the file")));
+            }
+            part.write_all(&chunk[..read]).map_err(Stop::Disk)?;
+            (self.progress)(Progress { work: Work::Download, done_bytes: have, of_bytes: total.unwrap_or(0) });
+        }
+    }
+
+    fn failed(&self, reason: String) -> Error {
+        Error::Download { url: self.url, path: self.path.clone(), md5: self.archive.md5, reason }
+    }
+}
+
+/// Empties the file, to begin anew.
+fn restart(part: &mut File) -> Result<u64, Stop> {
+    part.set_len(0).and_then(|()| part.rewind()).map_err(Stop::Disk)?;
+    Ok(0)
+}
+
+fn header<'a, B>(response: &'a Response<B>, name: &str) -> Option<&'a str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+/// Start and total of `bytes 100-199/200`; the total is `*` where the server does not know it.
+fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
+    let (range, total) = value.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (start, _) = range.split_once('-')?;
+    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
+    Some((start.trim().parse().ok()?, total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::content_range;
+
+    #[test]
+    fn ranges_are_read_or_refused() {
+        assert_eq!(content_range("bytes 100-199/200"), Some((100, Some(200))));
+        assert_eq!(content_range("bytes 0-9/*"), Some((0, None)));
+        for bad in ["", "bytes */200", "bytes 1/2", "items 0-9/10", "bytes x-9/10", "bytes 0-9/x"] {
+            assert_eq!(content_range(bad), None, "{bad}");
+        }
+    }
+}

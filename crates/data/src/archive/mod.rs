@@ -1,0 +1,80 @@
+//! Data sets straight from their publishers' archives.
+
+#[cfg(feature = "fetch")]
+mod fetch;
+#[cfg(feature = "archives")]
+mod unpack;
+
+use std::path::Path;
+
+#[cfg(feature = "fetch")]
+pub use self::fetch::{FetchOptions, fetch};
+#[cfg(feature = "archives")]
+pub use self::unpack::{UnpackLimits, unpack};
+use crate::{DataConfig, Result, entry};
+
+/// A data set as its publisher packs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Archive {
+    /// The file's name; its ending, `.tar.gz`, `.tgz` or `.zip`, says what it is.
+    pub file: &'static str,
+    /// The folder inside that the data set is read from. Whatever else the archive holds is left packed.
+    pub folder: &'static str,
+    /// Where the publisher offers it; `None` where there is nothing that could be read as it is.
+    pub url: Option<&'static str>,
+    /// Its MD5 in hexadecimal digits, where the publisher gives one.
+    pub md5: Option<&'static str>,
+    /// Its size, where it is known.
+    pub bytes: Option<u64>,
+}
+
+/// How far the work on an archive is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is done.
+    pub work: Work,
+    /// Bytes so far, of the archive.
+    pub done_bytes: u64,
+    /// Bytes of the whole archive; 0 where the server does not say.
+    pub of_bytes: u64,
+}
+
+/// What is done with an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Work {
+    /// It is downloaded.
+    Download,
+    /// Its checksum is computed.
+    Verify,
+    /// It is unpacked.
+    Unpack,
+}
+
+/// Unpacks the data set's archive if that lies in the root and the folder does not; says whether it did.
+///
+/// [`open`](crate::open) does the same without a word on its progress. Without the feature `archives` this does nothing, and
+/// the data set will say that its folder is missing.
+///
+/// # Errors
+/// As [`entry`] and `unpack`.
+pub fn unpack_if_needed(config: &DataConfig, progress: &dyn Fn(Progress)) -> Result<bool> {
+    let Some(archive) = entry(&config.dataset)?.archive else { return Ok(false) };
+    if is_there(&config.root.join(archive.folder)) || !config.root.join(archive.file).is_file() {
+        return Ok(false);
+    }
+    #[cfg(feature = "archives")]
+    {
+        unpack(&archive, &config.root, &UnpackLimits::default(), progress)?;
+        Ok(true)
+    }
+    #[cfg(not(feature = "archives"))]
+    {
+        let _ = progress;
+        Ok(false)
+    }
+}
+
+/// Whether something has this name, a dangling link included.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
