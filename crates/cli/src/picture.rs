@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::{ImageFormat, RgbImage};
 use relata_augment::{Pipeline, PipelineConfig, ViewKey};
-use relata_data::Dataset;
+use relata_data::{Dataset, Image};
 
 use crate::{Error, Result};
 
@@ -78,6 +78,16 @@ fn grid_png(tiles: &[Vec<f32>], columns: usize, side_px: usize) -> Result<Vec<u8
             picture.put_pixel((left + x) as u32, (top + y) as u32, image::Rgb([byte(0), byte(1), byte(2)]));
         }
     }
+    encode(&picture)
+}
+
+/// An image as PNG.
+pub(crate) fn png(image: Image) -> Result<Vec<u8>> {
+    let (width_px, height_px) = (image.width_px() as u32, image.height_px() as u32);
+    encode(&RgbImage::from_raw(width_px, height_px, image.into_rgb()).expect("an image has as many bytes as its sides say"))
+}
+
+fn encode(picture: &RgbImage) -> Result<Vec<u8>> {
     let mut png = Cursor::new(Vec::new());
     picture.write_to(&mut png, ImageFormat::Png).map_err(Error::Picture)?;
     Ok(png.into_inner())

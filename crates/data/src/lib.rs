@@ -21,7 +21,7 @@
 //! A data set by its name and settings: [`open`], [`DataConfig`], [`catalogue`]. One of them directly: [`Shapes::new`],
 //! [`Cifar10::open`], [`Cifar100::open`], [`Stl10::open`], [`Tiny::open`], [`Slim::open`], [`Folder::open`].
 //! Packed as its publisher offers it: [`unpack_if_needed`], and `fetch` with the feature of that name. A part of one:
-//! [`Subset`]. Your own: implement [`Dataset`].
+//! [`Subset`]. What it holds: [`verify`], [`channel_statistics`], [`contact_sheet`]. Your own: implement [`Dataset`].
 
 mod dataset;
 mod image;
@@ -36,7 +36,9 @@ mod subset;
 
 mod archive;
 mod catalogue;
+mod channels;
 mod config;
+mod sheet;
 mod verify;
 
 mod class_names;
@@ -51,6 +53,7 @@ pub use archive::{FetchOptions, fetch};
 #[cfg(feature = "archives")]
 pub use archive::{UnpackLimits, unpack};
 pub use catalogue::{Entry, Statistics, catalogue, entry, open, statistics};
+pub use channels::{ChannelStatistics, channel_statistics};
 pub use cifar10::Cifar10;
 pub use cifar100::{Cifar100, Cifar100Labels};
 pub use config::{DataConfig, OnBadImage};
@@ -59,6 +62,7 @@ pub use error::{Error, Result};
 pub use folder::{Folder, FolderOptions, Slim, Tiny};
 pub use image::Image;
 pub use shapes::{Difficulty, Shapes, ShapesOptions};
+pub use sheet::{Sheet, SheetOptions, contact_sheet};
 pub use split::Split;
 pub use stl10::Stl10;
 pub use subset::Subset;

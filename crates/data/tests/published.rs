@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use relata_data::{DataConfig, Image, Split, catalogue, open};
-use relata_testkit::real_data;
+use relata_data::{DataConfig, Image, Split, catalogue, channel_statistics, open};
+use relata_testkit::{Tolerance, assert_close, real_data};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -14,9 +14,16 @@ const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/data/
 /// Decoders of JPEG may differ by some levels a pixel; the mean of 256 pixels then hardly moves.
 const BLOCK_MEAN_LEVELS: f64 = 1.0;
 
+/// Some roundings of f64 in either order.
+const ROUNDING: Tolerance = Tolerance { abs: 0.0, rel: 1e-14 };
+
 #[derive(Deserialize)]
 struct Part {
     images: usize,
+    #[serde(default)]
+    mean: Option<[f64; 3]>,
+    #[serde(default)]
+    std: Option<[f64; 3]>,
     picked: Vec<Picked>,
 }
 
@@ -70,6 +77,11 @@ fn check(name: &str, folder: &Path) {
             // The sample that the fixture was made of is no beginning of the whole file.
             continue;
         }
+        if let (true, Some(mean), Some(std)) = (cut, part.mean, part.std) {
+            let found = channel_statistics(&*dataset, |_, _| ()).unwrap();
+            assert_close(&found.mean, &mean, ROUNDING);
+            assert_close(&found.std, &std, ROUNDING);
+        }
         for picked in &part.picked {
             let index = match (&picked.index, &picked.file) {
                 (Some(index), _) => *index,
@@ -99,6 +111,17 @@ fn check_pixels(image: &Image, picked: &Picked, source: &str) {
 fn cifar10_is_read_as_numpy_reads_it() {
     let Some(folder) = real_data("cifar-10-batches-bin") else { return };
     check("cifar10", &folder);
+}
+
+#[test]
+fn cifar10_has_the_statistics_that_everybody_normalises_with() {
+    let Some(folder) = real_data("cifar-10-batches-bin") else { return };
+    let config = DataConfig { dataset: "cifar10".to_owned(), root: folder.parent().unwrap().into(), ..DataConfig::default() };
+    let found = channel_statistics(&*open(&config, Split::Train).unwrap(), |_, _| ()).unwrap();
+    // To the four digits in which they are handed on.
+    let four = Tolerance { abs: 5e-5, rel: 0.0 };
+    assert_close(&found.mean, &[0.4914, 0.4822, 0.4465], four);
+    assert_close(&found.std, &[0.2470, 0.2435, 0.2616], four);
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use relata_artifact::write_atomic;
-use relata_data::{Broken, DataConfig, OnBadImage, Report, Split};
+use relata_data::{Broken, DataConfig, OnBadImage, Report, Sheet, SheetOptions, Split};
 
 use crate::config::Layer;
 use crate::log::shown;
 #[cfg(feature = "fetch")]
 use crate::progress::ArchiveProgress;
 use crate::progress::Counter;
+use crate::words::counted;
 use crate::{Config, Error, Result, images, output, picture};
 
 #[derive(Debug, Args)]
@@ -18,6 +19,7 @@ use crate::{Config, Error, Result, images, output, picture};
   relata data list
   relata data fetch cifar10
   relata data verify cifar10 data.root=datasets
+  relata data stats cifar10
   relata data preview shapes --out shapes.png"))]
 pub struct Arguments {
     #[command(subcommand)]
@@ -54,20 +56,38 @@ enum Action {
         #[arg(value_name = "KEY=VALUE")]
         settings: Vec<String>,
     },
-    /// Draws images beside the views that training would see, as a PNG
+    /// Computes mean and standard deviation of each colour channel of a split, to normalise with
     #[command(
-        after_help = crate::words::help("Examples:\n  relata data preview shapes\n  relata data preview cifar10 augment.jitter.hue=0.5 --images 12 --out views.png")
+        after_help = crate::words::help("Examples:\n  relata data stats cifar10\n  relata data stats folder data.path=photos data.split=unlabelled")
+    )]
+    Stats {
+        /// The data set
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Settings of data.*, such as data.split=test
+        #[arg(value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
+    /// Draws a sheet of images as a PNG, a row for each class; or images beside the views that training would see
+    #[command(
+        after_help = crate::words::help("Examples:\n  relata data preview tiny --out sheet.png\n  relata data preview stl10 data.split=unlabelled --images 12\n  relata data preview cifar10 --views augment.jitter.hue=0.5 --out views.png")
     )]
     Preview {
         /// The data set
         #[arg(value_name = "NAME")]
         name: String,
-        /// Settings of data.* and augment.*, such as augment.jitter.hue=0.5
+        /// Settings of data.* and, with --views, of augment.*, such as augment.jitter.hue=0.5
         #[arg(value_name = "KEY=VALUE")]
         settings: Vec<String>,
-        /// Number of images, one a row
+        /// Number of images of each class; with --views, of images, one a row
         #[arg(long, value_name = "N", default_value_t = 8)]
         images: usize,
+        /// At most as many classes
+        #[arg(long, value_name = "N", default_value_t = SheetOptions::default().rows, conflicts_with = "views")]
+        rows: usize,
+        /// Draws each image beside its views
+        #[arg(long)]
+        views: bool,
         /// The PNG
         #[arg(long, value_name = "FILE", default_value = "preview.png")]
         out: PathBuf,
@@ -83,7 +103,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         #[cfg(feature = "fetch")]
         Action::Fetch { name, settings } => fetch(&config(name, settings)?),
         Action::Verify { name, settings } => verify(&config(name, settings)?),
-        Action::Preview { name, settings, images, out } => preview(&config(name, settings)?, *images, out),
+        Action::Stats { name, settings } => stats(&config(name, settings)?),
+        Action::Preview { name, settings, images, views: true, out, .. } => views(&config(name, settings)?, *images, out),
+        Action::Preview { name, settings, images, rows, out, .. } => sheet(&config(name, settings)?, *images, *rows, out),
     }
 }
 
@@ -168,7 +190,46 @@ fn in_words(report: &Report, fingerprint: &str) -> String {
     )
 }
 
-fn preview(config: &Config, images: usize, out: &Path) -> Result<()> {
+fn stats(config: &Config) -> Result<()> {
+    let dataset = images::open_split(&config.data, config.data.split)?;
+    let counter = Counter::new(config.data.split.name());
+    let statistics = relata_data::channel_statistics(&*dataset, |done, of| counter.at(done, of))?;
+    drop(counter);
+    let list = |values: [f64; 3]| values.map(|value| format!("{value:.4}")).join(", ");
+    let (mean, std) = (list(statistics.mean), list(statistics.std));
+    let (name, split) = (images::name(&config.data), config.data.split);
+    output::result(format!("{name} {split}: {} images, {} pixels", statistics.images, statistics.pixels));
+    output::result(format!("augment.mean=[{mean}] augment.std=[{std}]"));
+    Ok(())
+}
+
+fn sheet(config: &Config, columns: usize, rows: usize, out: &Path) -> Result<()> {
+    let dataset = images::open_split(&config.data, config.data.split)?;
+    // Tiles as large as the images, enlarged by a whole factor: no white around them.
+    let (wished, side_px) = (SheetOptions::default().tile_px, images::looks(config)?.side_px);
+    let tile_px = side_px * (wished / side_px).max(1);
+    let options = SheetOptions { columns: columns.max(1), rows: rows.max(1), tile_px, ..SheetOptions::default() };
+    let Sheet { image, rows } = relata_data::contact_sheet(&*dataset, &options)?;
+    write_atomic(out, &picture::png(image)?)?;
+    let shown_images: usize = rows.iter().map(|(_, images)| images.len()).sum();
+    let classes = dataset.class_names();
+    let names: Vec<&str> = rows.iter().filter_map(|(label, _)| classes.get((*label)?)).map(String::as_str).collect();
+    let of = format!("{} of {}", counted(shown_images, "image"), dataset.len());
+    if names.is_empty() {
+        output::result(format!("{}: {of}, without labels", shown(out)));
+    } else {
+        let some = if names.len() < classes.len() { format!(" of {}", classes.len()) } else { String::new() };
+        output::result(format!("{}: {of}; {}{some} from top to bottom:", shown(out), counted_rows(names.len())));
+        output::result(names.join("\n"));
+    }
+    Ok(())
+}
+
+fn counted_rows(classes: usize) -> String {
+    if classes == 1 { "1 class".to_owned() } else { format!("{classes} classes") }
+}
+
+fn views(config: &Config, images: usize, out: &Path) -> Result<()> {
     let dataset = images::open_split(&config.data, config.data.split)?;
     let indices: Vec<usize> = (0..dataset.len().min(images.max(1))).collect();
     let views = config.augment.views.min(picture::MAX_VIEWS);

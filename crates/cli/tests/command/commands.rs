@@ -115,8 +115,21 @@ fn data_sets_are_listed_verified_and_shown() {
     assert!(listed.contains("cifar-100-binary.tar.gz") && !listed.contains("not readable"), "{listed}");
     let verified = place.run(&["data", "verify", "shapes"]).succeeded().stdout;
     assert!(verified.contains("shapes test: 2000 images, 0 broken, 32 x 32 px, 10 classes of 200-200 images"), "{verified}");
-    place.run(&["data", "preview", "shapes", "--images", "3", "--out", "shapes.png"]).succeeded();
-    assert!(fs::read(place.path("shapes.png")).unwrap().starts_with(b"\x89PNG"));
+    let sheet =
+        place.run(&["data", "preview", "shapes", "--images", "3", "--rows", "4", "--out", "shapes.png"]).succeeded().stdout;
+    assert!(sheet.starts_with("shapes.png: 12 images of 10000; 4 classes of 10 from top to bottom:\ndisc\n"), "{sheet}");
+    let unlabelled = place.run(&["data", "preview", "shapes", "data.split=unlabelled", "--out", "all.png"]).succeeded().stdout;
+    assert!(unlabelled.contains("160 images of 10000, without labels"), "{unlabelled}");
+    place.run(&["data", "preview", "shapes", "--views", "--images", "3", "--out", "views.png"]).succeeded();
+    for png in ["shapes.png", "all.png", "views.png"] {
+        assert!(fs::read(place.path(png)).unwrap().starts_with(b"\x89PNG"));
+    }
+    let stats = place.run(&["data", "stats", "shapes", "data.limit=1000"]).succeeded().stdout;
+    let (images, settings) = stats.trim_end().split_once('\n').unwrap();
+    assert_eq!(images, "shapes train: 1000 images, 1024000 pixels");
+    // What it prints can be given to training as it stands.
+    let settings: Vec<&str> = settings.split(" augment.std").collect();
+    place.run(&["train", "--dry-run", settings[0], &format!("augment.std{}", settings[1])]).succeeded();
     place.run(&["data", "verify", "shaps"]).failed(2, &["did you mean \"shapes\""]);
 }
 

@@ -116,13 +116,13 @@ impl Download<'_> {
                     Ok(()) => break,
                 },
                 Err(Stop::Disk(source)) => return Err(write_error(source)),
-                Err(Stop::ForGood(reason)) => return Err(self.failed(reason)),
+                Err(Stop::ForGood(reason)) => return Err(self.given_up(part, reason)),
                 Err(Stop::ForNow(reason)) => {
                     let bytes = part.seek(SeekFrom::End(0)).map_err(write_error)?;
                     failures = if bytes > most_bytes { 0 } else { failures + 1 };
                     most_bytes = most_bytes.max(bytes);
                     if failures >= self.options.attempts {
-                        return Err(self.failed(reason));
+                        return Err(self.given_up(part, reason));
                     }
                     std::thread::sleep(self.options.retry_delay);
                 }
@@ -202,6 +202,14 @@ impl Download<'_> {
             part.write_all(&chunk[..read]).map_err(Stop::Disk)?;
             (self.progress)(Progress { work: Work::Download, done_bytes: have, of_bytes: total.unwrap_or(0) });
         }
+    }
+
+    /// Leaves what the next command can go on from, but no empty file.
+    fn given_up(&self, part: File, reason: String) -> Error {
+        if part.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+            let _ = fs::remove_file(&self.part);
+        }
+        self.failed(reason)
     }
 
     fn failed(&self, reason: String) -> Error {
