@@ -32,6 +32,7 @@ mod cifar100;
 mod folder;
 mod shapes;
 mod stl10;
+mod strata;
 mod subset;
 
 mod archive;

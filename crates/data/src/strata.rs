@@ -1,0 +1,100 @@
+//! Parts of a data set in which every class has its share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::{Dataset, Error, Result, Subset};
+
+/// What the images of a class are shuffled for: a share of the labels and a held-out part are drawn apart, or the one would say
+/// something about the other.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Share = 1,
+    HoldOut = 2,
+}
+
+impl Subset {
+    /// A share of every class: `fraction` of its images, rounded, and at least one. Images keep their order; those without a
+    /// label count as one class.
+    ///
+    /// Which images is a function of `seed`, of the class and of its images alone, and shares of one seed are nested: 1 % of the
+    /// labels lies within 10 %, so that scores of several shares differ by what was added and by nothing else.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where `fraction` is not above 0 and at most 1.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use relata_data::{Dataset, Shapes, ShapesOptions, Subset};
+    ///
+    /// let shapes = Arc::new(Shapes::new(ShapesOptions::default())?);
+    /// assert_eq!(Subset::stratified(shapes, 0.01, 1)?.len(), 100);
+    /// # Ok::<(), relata_data::Error>(())
+    /// ```
+    pub fn stratified(whole: Arc<dyn Dataset>, fraction: f64, seed: u64) -> Result<Self> {
+        if !(fraction > 0.0 && fraction <= 1.0) {
+            return Err(Error::Setting { key: "fraction", value: fraction.to_string(), allowed: "above 0, at most 1" });
+        }
+        let mut picked = Vec::new();
+        for images in shuffled_classes(&*whole, Purpose::Share, seed) {
+            let count = share(fraction, images.len()).max(1);
+            picked.extend_from_slice(&images[..count]);
+        }
+        picked.sort_unstable();
+        Self::of(whole, picked)
+    }
+
+    /// Training and validation images: `fraction` of every class, rounded, is held out, but never all of a class. So settings
+    /// can be chosen without a look at the test split. The two parts share no image and together are the whole; otherwise as
+    /// [`Subset::stratified`].
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where `fraction` is not between 0 and 1, or so small that nothing would be held out.
+    pub fn hold_out(whole: Arc<dyn Dataset>, fraction: f64, seed: u64) -> Result<(Self, Self)> {
+        let refused = |allowed| Error::Setting { key: "fraction", value: fraction.to_string(), allowed };
+        if !(fraction > 0.0 && fraction < 1.0) {
+            return Err(refused("above 0, below 1"));
+        }
+        let (mut kept, mut held) = (Vec::new(), Vec::new());
+        for images in shuffled_classes(&*whole, Purpose::HoldOut, seed) {
+            let count = share(fraction, images.len()).min(images.len() - 1);
+            held.extend_from_slice(&images[..count]);
+            kept.extend_from_slice(&images[count..]);
+        }
+        if held.is_empty() {
+            return Err(refused("enough to hold out at least one image"));
+        }
+        kept.sort_unstable();
+        held.sort_unstable();
+        Ok((Self::of(Arc::clone(&whole), kept)?, Self::of(whole, held)?))
+    }
+}
+
+fn share(fraction: f64, images: usize) -> usize {
+    ((fraction * images as f64).round() as usize).min(images)
+}
+
+/// The images of each class that has any, in a random order of their own.
+fn shuffled_classes(dataset: &dyn Dataset, purpose: Purpose, seed: u64) -> Vec<Vec<usize>> {
+    let mut classes: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+    for index in 0..dataset.len() {
+        classes.entry(dataset.label(index)).or_default().push(index);
+    }
+    let shuffled = classes.into_iter().map(|(label, mut images)| {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8] = purpose as u8;
+        key[16..24].copy_from_slice(&label.map_or(0, |label| label as u64 + 1).to_le_bytes());
+        let mut rng = ChaCha8Rng::from_seed(key);
+        for last in (1..images.len()).rev() {
+            // The high half of a product: unbiased but for 2^-64 times the number of images.
+            let drawn = (u128::from(rng.next_u64()) * (last as u128 + 1)) >> 64;
+            images.swap(last, drawn as usize);
+        }
+        images
+    });
+    shuffled.collect()
+}
