@@ -226,7 +226,11 @@ fn open_supercifar100(config: &DataConfig, split: Split) -> Result<Arc<dyn Datas
 }
 
 fn open_stl10(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
-    Ok(Arc::new(Stl10::open(&config.root.join(Stl10::FOLDER), split)?))
+    let folder = config.root.join(Stl10::FOLDER);
+    if config.stl10_fold > 0 && split == Split::Train {
+        return Ok(Arc::new(Stl10::fold(&folder, config.stl10_fold)?));
+    }
+    Ok(Arc::new(Stl10::open(&folder, split)?))
 }
 
 fn open_tiny(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {

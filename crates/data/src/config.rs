@@ -29,6 +29,8 @@ pub struct DataConfig {
     pub difficulty: Difficulty,
     /// For `dataset = "shapes"`: another seed, other images. Default 1.
     pub shapes_seed: u64,
+    /// For `dataset = "stl10"`: trains on one of the publisher's ten folds of 1,000 images, 1 to 10. Default 0: all 5,000.
+    pub stl10_fold: usize,
     /// What to do with image files that cannot be read. Default `error`.
     pub on_bad_image: OnBadImage,
 }
@@ -43,6 +45,7 @@ impl Default for DataConfig {
             limit: 0,
             difficulty: Difficulty::default(),
             shapes_seed: ShapesOptions::default().seed,
+            stl10_fold: 0,
             on_bad_image: OnBadImage::default(),
         }
     }

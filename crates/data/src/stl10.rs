@@ -1,14 +1,15 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::class_names::class_names;
 use crate::digest::Fingerprint;
 use crate::records::{PlaneOrder, RecordFile, RecordLayout, warn_unless};
-use crate::{Dataset, Error, Image, Result, Split};
+use crate::{Dataset, Error, Image, Result, Split, Subset};
 
 const LAYOUT: RecordLayout = RecordLayout { label_bytes: 0, side_px: 96, planes: PlaneOrder::ColumnByColumn };
+const FOLDS: usize = 10;
 /// At most as many images of a file go into its fingerprint.
 const FINGERPRINT_IMAGES: usize = 64;
 const HINT: &str = "STL-10 is read from the folder stl10_binary of the publisher's archive; \
@@ -61,6 +62,21 @@ impl Stl10 {
         };
         Ok(Self { images, labels, class_names, fingerprint: OnceLock::new() })
     }
+
+    /// The training images of the published fold `fold`, 1 to 10: 1,000 of the 5,000, drawn by the publisher for everybody.
+    /// Scores on STL-10 are means over the ten of them; `fold_indices.txt` lists them.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where there is no such fold, [`Error::Missing`], [`Error::Line`] where `fold_indices.txt` does not hold
+    /// it or names an image that a cut-down copy lacks, or those of [`Stl10::open`].
+    pub fn fold(folder: &Path, fold: usize) -> Result<Subset> {
+        if !(1..=FOLDS).contains(&fold) {
+            return Err(Error::Setting { key: "stl10_fold", value: fold.to_string(), allowed: "1 to 10, or 0 for all images" });
+        }
+        let train = Self::open(folder, Split::Train)?;
+        let indices = read_fold(&folder.join("fold_indices.txt"), fold, train.len())?;
+        Subset::of(Arc::new(train), indices)
+    }
 }
 
 impl Dataset for Stl10 {
@@ -98,6 +114,22 @@ impl Dataset for Stl10 {
             spread.fold(start, |digest, record| digest.part(self.images.record(record))).finish()
         })
     }
+}
+
+/// Ten lines of indices, one a fold.
+fn read_fold(path: &Path, fold: usize, images: usize) -> Result<Vec<usize>> {
+    let text = fs::read_to_string(path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound => Error::Missing { path: path.to_owned(), hint: HINT.to_owned() },
+        _ => Error::Io { path: path.to_owned(), source },
+    })?;
+    let line = text.lines().nth(fold - 1).unwrap_or_default();
+    let indices: Vec<usize> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let bad = line.split_whitespace().find(|word| word.parse::<usize>().map_or(true, |index| index >= images));
+    if let Some(got) = bad.or(indices.is_empty().then_some("nothing")) {
+        let expected = "indices of training images that are there";
+        return Err(Error::Line { path: path.to_owned(), line: fold, expected, got: got.to_owned() });
+    }
+    Ok(indices)
 }
 
 /// One byte an image, 1 to 10 as published, counted from 0 from here on.

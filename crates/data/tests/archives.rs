@@ -219,7 +219,7 @@ fn a_flipped_bit_is_an_error_or_harmless() {
     let entries: [Entry<'_>; 2] = [("set/a", EntryType::Regular, &noise), ("set/b", EntryType::Regular, &noise[..700])];
     for (archive, whole) in [(TGZ, tgz(&entries)), (ZIP, zip(&entries))] {
         let mut found = 0;
-        for at in (0..whole.len()).step_by(5) {
+        for at in (0..whole.len()).step_by(17) {
             let mut bytes = whole.clone();
             bytes[at] ^= 1 << (at % 8);
             let root = root_with(&archive, &bytes);
@@ -240,7 +240,7 @@ fn a_flipped_bit_is_an_error_or_harmless() {
             let error = unpack_quietly(&checked, root.path(), &UnpackLimits::default());
             assert!(matches!(error, Err(Error::Checksum { .. })));
         }
-        assert!(found > whole.len() / 5 * 9 / 10, "{}: only {found} were found", archive.file);
+        assert!(found > whole.len() / 17 * 9 / 10, "{}: only {found} were found", archive.file);
     }
 }
 
