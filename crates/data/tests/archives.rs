@@ -346,3 +346,20 @@ fn several_at_once_come_to_one_folder() {
         assert_eq!(names(root.path()), ["set", archive.file]);
     }
 }
+
+#[test]
+fn what_a_killed_process_left_is_removed() {
+    let good = tgz(&[("set/a", EntryType::Regular, b"a")]);
+    for (bytes, whole) in [(&good[..], true), (&good[..good.len() / 2], false)] {
+        let root = root_with(&TGZ, bytes);
+        for left in [".unpacking-set-Xy7/set", ".unpacking-setter-Xy7/set"] {
+            fs::create_dir_all(root.path().join(left)).unwrap();
+            File::create(root.path().join(left).join("half")).unwrap();
+        }
+        assert_eq!(unpack_quietly(&TGZ, root.path(), &UnpackLimits::default()).is_ok(), whole);
+        // The other one is another data set's, which may be at work.
+        let mut expected = vec![".unpacking-setter-Xy7", "set", TGZ.file];
+        expected.retain(|name| whole || *name != "set");
+        assert_eq!(names(root.path()), expected);
+    }
+}

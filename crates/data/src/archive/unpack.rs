@@ -49,15 +49,19 @@ pub fn unpack(archive: &Archive, root: &Path, limits: &UnpackLimits, progress: &
         _ => Error::Io { path: path.clone(), source },
     })?;
     // Held until the file is closed. Not every file system can lock; then two processes may do the same work twice.
-    let _ = file.lock();
+    let alone = file.lock().is_ok();
     if is_there(&target) {
         return Ok(target);
+    }
+    let prefix = format!(".unpacking-{}-", archive.folder);
+    if alone {
+        remove_leftovers(root, &prefix)?;
     }
     if let Some(expected) = archive.md5 {
         check_md5(&mut file, &path, expected, progress)?;
     }
     let write_error = |source| Error::Write { path: root.to_owned(), source };
-    let temporary = tempfile::Builder::new().prefix(".unpacking-").tempdir_in(root).map_err(write_error)?;
+    let temporary = tempfile::Builder::new().prefix(&prefix).tempdir_in(root).map_err(write_error)?;
     let of_bytes = file.metadata().map_err(|source| Error::Io { path: path.clone(), source })?.len();
     let mut unpacking = Unpacking {
         archive: &path,
@@ -89,6 +93,19 @@ pub fn unpack(archive: &Archive, root: &Path, limits: &UnpackLimits, progress: &
     sync_folder(root)?;
     at(of_bytes);
     Ok(target)
+}
+
+/// Removes what a process that was killed while it unpacked has left.
+fn remove_leftovers(root: &Path, prefix: &str) -> Result<()> {
+    let io = |source| Error::Io { path: root.to_owned(), source };
+    for entry in fs::read_dir(root).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_folder && entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
+            fs::remove_dir_all(entry.path()).map_err(|source| Error::Write { path: entry.path(), source })?;
+        }
+    }
+    Ok(())
 }
 
 /// Computes the MD5 of `file` from its start and leaves it at its start.
