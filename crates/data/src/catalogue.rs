@@ -234,11 +234,13 @@ fn open_stl10(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
 }
 
 fn open_tiny(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
-    Ok(Arc::new(Tiny::open(&config.root.join(Tiny::FOLDER), split)?))
+    let open = if config.index { Tiny::open_with_index } else { Tiny::open };
+    Ok(Arc::new(open(&config.root.join(Tiny::FOLDER), split)?))
 }
 
 fn open_slim(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
-    Ok(Arc::new(Slim::open(&config.root.join(Slim::FOLDER), split)?))
+    let open = if config.index { Slim::open_with_index } else { Slim::open };
+    Ok(Arc::new(open(&config.root.join(Slim::FOLDER), split)?))
 }
 
 fn open_folder(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
@@ -246,7 +248,7 @@ fn open_folder(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
         let allowed = "the path of a folder of images, as dataset is \"folder\"";
         return Err(Error::Setting { key: "path", value: "\"\"".to_owned(), allowed });
     }
-    Ok(Arc::new(Folder::open(&config.path, FolderOptions { split, ..FolderOptions::default() })?))
+    Ok(Arc::new(Folder::open(&config.path, FolderOptions { split, index: config.index, ..FolderOptions::default() })?))
 }
 
 /// Leaves out what cannot be read; at least one image must be left.

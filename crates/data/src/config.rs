@@ -31,6 +31,9 @@ pub struct DataConfig {
     pub shapes_seed: u64,
     /// For `dataset = "stl10"`: trains on one of the publisher's ten folds of 1,000 images, 1 to 10. Default 0: all 5,000.
     pub stl10_fold: usize,
+    /// For images in files: keeps the list of them for the next opening, as
+    /// [`FolderOptions::index`](crate::FolderOptions::index) says. Default false.
+    pub index: bool,
     /// What to do with image files that cannot be read. Default `error`.
     pub on_bad_image: OnBadImage,
 }
@@ -46,6 +49,7 @@ impl Default for DataConfig {
             difficulty: Difficulty::default(),
             shapes_seed: ShapesOptions::default().seed,
             stl10_fold: 0,
+            index: false,
             on_bad_image: OnBadImage::default(),
         }
     }

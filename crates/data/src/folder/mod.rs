@@ -1,4 +1,5 @@
 mod decode;
+mod index;
 mod slim;
 mod tiny;
 mod tree;
@@ -27,11 +28,16 @@ pub struct FolderOptions {
     /// The side of every image, where all are squares of one size; another size is an error when the image is read.
     /// Default: any size.
     pub exact_side_px: Option<u32>,
+    /// Keeps the list of images in the sub-folder `.relata-index` for the next opening. Default false.
+    ///
+    /// The list is made anew where a folder has changed, that is where an image came, went or was renamed. An image that is
+    /// rewritten in place is read as it is, but the fingerprint goes on saying its old size.
+    pub index: bool,
 }
 
 impl Default for FolderOptions {
     fn default() -> Self {
-        Self { split: Split::Train, test_every: 5, max_side_px: 20_000, max_megapixels: 100, exact_side_px: None }
+        Self { split: Split::Train, test_every: 5, max_side_px: 20_000, max_megapixels: 100, exact_side_px: None, index: false }
     }
 }
 
@@ -136,17 +142,17 @@ fn list(root: &Path, options: &FolderOptions) -> Result<Listing> {
         return list_plain(root, options);
     }
     match options.split {
-        Split::Train => list_labelled(root, "train", None),
+        Split::Train => list_labelled(root, "train", None, options.index),
         Split::Test => {
             let Some(test) = ["test", "val"].into_iter().find(|name| has_folder(root, name)) else {
                 let reason = "it holds train/, but neither test/ nor val/".to_owned();
                 return Err(Error::NoSuchSplit { path: root.to_owned(), split: Split::Test, reason });
             };
-            list_labelled(root, test, Some("train"))
+            list_labelled(root, test, Some("train"), options.index)
         }
         Split::Unlabelled => {
             let own = ["unlabelled", "unlabeled"].into_iter().find(|name| has_folder(root, name));
-            list_unlabelled(root, own.unwrap_or("train"))
+            list_unlabelled(root, own.unwrap_or("train"), options.index)
         }
     }
 }
@@ -154,11 +160,11 @@ fn list(root: &Path, options: &FolderOptions) -> Result<Listing> {
 /// A folder without split folders.
 fn list_plain(root: &Path, options: &FolderOptions) -> Result<Listing> {
     if options.split == Split::Unlabelled {
-        return list_unlabelled(root, "");
+        return list_unlabelled(root, "", options.index);
     }
     let no_test = |reason: String| Error::NoSuchSplit { path: root.to_owned(), split: Split::Test, reason };
     let every = options.test_every;
-    match Tree::read(root, "")? {
+    match Tree::read(root, "", options.index)? {
         Tree::Flat(_) if options.split == Split::Test => {
             Err(no_test("its images have no classes; put them into class folders, or into train/ and test/".to_owned()))
         }
@@ -183,13 +189,13 @@ fn list_plain(root: &Path, options: &FolderOptions) -> Result<Listing> {
 }
 
 /// One split folder, with its classes numbered as those of `reference` where it is given and has classes.
-fn list_labelled(root: &Path, name: &str, reference: Option<&str>) -> Result<Listing> {
-    let mut classes = match Tree::read(root, name)? {
+fn list_labelled(root: &Path, name: &str, reference: Option<&str>, index: bool) -> Result<Listing> {
+    let mut classes = match Tree::read(root, name, index)? {
         Tree::Flat(files) => return Ok(unlabelled(files)),
         Tree::Classes(classes) => classes,
     };
     if let Some(reference) = reference
-        && let Tree::Classes(known) = Tree::read(root, reference)?
+        && let Tree::Classes(known) = Tree::read(root, reference, index)?
     {
         if let Some((class, _)) = classes.iter().find(|(class, _)| !known.iter().any(|(name, _)| name == class)) {
             let (path, train) = (root.join(name), root.join(reference));
@@ -205,8 +211,8 @@ fn list_labelled(root: &Path, name: &str, reference: Option<&str>) -> Result<Lis
     Ok(labelled(classes))
 }
 
-fn list_unlabelled(root: &Path, name: &str) -> Result<Listing> {
-    all_images(root, name).map(unlabelled)
+fn list_unlabelled(root: &Path, name: &str, index: bool) -> Result<Listing> {
+    all_images(root, name, index).map(unlabelled)
 }
 
 fn unlabelled(files: Vec<ImageFile>) -> Listing {

@@ -25,11 +25,23 @@ impl Slim {
     /// # Errors
     /// [`Error::Missing`] where the folder or the split's is not there, [`Error::UnknownClass`], or [`Folder::open`]'s.
     pub fn open(folder: &Path, split: Split) -> Result<Self> {
+        Self::list(folder, split, false)
+    }
+
+    /// As [`open`](Self::open), with the list of images kept for the next time, as [`FolderOptions::index`] says.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with_index(folder: &Path, split: Split) -> Result<Self> {
+        Self::list(folder, split, true)
+    }
+
+    fn list(folder: &Path, split: Split, index: bool) -> Result<Self> {
         let needed = ["train", if split == Split::Test { "test" } else { "train" }];
         if let Some(missing) = needed.map(|name| folder.join(name)).into_iter().find(|path| !path.is_dir()) {
             return Err(Error::Missing { path: missing, hint: HINT.to_owned() });
         }
-        let options = FolderOptions { split, exact_side_px: Some(SIDE_PX), ..FolderOptions::default() };
+        let options = FolderOptions { split, exact_side_px: Some(SIDE_PX), index, ..FolderOptions::default() };
         Folder::open(folder, options).map(Self)
     }
 }

@@ -43,18 +43,30 @@ impl Tiny {
     /// [`Error::Missing`] where the folder, a list or an annotated image is not there, [`Error::EmptyFolder`],
     /// [`Error::Line`], [`Error::DuplicateLine`], [`Error::UnknownWnid`], [`Error::Unannotated`], or [`Error::Io`].
     pub fn open(folder: &Path, split: Split) -> Result<Self> {
+        Self::list(folder, split, false)
+    }
+
+    /// As [`open`](Self::open), with the list of images kept for the next time, as [`FolderOptions::index`] says.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with_index(folder: &Path, split: Split) -> Result<Self> {
+        Self::list(folder, split, true)
+    }
+
+    fn list(folder: &Path, split: Split, index: bool) -> Result<Self> {
         if !folder.is_dir() {
             return Err(Error::Missing { path: folder.to_owned(), hint: HINT.to_owned() });
         }
         let wnids = read_wnids(&folder.join(WNIDS))?;
         let listing = match split {
-            Split::Train => class_folders(folder, "train", &wnids)?,
+            Split::Train => class_folders(folder, "train", &wnids, index)?,
             Split::Unlabelled => {
-                let Listing { files, .. } = class_folders(folder, "train", &wnids)?;
+                let Listing { files, .. } = class_folders(folder, "train", &wnids, index)?;
                 unlabelled(files.into_iter().map(|(file, _)| file).collect())
             }
-            Split::Test if folder.join("val/images").is_dir() => annotated(folder, &wnids)?,
-            Split::Test => class_folders(folder, "val", &wnids)?,
+            Split::Test if folder.join("val/images").is_dir() => annotated(folder, &wnids, index)?,
+            Split::Test => class_folders(folder, "val", &wnids, index)?,
         };
         let listed = fingerprint("tiny", split, &listing.class_names, &listing.files);
         // The list gives labels, not only the paths.
@@ -139,12 +151,12 @@ fn names(path: &Path, wnids: &[String]) -> Result<Vec<String>> {
 }
 
 /// `<name>/<wnid>/`, with the images anywhere below.
-fn class_folders(root: &Path, name: &str, wnids: &[String]) -> Result<Listing> {
+fn class_folders(root: &Path, name: &str, wnids: &[String], index: bool) -> Result<Listing> {
     let folder = root.join(name);
     if !folder.is_dir() {
         return Err(Error::Missing { path: folder, hint: HINT.to_owned() });
     }
-    let Tree::Classes(classes) = Tree::read(root, name)? else {
+    let Tree::Classes(classes) = Tree::read(root, name, index)? else {
         let missing = folder.join(&wnids[0]);
         return Err(Error::Missing { path: missing, hint: HINT.to_owned() });
     };
@@ -170,8 +182,8 @@ fn class_folders(root: &Path, name: &str, wnids: &[String]) -> Result<Listing> {
 }
 
 /// `val/images`, with labels by `val/val_annotations.txt`.
-fn annotated(root: &Path, wnids: &[String]) -> Result<Listing> {
-    let images = all_images(root, "val/images")?;
+fn annotated(root: &Path, wnids: &[String], index: bool) -> Result<Listing> {
+    let images = all_images(root, "val/images", index)?;
     let mut images: HashMap<String, ImageFile> = images.into_iter().map(|file| (file_name(&file), file)).collect();
     let path = root.join(ANNOTATIONS);
     let text = read_list(&path)?;

@@ -1,0 +1,102 @@
+//! The list of a folder's images, kept on disk between two openings.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rayon::prelude::*;
+
+use super::tree::{Listed, list};
+use crate::Result;
+use crate::digest::Fingerprint;
+
+/// Below the data set's folder; what starts with a dot is never listed.
+const FOLDER: &str = ".relata-index";
+/// The first line; another version of the form is another first line.
+const FORM: &str = "relata-index 1";
+/// File systems round times by up to two seconds: what changed so shortly before the list was made may have changed after it,
+/// and still show the same time.
+const ROUNDING: Duration = Duration::from_secs(2);
+
+/// As [`list`], from the index where that is fresh; else the index is written, as far as the folder can be written to.
+pub(super) fn list_with_index(root: &Path, name: &str) -> Result<Listed> {
+    let stored = stored_at(root, name);
+    if let Some(listed) = read(root, &stored) {
+        return Ok(listed);
+    }
+    // Made before the list is: a file system has a clock of its own, and to write into `root` changes its time.
+    let temporary = fs::create_dir_all(root.join(FOLDER)).and_then(|()| tempfile::NamedTempFile::new_in(root.join(FOLDER)));
+    let listed = list(root, name)?;
+    let written = temporary.and_then(|mut file| {
+        let start = file.as_file().metadata()?.modified()?;
+        let settled = |time: &SystemTime| time.checked_add(ROUNDING).is_some_and(|time| time < start);
+        let text = text(&listed).filter(|_| listed.folders.iter().all(|(_, time)| settled(time)));
+        if let Some(text) = text {
+            file.write_all(text.as_bytes())?;
+            file.persist(&stored).map_err(|error| error.error)?;
+        }
+        Ok(())
+    });
+    match written {
+        // It may be on a disk that is read only: then every opening lists the folder.
+        Err(error) if error.kind() != ErrorKind::ReadOnlyFilesystem => {
+            tracing::warn!("the index {} cannot be written: {error}", stored.display());
+        }
+        _ => {}
+    }
+    Ok(listed)
+}
+
+fn stored_at(root: &Path, name: &str) -> PathBuf {
+    let name = if name.is_empty() { "all".to_owned() } else { format!("in-{}", name.replace('/', "-")) };
+    root.join(FOLDER).join(name)
+}
+
+/// For each folder `d`, its time and its path, then for each image in it `f`, its size and its name; `None` where a name does not
+/// fit into a line.
+fn text(listed: &Listed) -> Option<String> {
+    let mut lines = String::new();
+    let mut add = |kind: char, number: u128, name: &str| {
+        lines.push_str(&format!("{kind}\t{number}\t{name}\n"));
+        (!name.contains(['\n', '\r', '\t'])).then_some(())
+    };
+    let mut files = listed.files.iter().peekable();
+    for (folder, time) in &listed.folders {
+        add('d', time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_nanos(), folder.to_str()?)?;
+        while let Some(file) = files.next_if(|file| file.relative.parent() == Some(folder.as_path())) {
+            add('f', u128::from(file.size_bytes), file.relative.file_name()?.to_str()?)?;
+        }
+    }
+    // Each image belongs to a folder of the list.
+    files.next().is_none().then(|| format!("{FORM}\n{}\n{lines}", digest(&lines)))
+}
+
+fn digest(lines: &str) -> String {
+    Fingerprint::new(FORM).part(lines.as_bytes()).finish()
+}
+
+/// The list in the file `stored`, if it is whole and no folder has changed since.
+fn read(root: &Path, stored: &Path) -> Option<Listed> {
+    let text = fs::read_to_string(stored).ok()?;
+    let (form, rest) = text.split_once('\n')?;
+    let (expected, lines) = rest.split_once('\n')?;
+    if form != FORM || expected != digest(lines) {
+        return None;
+    }
+    let mut listed = Listed::default();
+    for line in lines.lines() {
+        let mut fields = line.splitn(3, '\t');
+        let (kind, number, name) = (fields.next()?, fields.next()?, fields.next()?);
+        if kind == "d" {
+            let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(number.parse().ok()?))?;
+            listed.folders.push((PathBuf::from(name), time));
+        } else {
+            listed.push(listed.folders.last()?.0.join(name), number.parse().ok()?);
+        }
+    }
+    let unchanged = |(folder, time): &(PathBuf, SystemTime)| {
+        fs::metadata(root.join(folder)).and_then(|metadata| metadata.modified()).is_ok_and(|now| now == *time)
+    };
+    listed.folders.par_iter().all(unchanged).then_some(listed)
+}

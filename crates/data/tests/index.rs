@@ -1,0 +1,161 @@
+//! The list of a folder's images, kept between two openings.
+#![cfg(unix)]
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use relata_data::{Dataset, Error, Folder, FolderOptions, Split, Tiny};
+use relata_testkit::datasets::{TinyVal, write_bytes, write_class_folder, write_image, write_tiny};
+
+/// Some time after 1970 and long before now, another for each `year`; no clock is read.
+fn long_ago(year: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000 + year * 31_536_000, 123_456_789)
+}
+
+/// Makes every folder look as if nothing had changed since then.
+fn age(folder: &Path, year: u64) {
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() && !entry.ends_with(".relata-index") {
+            age(&entry, year);
+        }
+    }
+    File::open(folder).unwrap().set_modified(long_ago(year)).unwrap();
+}
+
+fn open(path: &Path, index: bool) -> Folder {
+    Folder::open(path, FolderOptions { split: Split::Unlabelled, index, ..FolderOptions::default() }).unwrap()
+}
+
+fn photos() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    write_class_folder(root.path(), &[("cat", 3), ("dog", 2)], "png");
+    write_image(&root.path().join("dog/deep/deeper/x.webp"), 5, 7, 0);
+    write_bytes(&root.path().join("dog/notes.txt"), b"no image");
+    // So that the index's own folder does not change the time of this one.
+    fs::create_dir(root.path().join(".relata-index")).unwrap();
+    age(root.path(), 0);
+    root
+}
+
+fn index(root: &Path) -> PathBuf {
+    root.join(".relata-index/all")
+}
+
+/// What only a reader of the index would see: `cat/000.png` of another size.
+fn forge(root: &Path) -> String {
+    let whole = open(root, false);
+    let text = fs::read_to_string(index(root)).unwrap();
+    write_bytes(&root.join("cat/000.png"), &[0; 999]);
+    File::open(root.join("cat")).unwrap().set_modified(long_ago(0)).unwrap();
+    assert_ne!(open(root, false).fingerprint(), whole.fingerprint());
+    assert_eq!(open(root, true).fingerprint(), whole.fingerprint(), "the index was read");
+    text
+}
+
+#[test]
+fn an_index_gives_the_same_list_and_fingerprint() {
+    let root = photos();
+    let listed = open(root.path(), false);
+    for _ in 0..2 {
+        let indexed = open(root.path(), true);
+        assert_eq!((indexed.len(), indexed.fingerprint()), (6, listed.fingerprint()));
+        assert!((0..6).all(|image| indexed.source(image) == listed.source(image)));
+        assert!(index(root.path()).is_file());
+    }
+    forge(root.path());
+}
+
+#[test]
+fn no_index_is_written_unless_it_is_asked_for() {
+    let root = photos();
+    open(root.path(), false);
+    assert!(!index(root.path()).exists());
+}
+
+/// Something that happens to a folder.
+type Change = fn(&Path);
+
+#[test]
+fn what_came_went_or_was_renamed_is_seen() {
+    let root = photos();
+    open(root.path(), true);
+    let changes: [(&str, Change, usize); 4] = [
+        ("came", |root| write_image(&root.join("dog/deep/new.png"), 5, 7, 1), 7),
+        ("came as a folder", |root| write_image(&root.join("emu/a.png"), 5, 7, 1), 8),
+        ("went", |root| fs::remove_file(root.join("cat/001.png")).unwrap(), 7),
+        ("renamed", |root| fs::rename(root.join("cat/000.png"), root.join("cat/zzz.png")).unwrap(), 7),
+    ];
+    for (year, (what, change, images)) in (1..).zip(changes) {
+        change(root.path());
+        let (indexed, listed) = (open(root.path(), true), open(root.path(), false));
+        assert_eq!((indexed.len(), indexed.fingerprint()), (images, listed.fingerprint()), "{what}");
+        age(root.path(), year);
+        assert_eq!(open(root.path(), true).len(), images, "{what}");
+    }
+}
+
+#[test]
+fn a_folder_that_has_just_changed_is_not_indexed_yet() {
+    let root = tempfile::tempdir().unwrap();
+    write_class_folder(root.path(), &[("cat", 3)], "png");
+    assert_eq!(open(root.path(), true).len(), 3);
+    assert!(!index(root.path()).exists(), "its time may be rounded");
+    age(root.path(), 0);
+    open(root.path(), true);
+    assert!(index(root.path()).exists());
+}
+
+#[test]
+fn a_damaged_index_is_made_anew() {
+    let root = photos();
+    open(root.path(), true);
+    let text = forge(root.path());
+    let now = open(root.path(), false).fingerprint().to_owned();
+    for damaged in [
+        String::new(),
+        text[..text.len() / 2].to_owned(),
+        text.replace("cat", "cow"),
+        text.replace("relata-index 1", "relata-index 2"),
+        text.replacen("f\t", "f\t1", 1),
+    ] {
+        fs::write(index(root.path()), damaged).unwrap();
+        assert_eq!(open(root.path(), true).fingerprint(), now);
+    }
+}
+
+#[test]
+fn names_that_do_not_fit_into_a_line_are_listed_each_time() {
+    let root = photos();
+    write_image(&root.path().join("cat/two\nlines.png"), 5, 7, 1);
+    age(root.path(), 0);
+    assert_eq!(open(root.path(), true).len(), 7);
+    assert!(!index(root.path()).exists());
+}
+
+#[test]
+fn an_empty_folder_stays_an_error() {
+    let root = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let options = FolderOptions { index: true, ..FolderOptions::default() };
+        assert!(matches!(Folder::open(root.path(), options), Err(Error::EmptyFolder { .. })));
+        age(root.path(), 0);
+    }
+}
+
+#[test]
+fn an_index_of_tiny_imagenet_covers_both_splits() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = write_tiny(root.path(), 3, TinyVal::Annotated);
+    age(&folder, 0);
+    for split in [Split::Train, Split::Test] {
+        let listed = Tiny::open(&folder, split).unwrap();
+        for _ in 0..2 {
+            assert_eq!(Tiny::open_with_index(&folder, split).unwrap().fingerprint(), listed.fingerprint());
+        }
+    }
+    let mut written: Vec<_> =
+        fs::read_dir(folder.join(".relata-index")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    written.sort();
+    assert_eq!(written, ["in-train", "in-val-images"]);
+}
