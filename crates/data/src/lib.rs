@@ -66,5 +66,6 @@ pub use shapes::{Difficulty, Shapes, ShapesOptions};
 pub use sheet::{Sheet, SheetOptions, contact_sheet};
 pub use split::Split;
 pub use stl10::Stl10;
+pub use strata::stratified_share;
 pub use subset::Subset;
 pub use verify::{Broken, Report, verify};

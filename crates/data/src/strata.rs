@@ -35,15 +35,7 @@ impl Subset {
     /// # Ok::<(), relata_data::Error>(())
     /// ```
     pub fn stratified(whole: Arc<dyn Dataset>, fraction: f64, seed: u64) -> Result<Self> {
-        if !(fraction > 0.0 && fraction <= 1.0) {
-            return Err(Error::Setting { key: "fraction", value: fraction.to_string(), allowed: "above 0, at most 1" });
-        }
-        let mut picked = Vec::new();
-        for images in shuffled_classes(&*whole, Purpose::Share, seed) {
-            let count = share(fraction, images.len()).max(1);
-            picked.extend_from_slice(&images[..count]);
-        }
-        picked.sort_unstable();
+        let picked = stratified_share(labels_of(&*whole), fraction, seed)?;
         Self::of(whole, picked)
     }
 
@@ -59,7 +51,7 @@ impl Subset {
             return Err(refused("above 0, below 1"));
         }
         let (mut kept, mut held) = (Vec::new(), Vec::new());
-        for images in shuffled_classes(&*whole, Purpose::HoldOut, seed) {
+        for images in shuffled_classes(labels_of(&*whole), Purpose::HoldOut, seed) {
             let count = share(fraction, images.len()).min(images.len() - 1);
             held.extend_from_slice(&images[..count]);
             kept.extend_from_slice(&images[count..]);
@@ -73,15 +65,36 @@ impl Subset {
     }
 }
 
+/// What [`Subset::stratified`] picks out of images with these labels, in ascending order.
+///
+/// # Errors
+/// [`Error::Setting`] where `fraction` is not above 0 and at most 1.
+pub fn stratified_share(labels: impl Iterator<Item = Option<usize>>, fraction: f64, seed: u64) -> Result<Vec<usize>> {
+    if !(fraction > 0.0 && fraction <= 1.0) {
+        return Err(Error::Setting { key: "fraction", value: fraction.to_string(), allowed: "above 0, at most 1" });
+    }
+    let mut picked = Vec::new();
+    for images in shuffled_classes(labels, Purpose::Share, seed) {
+        let count = share(fraction, images.len()).max(1);
+        picked.extend_from_slice(&images[..count]);
+    }
+    picked.sort_unstable();
+    Ok(picked)
+}
+
+fn labels_of(dataset: &dyn Dataset) -> impl Iterator<Item = Option<usize>> {
+    (0..dataset.len()).map(|index| dataset.label(index))
+}
+
 fn share(fraction: f64, images: usize) -> usize {
     ((fraction * images as f64).round() as usize).min(images)
 }
 
 /// The images of each class that has any, in a random order of their own.
-fn shuffled_classes(dataset: &dyn Dataset, purpose: Purpose, seed: u64) -> Vec<Vec<usize>> {
+fn shuffled_classes(labels: impl Iterator<Item = Option<usize>>, purpose: Purpose, seed: u64) -> Vec<Vec<usize>> {
     let mut classes: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
-    for index in 0..dataset.len() {
-        classes.entry(dataset.label(index)).or_default().push(index);
+    for (index, label) in labels.enumerate() {
+        classes.entry(label).or_default().push(index);
     }
     let shuffled = classes.into_iter().map(|(label, mut images)| {
         let mut key = [0; 32];

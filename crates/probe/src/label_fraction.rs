@@ -1,9 +1,6 @@
-use relata_augment::epoch_order;
+use relata_data::stratified_share;
 
 use crate::{Features, Result};
-
-/// Keeps the order in which labels are drawn apart from the order of a probe's images.
-const PURPOSE: u64 = 0x006c_6162_656c_7300;
 
 impl Features {
     /// A share of the rows of each class, as if only these had labels: of a class of n the nearest whole number to
@@ -15,7 +12,7 @@ impl Features {
     /// [`crate::Error::Unlabelled`]; [`crate::Error::Setting`] where `fraction` is not in (0, 1].
     pub fn stratified(&self, fraction: f64, seed: u64) -> Result<Self> {
         let labels = self.labelled()?;
-        let kept = stratified_rows(labels, self.class_names().len(), fraction, seed)?;
+        let kept = stratified_rows(labels, fraction, seed)?;
         let values = kept.iter().flat_map(|&row| self.row(row)).copied().collect();
         let labels = kept.iter().map(|&row| labels[row]).collect();
         let features = Self::new(values, self.width(), labels, self.class_names().to_vec())?;
@@ -27,18 +24,9 @@ impl Features {
 }
 
 /// The rows that [`Features::stratified`] keeps.
-pub(crate) fn stratified_rows(labels: &[usize], classes: usize, fraction: f64, seed: u64) -> Result<Vec<usize>> {
+pub(crate) fn stratified_rows(labels: &[usize], fraction: f64, seed: u64) -> Result<Vec<usize>> {
     check_fraction(fraction)?;
-    let mut rows_of = vec![Vec::new(); classes];
-    labels.iter().enumerate().for_each(|(row, &label)| rows_of[label].push(row));
-    let mut kept = Vec::new();
-    for (class, rows) in rows_of.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
-        let count = ((fraction * rows.len() as f64).round() as usize).clamp(1, rows.len());
-        let order = epoch_order(seed ^ PURPOSE, class as u32, rows.len());
-        kept.extend(order[..count].iter().map(|&at| rows[at]));
-    }
-    kept.sort_unstable();
-    Ok(kept)
+    Ok(stratified_share(labels.iter().copied().map(Some), fraction, seed).expect("the fraction was checked"))
 }
 
 pub(crate) fn check_fraction(fraction: f64) -> Result<()> {

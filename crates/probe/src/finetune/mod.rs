@@ -136,7 +136,7 @@ fn fraction_of(train: &Arc<dyn Dataset>, config: &ProbeConfig) -> Result<Arc<dyn
         return Ok(Arc::clone(train));
     }
     let labels = crate::extract::labels(&**train)?;
-    let rows = stratified_rows(&labels, train.class_names().len(), config.label_fraction, config.seed)?;
+    let rows = stratified_rows(&labels, config.label_fraction, config.seed)?;
     Ok(Arc::new(Subset::of(Arc::clone(train), rows)?))
 }
 
