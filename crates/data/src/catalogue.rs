@@ -14,6 +14,9 @@ pub struct Statistics {
     pub std: [f32; 3],
 }
 
+/// How a warning begins that tells of an image that was left out.
+pub const LEFT_OUT: &str = "skipped";
+
 type Opener = fn(&DataConfig, Split) -> Result<Arc<dyn Dataset>>;
 
 /// What is known about a data set before it is opened.
@@ -261,7 +264,7 @@ fn without_broken(dataset: Arc<dyn Dataset>) -> Result<Arc<dyn Dataset>> {
         return Err(broken.swap_remove(0).reason);
     }
     for image in &broken {
-        tracing::warn!("skipped: {}", image.reason);
+        tracing::warn!("{LEFT_OUT}: {}", image.reason);
     }
     let bad: Vec<usize> = broken.iter().map(|image| image.index).collect();
     let good = (0..dataset.len()).filter(|index| bad.binary_search(index).is_err()).collect();

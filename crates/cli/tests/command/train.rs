@@ -202,3 +202,13 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
     let resumed = place.run(&["train", "--resume", "run", "train.epochs=1"]).succeeded();
     assert!(resumed.stderr.contains("finished already"), "{}", resumed.stderr);
 }
+
+#[test]
+fn a_data_set_with_fewer_images_than_published_has_no_broken_ones() {
+    let place = Place::new();
+    relata_testkit::datasets::write_cifar100(&place.path("datasets"), 40, 20);
+    let settings = ["data.dataset=cifar100", "data.root=datasets", "augment.views=2", "train.batch_size=8", "train.epochs=1"];
+    let ended = place.run(&[&["train", "--out", "run", "--no-report", "probe.after_train=false"], &settings[..]].concat());
+    let ended = ended.succeeded();
+    assert!(ended.stderr.contains("50000 are published") && !ended.stderr.contains("left out"), "{}", ended.stderr);
+}

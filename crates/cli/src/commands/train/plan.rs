@@ -24,8 +24,8 @@ pub(super) struct Plan {
     pub(super) labelled: Option<Labelled>,
     /// Why no probes follow, if none do.
     pub(super) no_probes: Option<String>,
-    /// What was said of images that were left out.
-    skipped: Vec<String>,
+    /// What the libraries warned of: images that were left out, say.
+    warnings: Vec<String>,
     loader: ViewLoader,
 }
 
@@ -37,7 +37,7 @@ impl Plan {
             return Err(Error::Train(relata_train::Error::TooFewImages { images: dataset.len() }));
         }
         let (labelled, no_probes) = probes_of(config, &dataset)?;
-        let skipped = warnings::take();
+        let warnings = warnings::take();
         let pipeline = images::pipeline(config)?;
         let compute = Compute::new(config.threads)?;
         let loader = LoaderConfig {
@@ -55,7 +55,7 @@ impl Plan {
         };
         let loader = ViewLoader::new(Arc::clone(&dataset), pipeline.clone(), loader)?;
         memory::check(config, loader.config(), pipeline.side_px(), &compute)?;
-        Ok(Self { dataset, pipeline, compute, labelled, no_probes, skipped, loader })
+        Ok(Self { dataset, pipeline, compute, labelled, no_probes, warnings, loader })
     }
 
     /// The trainer, before its first step.
@@ -83,8 +83,8 @@ impl Plan {
             data.extend(others.map(|(split, dataset)| fingerprint(split, &**dataset)));
         }
         let mut provenance = provenance::gather(config, &self.compute, data);
-        if !self.skipped.is_empty() {
-            provenance.extra.insert("images_left_out".to_owned(), self.skipped.len().into());
+        if self.left_out() > 0 {
+            provenance.extra.insert("images_left_out".to_owned(), self.left_out().into());
         }
         provenance
     }
@@ -100,13 +100,17 @@ impl Plan {
         )
     }
 
+    fn left_out(&self) -> usize {
+        self.warnings.iter().filter(|warning| warning.starts_with(relata_data::LEFT_OUT)).count()
+    }
+
     /// Whatever else the user should know before it starts.
     pub(super) fn notes(&self, log: &Log) {
-        for line in &self.skipped {
+        for line in &self.warnings {
             log.only_to_file(line);
         }
-        if !self.skipped.is_empty() {
-            log.line(format!("left out {}", counted(self.skipped.len(), "broken image")));
+        if self.left_out() > 0 {
+            log.line(format!("left out {}", counted(self.left_out(), "broken image")));
         }
         if let Some(reason) = &self.no_probes {
             log.line(format!("no probes will follow: {reason}"));
