@@ -51,9 +51,7 @@ impl<'a> TrainingProgress<'a> {
     fn epoch(&mut self, epoch: &EpochReport) {
         let EpochReport { epoch: number, epochs, loss, figures, seconds, waiting } = epoch;
         let mut line = format!("epoch {number}/{epochs}: loss {loss:.4}");
-        if let Some(pairs) = pair_words(figures) {
-            line.push_str(&format!(", {pairs}"));
-        }
+        figure_words(figures).iter().for_each(|words| line.push_str(&format!(", {words}")));
         line.push_str(&format!(", {seconds:.1} s"));
         // A slow data pipeline is the commonest reason for a slow run, and the easiest to miss.
         if *waiting > 0.2 {
@@ -173,7 +171,7 @@ fn style(template: &str) -> ProgressStyle {
 
 fn figures_of(step: &StepReport) -> String {
     let mut parts = vec![format!("loss {:.4}", step.loss)];
-    parts.extend(pair_words(&step.figures));
+    parts.extend(figure_words(&step.figures));
     parts.push(format!("{:.0} views/s", step.views_per_s));
     parts.push(format!("{} left", duration(step.eta_s)));
     parts.join(", ")
@@ -184,6 +182,18 @@ fn pair_words(figures: &[(&'static str, f64)]) -> Option<String> {
     let pct = |name| figures.iter().find(|(known, _)| *known == name).map(|(_, share)| 100.0 * share);
     let (all, same, different) = (pct("pair_acc")?, pct("pair_acc_pos")?, pct("pair_acc_neg")?);
     Some(format!("pairs {all:.1} % (same image {same:.1}, different {different:.1})"))
+}
+
+/// A method's own figures by name, `rotation_acc 62.5 %`: one that ends in `_acc` is a share. Pairs are put shorter.
+fn figure_words(figures: &[(&'static str, f64)]) -> Vec<String> {
+    if let Some(pairs) = pair_words(figures) {
+        return vec![pairs];
+    }
+    let words = |(name, value): &(&'static str, f64)| match name.ends_with("_acc") {
+        true => format!("{name} {:.1} %", 100.0 * value),
+        false => format!("{name} {value:.4}"),
+    };
+    figures.iter().map(words).collect()
 }
 
 /// `45 s`, `12 min`, `3 h 20 min`
@@ -215,5 +225,10 @@ mod tests {
         let figures = [("pair_acc", 0.75), ("pair_acc_pos", 0.5), ("pair_acc_neg", 1.0)];
         assert_eq!(pair_words(&figures).unwrap(), "pairs 75.0 % (same image 50.0, different 100.0)");
         assert_eq!(pair_words(&[("accuracy", 0.5)]), None);
+    }
+
+    #[test]
+    fn figures_of_any_method_are_shown_by_name() {
+        assert_eq!(figure_words(&[("rotation_acc", 0.625), ("entropy", 1.5)]), ["rotation_acc 62.5 %", "entropy 1.5000"]);
     }
 }

@@ -151,11 +151,11 @@ fn training(runs: &[Run]) -> Result<Markup> {
     // Steps of one run and epochs of another have no common axis.
     let by_epoch = runs.iter().all(|run| curves::has_epochs(&run.metrics));
     let x_label = curves::x_label(by_epoch);
-    let lines = |field: fn(&Metrics) -> Option<f64>| {
+    let lines = |field: &dyn Fn(&Metrics) -> Option<f64>| {
         let shown = runs.iter().take(MAX_SERIES);
         shown.map(|run| curves::series(&run.name, &run.metrics, by_epoch, field)).collect::<Vec<_>>()
     };
-    let chart = |title, y_label, reference, series| LineChart {
+    let chart = |title, y_label: fn(f64) -> String, reference, series| LineChart {
         title,
         alt: format!("{title} of {}", counted(runs.len().min(MAX_SERIES) as u64, "run")),
         x_label,
@@ -164,10 +164,16 @@ fn training(runs: &[Run]) -> Result<Markup> {
         reference,
         series,
     };
-    let loss = chart("Loss", short, None, lines(|line| line.loss));
-    let pairs = lines(|line| line.pair_acc.map(|share| 100.0 * share));
+    let loss = chart("Loss", short, None, lines(&|line| line.loss));
+    let pairs = lines(&|line| line.pair_acc.map(|share| 100.0 * share));
     let pairs = chart("Pairs told rightly", |v| format!("{v:.0}{THIN}%"), Some((50.0, "guessing")), pairs);
-    let charts = [loss.figure()?, pairs.figure()?];
+    let mut charts = vec![loss.figure()?, pairs.figure()?];
+    let own: BTreeSet<&str> = runs.iter().flat_map(|run| curves::own_figures(&run.metrics)).collect();
+    for name in own {
+        let factor = if curves::is_share(name) { 100.0 } else { 1.0 };
+        let series = lines(&|line| Some(factor * line.extra.get(name)?.as_f64()?));
+        charts.push(chart(name, curves::own_label(name), None, series).figure()?);
+    }
     Ok(html! {
         section #training {
             h2 { "Training" }

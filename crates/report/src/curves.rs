@@ -1,9 +1,12 @@
-//! The training section: loss, pair accuracy and speed over epochs or steps.
+//! The training section: loss, the method's own figures and speed over epochs or steps.
+
+use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 use relata_artifact::Metrics;
 
 use crate::Result;
+use crate::headline::Facts;
 use crate::line_chart::{LineChart, Series};
 use crate::numbers::{NBSP, THIN, count, counted, duration, percent, short};
 
@@ -13,19 +16,27 @@ const MAX_POINTS: usize = 180;
 /// Picks a curve's value from a line of metrics.
 type Field = fn(&Metrics) -> Option<f64>;
 
-pub(crate) fn section(metrics: &[Metrics]) -> Result<Markup> {
+pub(crate) fn section(metrics: &[Metrics], facts: &Facts) -> Result<Markup> {
     let Some(last) = metrics.last() else {
         return Ok(html! {
             section #training {
                 h2 { "Training" }
-                p.missing { "No metrics yet: the run has not finished its first steps." }
+                @if facts.is_untrained() {
+                    p { "None, by intention: the backbone keeps its random weights. What this run scores is what training adds to." }
+                } @else {
+                    p.missing { "No metrics yet: the run has not finished its first steps." }
+                }
             }
         });
     };
     let mut charts = Vec::new();
-    for chart in [loss(metrics), pair_accuracy(metrics), speed(metrics)] {
+    for chart in [loss(metrics), pair_accuracy(metrics)] {
         charts.extend(chart.figure()?);
     }
+    for name in own_figures(metrics) {
+        charts.extend(own_figure(metrics, name).figure()?);
+    }
+    charts.extend(speed(metrics).figure()?);
     let bin = metrics.len().div_ceil(MAX_POINTS);
     Ok(html! {
         section #training {
@@ -43,7 +54,12 @@ pub(crate) fn section(metrics: &[Metrics]) -> Result<Markup> {
 }
 
 /// The curve of one field over epochs or steps, finite values only, long ones joined into means.
-pub(crate) fn series(name: impl Into<String>, metrics: &[Metrics], by_epoch: bool, field: Field) -> Series {
+pub(crate) fn series(
+    name: impl Into<String>,
+    metrics: &[Metrics],
+    by_epoch: bool,
+    field: impl Fn(&Metrics) -> Option<f64>,
+) -> Series {
     let x_of = |line: &Metrics| {
         if by_epoch { line.epoch.unwrap_or(0.0) } else { line.step as f64 }
     };
@@ -88,10 +104,6 @@ fn pair_accuracy(metrics: &[Metrics]) -> LineChart<'static> {
         ("same image", |line| line.pair_acc_pos),
         ("different images", |line| line.pair_acc_neg),
     ];
-    let as_percent = |mut series: Series| {
-        series.points.iter_mut().for_each(|point| point.1 *= 100.0);
-        series
-    };
     let series: Vec<_> = fields
         .into_iter()
         .map(|(name, field)| as_percent(series(name, metrics, has_epochs(metrics), field)))
@@ -106,6 +118,42 @@ fn pair_accuracy(metrics: &[Metrics]) -> LineChart<'static> {
         reference: Some((50.0, "guessing")),
         series,
     }
+}
+
+/// Names of the numbers that the method reports beside the loss, whatever they are, in order.
+pub(crate) fn own_figures(metrics: &[Metrics]) -> BTreeSet<&str> {
+    let numbers = metrics.iter().flat_map(|line| &line.extra).filter(|(_, value)| value.is_number());
+    numbers.map(|(name, _)| name.as_str()).collect()
+}
+
+/// Whether a figure of that name is a share of right answers, in [0, 1].
+pub(crate) fn is_share(name: &str) -> bool {
+    name.ends_with("_acc")
+}
+
+/// How the axis of such a figure is labelled; shares are drawn in percent.
+pub(crate) fn own_label(name: &str) -> fn(f64) -> String {
+    if is_share(name) { |value| format!("{value:.0}{THIN}%") } else { short }
+}
+
+fn own_figure<'a>(metrics: &[Metrics], name: &'a str) -> LineChart<'a> {
+    let field = |line: &Metrics| line.extra.get(name)?.as_f64();
+    let series = series(name, metrics, has_epochs(metrics), field);
+    let series = if is_share(name) { as_percent(series) } else { series };
+    LineChart {
+        title: name,
+        alt: from_to(name, &series, if is_share(name) { percent } else { short }),
+        x_label: x_label(has_epochs(metrics)),
+        y_label: own_label(name),
+        y_floor: None,
+        reference: None,
+        series: vec![series],
+    }
+}
+
+fn as_percent(mut series: Series) -> Series {
+    series.points.iter_mut().for_each(|point| point.1 *= 100.0);
+    series
 }
 
 fn speed(metrics: &[Metrics]) -> LineChart<'static> {
@@ -156,6 +204,10 @@ fn summary(metrics: &[Metrics], last: &Metrics) -> String {
             ));
         }
         text.push('.');
+    }
+    let shares = last.extra.iter().filter(|(name, _)| is_share(name));
+    for (name, share) in shares.filter_map(|(name, value)| Some((name, value.as_f64()?))) {
+        text.push_str(&format!(" At the end {name} is {}.", percent(100.0 * share)));
     }
     text
 }

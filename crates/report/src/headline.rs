@@ -61,6 +61,11 @@ impl Facts {
         self.method.as_deref() == Some("relational")
     }
 
+    /// Whether the run is its initial weights.
+    pub(crate) fn is_untrained(&self) -> bool {
+        self.method.as_deref() == Some("random")
+    }
+
     /// Whether training saw the labels.
     pub(crate) fn is_supervised(&self) -> bool {
         self.method.as_deref() == Some("supervised")
@@ -68,6 +73,9 @@ impl Facts {
 
     /// `20 epochs`, or `12 of 20 epochs so far`
     pub(crate) fn epochs_words(&self) -> Option<String> {
+        if self.is_untrained() {
+            return None;
+        }
         match (self.epochs_done, self.epochs) {
             (Some(done), Some(planned)) if done < planned as f64 => {
                 let done = if done == done.floor() { format!("{done}") } else { format!("{done:.1}") };
@@ -89,6 +97,10 @@ impl Facts {
         let mut words = self.method_title();
         if let Some(backbone) = &self.backbone {
             words.push_str(&format!(" on a {backbone} backbone"));
+        }
+        if self.is_untrained() {
+            words.push_str(": random weights.");
+            return words;
         }
         let images = self.images.map(|images| format!("{} ", count(images))).unwrap_or_default();
         let unlabelled = if self.is_supervised() { "" } else { "unlabelled " };
@@ -113,7 +125,7 @@ pub(crate) fn headline(facts: &Facts, probes: &[(String, ProbeResult)]) -> Marku
     html! {
         p.outcome {
             @match probes.first() {
-                None if facts.epochs_done.is_none() => "Not trained yet.",
+                None if facts.epochs_done.is_none() && !facts.is_untrained() => "Not trained yet.",
                 None => "Not probed yet: how good the features are is not known.",
                 Some((_, probe)) => (outcome(probe)),
             }

@@ -23,7 +23,7 @@ pub fn render_run(run: &RunFolder) -> Result<String> {
     let facts = Facts::gather(&run.config_table()?, provenance.as_ref(), &metrics);
     let sections = [
         scores::section(&probes),
-        curves::section(&metrics)?,
+        curves::section(&metrics, &facts)?,
         views::section(views.as_ref(), &facts),
         feature_map::section(sample.as_ref(), &probes, &facts),
         class_scores::section(&probes),

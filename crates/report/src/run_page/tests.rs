@@ -128,6 +128,33 @@ fn metrics_that_are_not_finite_or_single_do_no_harm() {
 }
 
 #[test]
+fn figures_of_any_method_are_drawn_under_their_names() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = empty_run(&parent, "other");
+    let mut metrics = run.metrics_writer().unwrap();
+    for step in 1..=3 {
+        let extra =
+            [("puzzle_acc".to_owned(), json!(0.625)), ("entropy".to_owned(), json!(1.5)), ("kind".to_owned(), json!("x"))];
+        metrics.append(&Metrics { step, loss: Some(0.5), extra: extra.into_iter().collect(), ..Metrics::default() }).unwrap();
+    }
+    for page in [render_run(&run).unwrap(), render_comparison(&[run.clone(), empty_run(&parent, "empty")]).unwrap()] {
+        assert!(unclosed(&page).is_empty());
+        assert!(page.contains("puzzle_acc") && page.contains("entropy") && !page.contains("<figcaption>kind"), "{page}");
+    }
+    assert!(render_run(&run).unwrap().contains("At the end puzzle_acc is 62.5"));
+}
+
+#[test]
+fn a_run_without_training_is_not_said_to_be_unfinished() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = empty_run(&parent, "random");
+    run.write_config(&CONFIG.replace("relational", "random")).unwrap();
+    let page = render_run(&run).unwrap();
+    assert!(page.contains("None, by intention") && page.contains("random weights"));
+    assert!(!page.contains("Not trained yet") && !page.contains("has not finished"));
+}
+
+#[test]
 fn further_figures_and_notes_stand_beside_the_score() {
     let parent = tempfile::tempdir().unwrap();
     let run = empty_run(&parent, "noted");
