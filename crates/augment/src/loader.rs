@@ -125,6 +125,12 @@ impl ViewLoader {
         &self.config
     }
 
+    /// The images that views are made of.
+    #[must_use]
+    pub fn dataset(&self) -> &dyn Dataset {
+        &*self.dataset
+    }
+
     /// How views are made.
     #[must_use]
     pub fn pipeline(&self) -> &Pipeline {

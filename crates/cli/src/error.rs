@@ -114,7 +114,9 @@ impl Error {
             Self::Augment(error) => augment_code(error),
             Self::Model(_) | Self::Report(_) | Self::Picture(_) | Self::OtherData { .. } | Self::BadImages { .. } => FAILURE,
             Self::Train(error) => match error {
-                relata_train::Error::Setting { .. } => USAGE,
+                relata_train::Error::Setting { .. }
+                | relata_train::Error::TooFewClasses { .. }
+                | relata_train::Error::NoLabel { .. } => USAGE,
                 relata_train::Error::Augment(error) => augment_code(error),
                 relata_train::Error::Artifact(error) => artifact_code(error),
                 _ => FAILURE,

@@ -1,9 +1,9 @@
-//! A run's whole state as named tensors and text: weights as PyTorch has them, Adam's moments as they lie here.
+//! A run's whole state as named tensors and text: weights as PyTorch has them, the optimiser's moments as they lie here.
 
+use crate::optimizer::Optimizer;
 use crate::{Error, Method, Result};
 use relata_artifact::{Checkpoint, RunFolder, TensorRef};
 use relata_model::{Backbone, Parameters, TorchTensor};
-use relata_optim::Adam;
 use std::collections::BTreeMap;
 
 /// Where a run stands between two steps.
@@ -21,8 +21,8 @@ pub(crate) struct Position {
 pub(crate) struct State<'a> {
     pub(crate) backbone: &'a mut dyn Backbone,
     pub(crate) method: &'a mut dyn Method,
-    pub(crate) backbone_adam: &'a mut Adam,
-    pub(crate) method_adam: &'a mut Adam,
+    pub(crate) backbone_optimizer: &'a mut Optimizer,
+    pub(crate) method_optimizer: &'a mut Optimizer,
 }
 
 const STEP: &str = "train.step";
@@ -44,16 +44,15 @@ pub(crate) fn save(
     for (prefix, parameters) in [("backbone", state.backbone.parameters()), (head, state.method.parameters())] {
         tensors.extend(parameters.torch_tensors().into_iter().map(|t| TorchTensor { name: format!("{prefix}.{}", t.name), ..t }));
     }
-    let moments = [("backbone", &*state.backbone_adam), (head, &*state.method_adam)];
-    let names: Vec<String> =
-        moments.iter().flat_map(|(part, _)| ["mean", "square"].map(|moment| format!("optimizer.{part}.{moment}"))).collect();
-    let flat: Vec<&[f32]> = moments.iter().flat_map(|(_, adam)| [adam.moments().0, adam.moments().1]).collect();
-    let lengths: Vec<[usize; 1]> = flat.iter().map(|moment| [moment.len()]).collect();
+    let mut moments: Vec<(String, [usize; 1], &[f32])> = Vec::new();
+    for (part, optimizer) in [("backbone", &*state.backbone_optimizer), (head, &*state.method_optimizer)] {
+        for (moment, data) in optimizer.state() {
+            moments.push((format!("optimizer.{part}.{moment}"), [data.len()], data));
+        }
+    }
     let mut all: Vec<TensorRef<'_>> =
         tensors.iter().map(|t| TensorRef { name: &t.name, shape: &t.shape, data: &t.data }).collect();
-    for ((name, data), shape) in names.iter().zip(&flat).zip(&lengths) {
-        all.push(TensorRef { name, shape, data });
-    }
+    all.extend(moments.iter().map(|(name, shape, data)| TensorRef { name, shape, data }));
     let mut metadata = info.clone();
     let numbers = [
         (STEP, position.step),
@@ -91,19 +90,20 @@ pub(crate) fn restore(name: &str, checkpoint: &Checkpoint, state: &mut State<'_>
     };
     let backbone = load("backbone", state.backbone.parameters())?;
     let method = load(head, state.method.parameters())?;
-    let mut adams = [state.backbone_adam.clone(), state.method_adam.clone()];
-    for (adam, part) in adams.iter_mut().zip(["backbone", head]) {
+    let mut optimizers = [state.backbone_optimizer.clone(), state.method_optimizer.clone()];
+    for (optimizer, part) in optimizers.iter_mut().zip(["backbone", head]) {
         let moment = |which: &str| {
             let name = format!("optimizer.{part}.{which}");
             checkpoint.tensor(&name).map(|tensor| &tensor.data[..]).ok_or_else(|| misfit(format!("it lacks {name}")))
         };
-        if !adam.restore(step, moment("mean")?, moment("square")?) {
+        let moments = optimizer.state().iter().map(|(which, _)| moment(which)).collect::<Result<Vec<_>>>()?;
+        if !optimizer.restore(step, &moments) {
             return Err(misfit(format!("the optimizer's state of {part} has another length")));
         }
     }
     *state.backbone.parameters_mut() = backbone;
     *state.method.parameters_mut() = method;
-    let [backbone_adam, method_adam] = adams;
-    (*state.backbone_adam, *state.method_adam) = (backbone_adam, method_adam);
+    let [backbone_optimizer, method_optimizer] = optimizers;
+    (*state.backbone_optimizer, *state.method_optimizer) = (backbone_optimizer, method_optimizer);
     Ok(Position { step, epoch: epoch as u32, batch: batch as usize })
 }

@@ -1,6 +1,7 @@
-use crate::{Error, Method, Relational, Result};
+use crate::classifier::Classifier;
+use crate::rotation::TURNS;
+use crate::{Error, HeadShape, Method, Random, Relational, Result, Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig};
 use relata_model::{Aggregation, Compute, PairLoss, RelationHead, RelationHeadConfig};
-
 use serde::{Deserialize, Serialize};
 
 /// `[train]` of a configuration.
@@ -11,7 +12,7 @@ pub struct TrainConfig {
     pub epochs: u32,
     /// B, images a batch; each is seen K times. Default 64, the paper's.
     pub batch_size: usize,
-    /// Adam's learning rate. Default 1e-3, the paper's.
+    /// Adam's learning rate. Default 1e-3, the paper's. Training with labels has its own: `method.supervised.lr`.
     pub lr: f64,
     /// Worker threads that make views; 0 (the default): one for every two compute threads.
     pub workers: usize,
@@ -61,6 +62,14 @@ pub enum MethodKind {
     /// Self-supervised relational reasoning (arXiv 2006.05849).
     #[default]
     Relational,
+    /// SimCLR (Chen et al. 2020).
+    Simclr,
+    /// Rotation prediction (Gidaris et al. 2018).
+    Rotation,
+    /// Training with labels: the upper bound.
+    Supervised,
+    /// No training: the lower bound.
+    Random,
 }
 
 /// Loss on a pair's logit.
@@ -74,7 +83,7 @@ pub enum LossKind {
     Focal,
 }
 
-/// `[method]` of a configuration.
+/// `[method]` of a configuration: the relational method's settings, and a table for each other method that has any.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MethodConfig {
@@ -90,12 +99,17 @@ pub struct MethodConfig {
     pub alpha: f32,
     /// Width of the relation head's hidden layer. Default 256, the paper's.
     pub hidden: usize,
+    /// SimCLR's settings.
+    pub simclr: SimclrConfig,
+    /// Settings of training with labels.
+    pub supervised: SupervisedConfig,
 }
 
 impl Default for MethodConfig {
     fn default() -> Self {
         let (kind, aggregation, loss) = (MethodKind::Relational, Aggregation::Cat, LossKind::Bce);
-        Self { kind, aggregation, loss, gamma: 2.0, alpha: 0.5, hidden: 256 }
+        let (simclr, supervised) = (SimclrConfig::default(), SupervisedConfig::default());
+        Self { kind, aggregation, loss, gamma: 2.0, alpha: 0.5, hidden: 256, simclr, supervised }
     }
 }
 
@@ -105,16 +119,29 @@ impl MethodKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Relational => "relational",
+            Self::Simclr => "simclr",
+            Self::Rotation => "rotation",
+            Self::Supervised => "supervised",
+            Self::Random => "random",
         }
     }
 }
 
 impl MethodConfig {
-    /// Checks every setting against its range, for batches of `views` views an image.
+    /// Checks the settings of the chosen method against their ranges, for batches of `views` views an image.
     ///
     /// # Errors
     /// [`Error::Setting`] for the first that lies outside.
     pub fn validate(&self, views: usize) -> Result<()> {
+        match self.kind {
+            MethodKind::Relational => self.validate_relational(views),
+            MethodKind::Simclr => self.simclr.validate(views),
+            MethodKind::Supervised => self.supervised.validate(),
+            MethodKind::Rotation | MethodKind::Random => Ok(()),
+        }
+    }
+
+    fn validate_relational(&self, views: usize) -> Result<()> {
         let setting = |key, value: String, allowed| Err(Error::Setting { key, value, allowed });
         if views < 2 {
             return setting(
@@ -144,26 +171,48 @@ impl MethodConfig {
         RelationHeadConfig { aggregation: self.aggregation, hidden: self.hidden, loss }
     }
 
-    /// Bytes of the buffers that the method takes beside its parameters, for features of `width` and batches of up to
-    /// `max_images` images in `views` views.
+    /// Rows that the backbone gets for each view of a batch.
     #[must_use]
-    pub fn bytes(&self, width: usize, views: usize, max_images: usize) -> usize {
+    pub fn rows_per_view(&self) -> usize {
+        if self.kind == MethodKind::Rotation { TURNS } else { 1 }
+    }
+
+    /// Numbers that the method trains above the features.
+    #[must_use]
+    pub fn parameter_count(&self, shape: HeadShape) -> usize {
+        let HeadShape { width, classes, .. } = shape;
+        match self.kind {
+            // Two linear layers, their biases, and batch norm between.
+            MethodKind::Relational => (self.aggregation.width(width) + 4) * self.hidden + 1,
+            MethodKind::Simclr => self.simclr.parameter_count(width),
+            MethodKind::Rotation => Classifier::parameter_count(width, TURNS),
+            MethodKind::Supervised => Classifier::parameter_count(width, classes),
+            MethodKind::Random => 0,
+        }
+    }
+
+    /// Bytes of the buffers that the method takes beside its parameters, for views of `side_px`.
+    #[must_use]
+    pub fn bytes(&self, shape: HeadShape, side_px: usize) -> usize {
+        let HeadShape { width, views, max_images, .. } = shape;
         match self.kind {
             MethodKind::Relational => RelationHead::bytes(self.head(), width, views, max_images),
+            MethodKind::Simclr => self.simclr.bytes(shape),
+            MethodKind::Rotation => Rotation::bytes(shape, side_px),
+            MethodKind::Supervised => Supervised::bytes(shape),
+            MethodKind::Random => 0,
         }
     }
 
     /// The table of methods: builds the one asked for.
-    pub(crate) fn build(
-        &self,
-        width: usize,
-        views: usize,
-        max_images: usize,
-        seed: u64,
-        compute: Compute,
-    ) -> Result<Box<dyn Method>> {
-        match self.kind {
-            MethodKind::Relational => Ok(Box::new(Relational::new(self.head(), width, views, max_images, seed, compute)?)),
-        }
+    pub(crate) fn build(&self, shape: HeadShape, seed: u64, compute: Compute) -> Result<Box<dyn Method>> {
+        let HeadShape { width, views, max_images, .. } = shape;
+        Ok(match self.kind {
+            MethodKind::Relational => Box::new(Relational::new(self.head(), width, views, max_images, seed, compute)?),
+            MethodKind::Simclr => Box::new(Simclr::new(&self.simclr, shape, seed, compute)),
+            MethodKind::Rotation => Box::new(Rotation::new(shape, seed, compute)),
+            MethodKind::Supervised => Box::new(Supervised::new(self.supervised.clone(), shape, seed, compute)?),
+            MethodKind::Random => Box::new(Random::default()),
+        })
     }
 }

@@ -18,6 +18,28 @@ pub enum Error {
         /// How many there are.
         images: usize,
     },
+    /// Training with labels on images that have none, or all the same.
+    #[error("training with labels needs images of two classes or more, these have {classes}; take another method.kind")]
+    TooFewClasses {
+        /// Classes of the data; 0 where it has no labels.
+        classes: usize,
+    },
+    /// An image without a label among labelled ones.
+    #[error("image {image} ({origin}) has no label; training with labels needs one for each")]
+    NoLabel {
+        /// Its index in the data set.
+        image: usize,
+        /// Where it comes from, in the data set's words.
+        origin: String,
+    },
+    /// A batch with more or fewer labels than images.
+    #[error("a batch of {expected} images came with {got} labels")]
+    Labels {
+        /// Images in the batch.
+        expected: usize,
+        /// Labels given.
+        got: usize,
+    },
     /// The loss, or a weight, became NaN or infinite.
     #[error(
         "{what} became {value} in step {step} (epoch {epoch}); the last good checkpoint is kept: resume from it with a smaller train.lr"

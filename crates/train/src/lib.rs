@@ -4,19 +4,36 @@
 //! checkpoints into a [`relata_artifact::RunFolder`], and tells an [`Observer`] what happens. It never prints.
 //!
 //! A run is repeatable to the bit: at any number of threads, and however often it was stopped and resumed. Each method
-//! is one file behind the [`Method`] trait; `relational` is the paper's (arXiv 2006.05849).
+//! is one file behind the [`Method`] trait: `relational` is the paper's (arXiv 2006.05849), `simclr`, `rotation`, `supervised`
+//! and `random` are what it is compared with.
+
+mod config;
+mod method;
+
+mod random;
+mod relational;
+mod rotation;
+mod simclr;
+mod supervised;
+
+mod classifier;
+mod projection;
 
 mod checkpoint;
-mod config;
-mod error;
 mod event;
-mod method;
-mod relational;
+mod optimizer;
 mod trainer;
+
+mod error;
 
 pub use config::{LossKind, MethodConfig, MethodKind, TrainConfig};
 pub use error::{Error, Result};
 pub use event::{EpochReport, Event, Flow, Observer, StepReport};
-pub use method::{BatchShape, Method, MethodStep};
+pub use method::{BatchShape, HeadShape, Method, MethodStep, ViewBatch};
+pub use optimizer::OptimizerConfig;
+pub use random::Random;
 pub use relational::Relational;
+pub use rotation::Rotation;
+pub use simclr::{ContrastiveLoss, Simclr, SimclrConfig};
+pub use supervised::{Supervised, SupervisedConfig};
 pub use trainer::{Outcome, Setup, Trainer};

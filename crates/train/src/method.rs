@@ -1,7 +1,8 @@
-use crate::Result;
+use crate::{OptimizerConfig, Result, TrainConfig};
 use relata_model::Parameters;
+use relata_optim::AdamConfig;
 
-/// How many images and views a batch of features holds; rows are view-major, `view · images + image`.
+/// How many images and views a batch holds; rows are view-major, `view · images + image`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchShape {
     /// B.
@@ -18,12 +19,37 @@ impl BatchShape {
     }
 }
 
+/// A batch of views as the loader gives it, before the backbone.
+#[derive(Debug, Clone, Copy)]
+pub struct ViewBatch<'a> {
+    /// `[K·B, side, side, 3]`.
+    pub rows: &'a [f32],
+    /// K and B.
+    pub shape: BatchShape,
+    /// Side of a view in pixels.
+    pub side_px: usize,
+}
+
+/// What a method's head is built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadShape {
+    /// D, width of the features.
+    pub width: usize,
+    /// K, views an image.
+    pub views: usize,
+    /// Most images a batch.
+    pub max_images: usize,
+    /// Classes of the data; 0 where they have no labels.
+    pub classes: usize,
+}
+
 /// What one step of a method came to.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MethodStep {
     /// The loss.
     pub loss: f64,
-    /// The method's own figures by name (shares in [0, 1], say), averaged over steps for the metrics.
+    /// The method's own figures by name, averaged over steps for the metrics. A name that ends in `_acc` says that the
+    /// figure is a share of right answers, in [0, 1].
     pub figures: Vec<(&'static str, f64)>,
 }
 
@@ -32,14 +58,45 @@ pub trait Method: Send {
     /// Short name: the prefix of its parameters in checkpoints.
     fn head_name(&self) -> &'static str;
 
-    /// Loss of a batch of features `[N, D]`; fills the gradients of the method's own parameters and
-    /// [`Method::d_features`].
+    /// Whether there is anything to train. A run of a method that says no is its initial weights.
+    fn trains(&self) -> bool {
+        true
+    }
+
+    /// Whether [`Method::step`] wants the images' labels.
+    fn needs_labels(&self) -> bool {
+        false
+    }
+
+    /// Rows that [`Method::prepare`] makes of each view.
+    fn rows_per_view(&self) -> usize {
+        1
+    }
+
+    /// The images that the backbone gets, `[rows_per_view · K·B, side, side, 3]`; the views as they are, unless a method
+    /// makes something of them.
+    fn prepare<'a>(&'a mut self, views: ViewBatch<'a>) -> &'a [f32] {
+        views.rows
+    }
+
+    /// What steps the parameters. Adam at `train.lr`, unless a method has reasons.
+    fn optimizer(&self, train: &TrainConfig) -> OptimizerConfig {
+        OptimizerConfig::Adam(AdamConfig { lr: train.lr, ..AdamConfig::default() })
+    }
+
+    /// Learning rate in an epoch; the first is 0.
+    fn lr(&self, train: &TrainConfig, _epoch: u32) -> f64 {
+        train.lr
+    }
+
+    /// Loss of a batch of features `[rows_per_view · K·B, D]`; fills the gradients of the method's own parameters and
+    /// [`Method::d_features`]. `labels` are those of the B images, or none where [`Method::needs_labels`] says no.
     ///
     /// # Errors
     /// Where the batch cannot be used.
-    fn step(&mut self, features: &[f32], batch: BatchShape) -> Result<MethodStep>;
+    fn step(&mut self, features: &[f32], batch: BatchShape, labels: &[usize]) -> Result<MethodStep>;
 
-    /// The gradient with respect to the features of the last step, `[N, D]`.
+    /// The gradient with respect to the features of the last step, as long as they are.
     fn d_features(&self) -> &[f32];
 
     /// The method's own parameters, with the gradients of the last step.

@@ -30,7 +30,7 @@ impl Method for Relational {
         "relation"
     }
 
-    fn step(&mut self, features: &[f32], batch: BatchShape) -> Result<MethodStep> {
+    fn step(&mut self, features: &[f32], batch: BatchShape, _labels: &[usize]) -> Result<MethodStep> {
         let outcome = self.head.step(batch.images, features)?;
         // Half of the rows are positives. Counted by target, not by halves of the rows as the reference does.
         let half = outcome.rows as f64 / 2.0;

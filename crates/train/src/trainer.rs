@@ -1,9 +1,13 @@
 use crate::checkpoint::{self, Position, State};
-use crate::{BatchShape, EpochReport, Error, Event, Flow, Method, MethodConfig, Observer, Result, StepReport, TrainConfig};
+use crate::optimizer::Optimizer;
+use crate::{
+    BatchShape, EpochReport, Error, Event, Flow, HeadShape, Method, MethodConfig, Observer, Result, StepReport, TrainConfig,
+    ViewBatch,
+};
 use relata_artifact::{Checkpoint, Metrics, MetricsWriter, RunFolder};
 use relata_augment::{Batch, ViewLoader};
+use relata_data::Dataset;
 use relata_model::{Backbone, Compute, Images, Mode};
-use relata_optim::{Adam, AdamConfig};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -47,8 +51,10 @@ pub enum Outcome {
 pub struct Trainer {
     backbone: Box<dyn Backbone>,
     method: Box<dyn Method>,
-    backbone_adam: Adam,
-    method_adam: Adam,
+    backbone_optimizer: Optimizer,
+    method_optimizer: Optimizer,
+    /// Those of the batch's images, where the method wants them.
+    labels: Vec<usize>,
     loader: ViewLoader,
     config: TrainConfig,
     seed: u64,
@@ -60,7 +66,8 @@ impl Trainer {
     /// A run before its first step.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a setting outside its range, [`Error::TooFewImages`].
+    /// [`Error::Setting`] for a setting outside its range, [`Error::TooFewImages`]; [`Error::TooFewClasses`] or
+    /// [`Error::NoLabel`] where the method needs labels and lacks them.
     pub fn new(setup: Setup) -> Result<Self> {
         let Setup { backbone, loader, method, config, seed, compute, info } = setup;
         config.validate()?;
@@ -69,12 +76,18 @@ impl Trainer {
         if loader.batches_per_epoch() == 0 {
             return Err(Error::TooFewImages { images: 1 });
         }
-        let width = backbone.architecture().width;
-        let method = method.build(width, views, loader.config().batch_size, seed, compute)?;
-        let adam = |len| Adam::new(AdamConfig { lr: config.lr, ..AdamConfig::default() }, len);
+        let (width, max_images) = (backbone.architecture().width, loader.config().batch_size);
+        let classes = loader.dataset().class_names().len();
+        let method = method.build(HeadShape { width, views, max_images, classes }, seed, compute)?;
+        if method.needs_labels() {
+            let dataset = loader.dataset();
+            (0..dataset.len()).try_for_each(|image| label(dataset, image).map(drop))?;
+        }
+        let optimizer = |len| Optimizer::new(method.optimizer(&config), len);
         Ok(Self {
-            backbone_adam: adam(backbone.parameters().len()),
-            method_adam: adam(method.parameters().len()),
+            backbone_optimizer: optimizer(backbone.parameters().len()),
+            method_optimizer: optimizer(method.parameters().len()),
+            labels: Vec::new(),
             backbone,
             method,
             loader,
@@ -118,7 +131,8 @@ impl Trainer {
     }
 
     /// Trains to the last epoch, or until the observer says stop. Writes metrics.jsonl and checkpoints: `last` at the end
-    /// of every epoch (and every `checkpoint_every` steps), and one that stays at 25, 50, 75 and 100 % of the epochs.
+    /// of every epoch (and every `checkpoint_every` steps), and one that stays at 25, 50, 75 and 100 % of the epochs. A method
+    /// that trains nothing takes no step: its only checkpoint, `last`, holds the initial weights.
     ///
     /// # Errors
     /// [`Error::NotFinite`] where the loss or a weight is no longer a number, with the last good checkpoint kept; any
@@ -126,9 +140,14 @@ impl Trainer {
     pub fn run(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
         let mut metrics =
             if self.position.step == 0 { folder.metrics_writer()? } else { folder.resume_metrics(self.position.step)? };
-        let mut clock = Clock::new(self.loader.config().views);
+        if !self.method.trains() {
+            self.position = Position { step: 0, epoch: self.config.epochs, batch: 0 };
+            self.save(folder, LAST, &mut metrics, observer)?;
+        }
+        let mut clock = Clock::new(self.loader.config().views * self.method.rows_per_view());
         while !self.is_finished() {
             let epoch = self.position.epoch;
+            let lr = self.method.lr(&self.config, epoch);
             let mut totals = Totals::default();
             let mut window = Totals::default();
             let (mut waited, start) = (0.0, Instant::now());
@@ -140,7 +159,7 @@ impl Trainer {
                 let Some(batch) = views.next().transpose()? else { break };
                 waited += asked.elapsed().as_secs_f64();
                 report_skipped(&batch, observer);
-                let step = self.step(&batch)?;
+                let step = self.step(&batch, lr)?;
                 self.position.batch = batch.index + 1;
                 clock.tick(batch.size());
                 window.add(&step);
@@ -158,14 +177,14 @@ impl Trainer {
                 };
                 drop(batch);
                 if window.steps >= self.config.log_every {
-                    metrics.append(&window.take_line(&report, self.config.lr))?;
+                    metrics.append(&window.take_line(&report, lr))?;
                 }
                 flow = observer.event(&Event::Step(&report));
                 let every = self.config.checkpoint_every;
                 let due = every > 0 && self.position.step.is_multiple_of(every) && self.position.batch < batches;
                 if flow == Flow::Stop || due {
                     if window.steps > 0 {
-                        metrics.append(&window.take_line(&report, self.config.lr))?;
+                        metrics.append(&window.take_line(&report, lr))?;
                     }
                     self.save(folder, LAST, &mut metrics, observer)?;
                 }
@@ -199,7 +218,7 @@ impl Trainer {
                     views_per_s: clock.views_per_s(),
                     ..StepReport::default()
                 };
-                metrics.append(&window.take_line(&last, self.config.lr))?;
+                metrics.append(&window.take_line(&last, lr))?;
             }
             let quarters = |epochs: u32| u64::from(epochs) * 4 / u64::from(self.config.epochs);
             if quarters(epoch + 1) > quarters(epoch) {
@@ -213,12 +232,20 @@ impl Trainer {
         Ok(Outcome::Finished { step: self.position.step })
     }
 
-    /// One batch: features, loss, both ways back, Adam.
-    fn step(&mut self, batch: &Batch) -> Result<crate::MethodStep> {
+    /// One batch: features, loss, both ways back, the optimiser's step.
+    fn step(&mut self, batch: &Batch, lr: f64) -> Result<crate::MethodStep> {
         let shape = BatchShape { images: batch.size(), views: batch.views };
-        let images = Images::new(&batch.rows, shape.rows(), batch.side_px, batch.side_px)?;
+        self.labels.clear();
+        if self.method.needs_labels() {
+            for &image in &batch.images {
+                self.labels.push(label(self.loader.dataset(), image)?);
+            }
+        }
+        let (rows, side_px) = (shape.rows() * self.method.rows_per_view(), batch.side_px);
+        let prepared = self.method.prepare(ViewBatch { rows: &batch.rows, shape, side_px });
+        let images = Images::new(prepared, rows, side_px, side_px)?;
         let features = self.backbone.forward(images, Mode::Train)?;
-        let step = self.method.step(features, shape)?;
+        let step = self.method.step(features, shape, &self.labels)?;
         let number = self.position.step + 1;
         if !step.loss.is_finite() {
             let (what, epoch) = ("the loss".to_owned(), self.position.epoch + 1);
@@ -226,9 +253,9 @@ impl Trainer {
         }
         self.backbone.backward(self.method.d_features())?;
         let parameters = self.backbone.parameters_mut();
-        self.backbone_adam.step(&mut parameters.values, &parameters.gradients);
+        self.backbone_optimizer.step(lr, &mut parameters.values, &parameters.gradients);
         let parameters = self.method.parameters_mut();
-        self.method_adam.step(&mut parameters.values, &parameters.gradients);
+        self.method_optimizer.step(lr, &mut parameters.values, &parameters.gradients);
         self.position.step = number;
         Ok(step)
     }
@@ -237,8 +264,8 @@ impl Trainer {
         State {
             backbone: &mut *self.backbone,
             method: &mut *self.method,
-            backbone_adam: &mut self.backbone_adam,
-            method_adam: &mut self.method_adam,
+            backbone_optimizer: &mut self.backbone_optimizer,
+            method_optimizer: &mut self.method_optimizer,
         }
     }
 
@@ -262,6 +289,10 @@ impl Trainer {
         let epochs = u64::from(self.config.epochs - self.position.epoch);
         (epochs * batches as u64).saturating_sub(self.position.batch as u64)
     }
+}
+
+fn label(dataset: &dyn Dataset, image: usize) -> Result<usize> {
+    dataset.label(image).ok_or_else(|| Error::NoLabel { image, origin: dataset.source(image) })
 }
 
 fn report_skipped(batch: &Batch, observer: &mut dyn Observer) {

@@ -10,7 +10,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ops", &[]),
     ("model", &["ops"]),
     ("optim", &["ops"]),
-    ("train", &["data", "augment", "model", "optim", "artifact"]),
+    // `ops` for the heads that are written out by hand: projection, classifier, contrast.
+    ("train", &["data", "augment", "ops", "model", "optim", "artifact"]),
     // `ops` for the matrix products of the linear probe and kNN; never `train`: a score must not need a trainer.
     ("probe", &["data", "augment", "model", "ops", "optim", "artifact"]),
     ("artifact", &[]),

@@ -29,6 +29,34 @@ fn a_run_ends_with_scores_beside_random_weights_and_a_report() {
 }
 
 #[test]
+fn every_method_ends_with_scores_and_its_figures_in_the_report() {
+    let place = Place::new();
+    for (method, figure) in
+        [("simclr", "contrast_acc"), ("rotation", "rotation_acc"), ("supervised", "class_acc"), ("random", "None, by intention")]
+    {
+        let method = format!("method.kind={method}");
+        let settings =
+            ["data.limit=64", "train.epochs=1", "train.batch_size=16", "train.log_every=1", "probe.protocols=[\"knn\"]"];
+        let ended = place.run(&[&["train", "--overwrite", "--out", "run", &method][..], &settings].concat()).succeeded();
+        assert!(ended.stdout.contains("knn"), "{method}: {ended:?}");
+        assert!(fs::read_to_string(place.path("run/report.html")).unwrap().contains(figure), "{method}");
+        let again = place.run(&["train", "--resume", "run"]).succeeded();
+        assert!(again.stderr.contains("finished already"), "{method}: {again:?}");
+    }
+}
+
+#[test]
+fn training_with_labels_refuses_images_that_have_none() {
+    let place = Place::new();
+    for mark in 0..6 {
+        relata_testkit::datasets::write_image(&place.path(&format!("photos/{mark}.png")), 5, 7, mark);
+    }
+    let settings = ["data.dataset=folder", "data.path=photos", "augment.side=8", "method.kind=supervised"];
+    place.run(&[&["train", "--out", "run"][..], &settings].concat()).failed(2, &["two classes or more"]);
+    assert!(!place.path("run").exists());
+}
+
+#[test]
 fn two_and_two_resumed_epochs_give_the_bits_of_four() {
     let place = Place::new();
     place.train(&["train.epochs=4", "--out", "whole"]).succeeded();

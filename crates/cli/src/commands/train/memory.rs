@@ -2,6 +2,7 @@
 
 use relata_augment::LoaderConfig;
 use relata_model::{Compute, Executor, Mode, Network};
+use relata_train::HeadShape;
 
 use crate::{Config, Error, Result};
 
@@ -21,20 +22,25 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Of a run with this loader, or `None` where the executor's memory cannot be foretold.
-    pub(super) fn plan(config: &Config, loader: &LoaderConfig, side_px: usize, compute: &Compute) -> Result<Option<Self>> {
+    /// Of a run with this loader on images of that many classes, or `None` where the executor's memory cannot be foretold.
+    pub(super) fn plan(
+        config: &Config,
+        loader: &LoaderConfig,
+        side_px: usize,
+        classes: usize,
+        compute: &Compute,
+    ) -> Result<Option<Self>> {
         if config.model.executor != Executor::Fused {
             return Ok(None);
         }
         let architecture = config.model.architecture();
-        let width = architecture.width;
-        let (views, images) = (loader.views, loader.batch_size);
-        // Of the head the weights are width x hidden and small change.
-        let parameters = architecture.parameters().len() + 2 * width * config.method.hidden;
+        let shape = HeadShape { width: architecture.width, views: loader.views, max_images: loader.batch_size, classes };
+        let rows = shape.views * shape.max_images * config.method.rows_per_view();
+        let parameters = architecture.parameters().len() + config.method.parameter_count(shape);
         Ok(Some(Self {
             parameters: 4 * size_of::<f32>() * parameters,
-            backbone: Network::plan_bytes(&architecture, compute, (views * images, side_px, side_px), Mode::Train)?,
-            method: config.method.bytes(width, views, images),
+            backbone: Network::plan_bytes(&architecture, compute, (rows, side_px, side_px), Mode::Train)?,
+            method: config.method.bytes(shape, side_px),
             loader: loader.bytes(side_px),
             program: resident_bytes().unwrap_or(0),
         }))
@@ -47,7 +53,7 @@ impl Memory {
     /// One line: the total, and its parts.
     pub(super) fn in_words(self) -> String {
         format!(
-            "{}: parameters and optimiser {}, backbone {}, relation head {}, loader {}, program and data {}",
+            "{}: parameters and optimiser {}, backbone {}, method {}, loader {}, program and data {}",
             bytes(self.total()),
             bytes(self.parameters),
             bytes(self.backbone),
@@ -59,9 +65,9 @@ impl Memory {
 }
 
 /// Refuses a batch that the machine has no memory for, and names the largest that it has.
-pub(super) fn check(config: &Config, loader: &LoaderConfig, side_px: usize, compute: &Compute) -> Result<()> {
+pub(super) fn check(config: &Config, loader: &LoaderConfig, side_px: usize, classes: usize, compute: &Compute) -> Result<()> {
     let needed = |loader: &LoaderConfig| -> Result<Option<usize>> {
-        Ok(Memory::plan(config, loader, side_px, compute)?.map(Memory::total))
+        Ok(Memory::plan(config, loader, side_px, classes, compute)?.map(Memory::total))
     };
     let (Some(total), Some(free)) = (needed(loader)?, available_bytes()) else { return Ok(()) };
     // What the program holds is no longer among what is free.

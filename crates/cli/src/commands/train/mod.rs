@@ -129,7 +129,10 @@ fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config) -> 
         Outcome::Finished { step } if pressed => Err(Error::Interrupted { step, resume: resume_command(run) }),
         Outcome::Finished { step } => {
             let peak = memory::peak_bytes().map_or(String::new(), |peak| format!(", at most {} of memory", memory::bytes(peak)));
-            log.line(format!("trained: {}, {step} steps{peak}", counted(config.train.epochs as usize, "epoch")));
+            log.line(match step {
+                0 => "nothing to train: the initial weights are saved".to_owned(),
+                _ => format!("trained: {}, {step} steps{peak}", counted(config.train.epochs as usize, "epoch")),
+            });
             Ok(())
         }
     }

@@ -1,0 +1,212 @@
+//! A projection head, `Linear(D → Hd) → BatchNorm1d → LeakyReLU(0.01) → Linear(Hd → P)`, with its way back.
+//!
+//! `h = f · W1ᵀ + b1`, `x̂ = (h − mean) / sqrt(var + eps)` over the rows, `a = gamma · x̂ + beta`, `y = a` or `0.01 · a` below 0,
+//! `z = y · W2ᵀ + b2`. Backward: `d_h = gamma / sqrt(var + eps) · (d_a − Σ d_a / N − x̂ · Σ (d_a · x̂) / N)`. The bias b1
+//! cancels in the normalisation: its gradient is zero. Sums over rows are taken in f64 and in the order of the rows.
+
+use crate::Result;
+use crate::classifier::check_rows;
+use relata_model::{Compute, ParameterKind, Parameters};
+use relata_ops::{matmul, matmul_of_transposed, matmul_transposed};
+
+/// PyTorch's defaults for `BatchNorm1d`, and for `LeakyReLU`.
+const EPS: f64 = 1e-5;
+const NORM_MOMENTUM: f64 = 0.1;
+const LEAK: f32 = 0.01;
+
+/// Widths of a projection head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProjectionShape {
+    /// D.
+    pub(crate) width: usize,
+    /// Hd.
+    pub(crate) hidden: usize,
+    /// P.
+    pub(crate) output: usize,
+}
+
+/// The head for batches of up to a number of rows.
+#[derive(Debug)]
+pub(crate) struct ProjectionHead {
+    shape: ProjectionShape,
+    parameters: Parameters,
+    compute: Compute,
+    rows: usize,
+    /// `[N, Hd]`, x̂.
+    normalised: Vec<f32>,
+    /// `[N, Hd]`, y; in the backward pass the gradient of what comes before it.
+    hidden: Vec<f32>,
+    /// `[N, P]`, z.
+    output: Vec<f32>,
+    /// `[N, D]`.
+    d_features: Vec<f32>,
+    inv_std: Vec<f64>,
+    sums: Vec<f64>,
+}
+
+impl ProjectionHead {
+    /// Freshly drawn as PyTorch does; parameters are named `linear1`, `bn1`, `linear2`.
+    pub(crate) fn new(shape: ProjectionShape, max_rows: usize, seed: u64, compute: Compute) -> Self {
+        let ProjectionShape { width, hidden, output } = shape;
+        let mut parameters = Parameters::default();
+        parameters.add("linear1.weight", &[hidden, width], ParameterKind::LinearWeight);
+        parameters.add("linear1.bias", &[hidden], ParameterKind::LinearBias { inputs: width });
+        parameters.add_norm("bn1", hidden);
+        parameters.add("linear2.weight", &[output, hidden], ParameterKind::LinearWeight);
+        parameters.add("linear2.bias", &[output], ParameterKind::LinearBias { inputs: hidden });
+        parameters.initialise(seed, 1);
+        let of_rows = |columns: usize| vec![0.0; max_rows * columns];
+        Self {
+            shape,
+            parameters,
+            compute,
+            rows: 0,
+            normalised: of_rows(hidden),
+            hidden: of_rows(hidden),
+            output: of_rows(output),
+            d_features: of_rows(width),
+            inv_std: vec![0.0; hidden],
+            sums: vec![0.0; 2 * hidden],
+        }
+    }
+
+    /// Number of trained numbers.
+    pub(crate) fn parameter_count(shape: ProjectionShape) -> usize {
+        (shape.width + 3) * shape.hidden + (shape.hidden + 1) * shape.output
+    }
+
+    /// Bytes of the buffers, parameters apart.
+    pub(crate) fn bytes(shape: ProjectionShape, max_rows: usize) -> usize {
+        size_of::<f32>() * max_rows * (2 * shape.hidden + shape.output + shape.width)
+    }
+
+    /// Projections `[rows, P]` of features `[rows, D]`, in training mode: batch statistics, running ones move along.
+    ///
+    /// # Errors
+    /// Where the features are not `rows` rows, or more than there is room for.
+    pub(crate) fn forward(&mut self, features: &[f32], rows: usize) -> Result<&[f32]> {
+        let ProjectionShape { width, hidden, output } = self.shape;
+        check_rows(features, rows, width, self.d_features.len() / width)?;
+        self.rows = rows;
+        let (isa, n) = (self.compute.isa(), rows as f64);
+        let Parameters { values, norms, batches_tracked, .. } = &mut self.parameters;
+        let [weight1, bias1, gamma, beta, weight2, bias2] = parts(values, self.shape);
+        let (h, y) = (&mut self.normalised[..rows * hidden], &mut self.hidden[..rows * hidden]);
+        self.compute.install(|| matmul_transposed(isa, rows, width, hidden, features, weight1, h, false));
+
+        // Mean first and squares around it then: no cancellation.
+        let (means, squares) = self.sums.split_at_mut(hidden);
+        means.fill(0.0);
+        squares.fill(0.0);
+        for row in h.chunks_exact(hidden) {
+            means.iter_mut().zip(row).for_each(|(mean, h)| *mean += f64::from(*h));
+        }
+        means.iter_mut().for_each(|mean| *mean /= n);
+        for row in h.chunks_exact(hidden) {
+            for ((square, mean), h) in squares.iter_mut().zip(&*means).zip(row) {
+                *square += (f64::from(*h) - mean).powi(2);
+            }
+        }
+        let norm = &mut norms[0];
+        for c in 0..hidden {
+            let var = squares[c] / n;
+            self.inv_std[c] = 1.0 / (var + EPS).sqrt();
+            let moved = |old: f32, new: f64| ((1.0 - NORM_MOMENTUM) * f64::from(old) + NORM_MOMENTUM * new) as f32;
+            norm.mean[c] = moved(norm.mean[c], means[c] + f64::from(bias1[c]));
+            norm.var[c] = moved(norm.var[c], squares[c] / (n - 1.0).max(1.0));
+        }
+        *batches_tracked += 1;
+        for (h, y) in h.chunks_exact_mut(hidden).zip(y.chunks_exact_mut(hidden)) {
+            for c in 0..hidden {
+                h[c] = ((f64::from(h[c]) - means[c]) * self.inv_std[c]) as f32;
+                let a = gamma[c] * h[c] + beta[c];
+                y[c] = if a < 0.0 { LEAK * a } else { a };
+            }
+        }
+        let z = &mut self.output[..rows * output];
+        self.compute.install(|| matmul_transposed(isa, rows, hidden, output, y, weight2, z, false));
+        for z in z.chunks_exact_mut(output) {
+            z.iter_mut().zip(bias2).for_each(|(z, b)| *z += b);
+        }
+        Ok(z)
+    }
+
+    /// All gradients of the last forward pass, given that of its projections.
+    pub(crate) fn backward(&mut self, features: &[f32], d_output: &[f32]) {
+        let ProjectionShape { width, hidden, output } = self.shape;
+        let (rows, isa) = (self.rows, self.compute.isa());
+        let n = rows as f64;
+        let Parameters { values, gradients, .. } = &mut self.parameters;
+        let [weight1, _, gamma, beta, weight2, _] = parts(values, self.shape);
+        let [d_weight1, d_bias1, d_gamma, d_beta, d_weight2, d_bias2] = parts_mut(gradients, self.shape);
+        let (normalised, d) = (&self.normalised[..rows * hidden], &mut self.hidden[..rows * hidden]);
+        self.compute.install(|| {
+            matmul_of_transposed(isa, rows, output, hidden, d_output, d, d_weight2);
+            // From here on `d` is no longer y but its gradient.
+            matmul(isa, rows, output, hidden, d_output, weight2, d, false);
+        });
+        for (column, d) in d_bias2.iter_mut().enumerate() {
+            *d = d_output.iter().skip(column).step_by(output).map(|d| f64::from(*d)).sum::<f64>() as f32;
+        }
+        let (d_sums, slopes) = self.sums.split_at_mut(hidden);
+        d_sums.fill(0.0);
+        slopes.fill(0.0);
+        for (x, d) in normalised.chunks_exact(hidden).zip(d.chunks_exact_mut(hidden)) {
+            for c in 0..hidden {
+                if gamma[c] * x[c] + beta[c] < 0.0 {
+                    d[c] *= LEAK;
+                }
+                d_sums[c] += f64::from(d[c]);
+                slopes[c] += f64::from(d[c]) * f64::from(x[c]);
+            }
+        }
+        for (x, d) in normalised.chunks_exact(hidden).zip(d.chunks_exact_mut(hidden)) {
+            for c in 0..hidden {
+                let centred = f64::from(d[c]) - d_sums[c] / n - f64::from(x[c]) * slopes[c] / n;
+                d[c] = (f64::from(gamma[c]) * self.inv_std[c] * centred) as f32;
+            }
+        }
+        d_bias1.fill(0.0);
+        d_beta.iter_mut().zip(&*d_sums).for_each(|(d, sum)| *d = *sum as f32);
+        d_gamma.iter_mut().zip(&*slopes).for_each(|(d, sum)| *d = *sum as f32);
+        let d_features = &mut self.d_features[..rows * width];
+        self.compute.install(|| {
+            matmul(isa, rows, hidden, width, d, weight1, d_features, false);
+            matmul_of_transposed(isa, rows, hidden, width, d, features, d_weight1);
+        });
+    }
+
+    pub(crate) fn d_features(&self) -> &[f32] {
+        &self.d_features[..self.rows * self.shape.width]
+    }
+
+    pub(crate) fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    pub(crate) fn parameters_mut(&mut self) -> &mut Parameters {
+        &mut self.parameters
+    }
+}
+
+/// Lengths of the parameters, in the order that `new` adds them in.
+fn lengths(shape: ProjectionShape) -> [usize; 6] {
+    let ProjectionShape { width, hidden, output } = shape;
+    [hidden * width, hidden, hidden, hidden, output * hidden, output]
+}
+
+fn parts(mut flat: &[f32], shape: ProjectionShape) -> [&[f32]; 6] {
+    lengths(shape).map(|len| {
+        let (part, rest) = flat.split_at(len);
+        flat = rest;
+        part
+    })
+}
+
+fn parts_mut(mut flat: &mut [f32], shape: ProjectionShape) -> [&mut [f32]; 6] {
+    lengths(shape).map(|len| {
+        let (part, rest) = std::mem::take(&mut flat).split_at_mut(len);
+        flat = rest;
+        part
+    })
+}

@@ -1,0 +1,91 @@
+use crate::classifier::Classifier;
+use crate::{BatchShape, HeadShape, Method, MethodStep, Result, ViewBatch};
+use rayon::prelude::*;
+use relata_model::{Compute, Parameters};
+
+/// Each view upright and turned by 90, 180 and 270 degrees.
+pub(crate) const TURNS: usize = 4;
+const CHANNELS: usize = 3;
+
+/// Rotation prediction: say by how many quarter turns a view was rotated, counter-clockwise (Gidaris, Singh & Komodakis,
+/// *Unsupervised Representation Learning by Predicting Image Rotations*, ICLR 2018), as the reference repository of
+/// arXiv 2006.05849 runs it: all four turns of a view in one batch, `Linear(D, 4)`, cross-entropy.
+///
+/// Row `turn · N + row` of what the backbone sees is view `row` of the batch, N = K·B.
+#[derive(Debug)]
+pub struct Rotation {
+    classifier: Classifier,
+    compute: Compute,
+    turned: Vec<f32>,
+}
+
+impl Rotation {
+    /// A method with a freshly drawn classifier.
+    #[must_use]
+    pub fn new(shape: HeadShape, seed: u64, compute: Compute) -> Self {
+        let rows = TURNS * shape.views * shape.max_images;
+        let classifier = Classifier::new(shape.width, TURNS, rows, seed, compute.clone());
+        Self { classifier, compute, turned: Vec::new() }
+    }
+
+    /// Bytes of the buffers, parameters apart.
+    pub(crate) fn bytes(shape: HeadShape, side_px: usize) -> usize {
+        let rows = TURNS * shape.views * shape.max_images;
+        Classifier::bytes(shape.width, TURNS, rows) + size_of::<f32>() * rows * side_px * side_px * CHANNELS
+    }
+}
+
+impl Method for Rotation {
+    fn head_name(&self) -> &'static str {
+        "rotation"
+    }
+
+    fn rows_per_view(&self) -> usize {
+        TURNS
+    }
+
+    fn prepare<'a>(&'a mut self, views: ViewBatch<'a>) -> &'a [f32] {
+        let (side, row_len) = (views.side_px, views.side_px * views.side_px * CHANNELS);
+        let (turned, rows) = (&mut self.turned, views.shape.rows());
+        turned.resize(TURNS * rows * row_len, 0.0);
+        self.compute.install(|| {
+            turned.par_chunks_mut(row_len).enumerate().for_each(|(row, out)| {
+                turn(&views.rows[row % rows * row_len..][..row_len], side, row / rows, out);
+            });
+        });
+        turned
+    }
+
+    fn step(&mut self, features: &[f32], batch: BatchShape, _labels: &[usize]) -> Result<MethodStep> {
+        let rows = batch.rows();
+        let outcome = self.classifier.step(features, TURNS * rows, |row| row / rows)?;
+        Ok(MethodStep { loss: outcome.loss, figures: vec![("rotation_acc", outcome.accuracy)] })
+    }
+
+    fn d_features(&self) -> &[f32] {
+        self.classifier.d_features()
+    }
+
+    fn parameters(&self) -> &Parameters {
+        self.classifier.parameters()
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        self.classifier.parameters_mut()
+    }
+}
+
+/// `torch.rot90(image, turns)` of a square image, NHWC: a quarter turn is `out[y, x] = image[x, side − 1 − y]`.
+fn turn(image: &[f32], side: usize, turns: usize, out: &mut [f32]) {
+    let last = side - 1;
+    for (at, out) in out.chunks_exact_mut(CHANNELS).enumerate() {
+        let (y, x) = (at / side, at % side);
+        let (from_y, from_x) = match turns {
+            0 => (y, x),
+            1 => (x, last - y),
+            2 => (last - y, last - x),
+            _ => (last - x, y),
+        };
+        out.copy_from_slice(&image[(from_y * side + from_x) * CHANNELS..][..CHANNELS]);
+    }
+}

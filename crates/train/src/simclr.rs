@@ -1,0 +1,253 @@
+use crate::projection::{ProjectionHead, ProjectionShape};
+use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
+use rayon::prelude::*;
+use relata_model::{Compute, Parameters};
+use relata_ops::{matmul, matmul_of_transposed, matmul_transposed};
+use serde::{Deserialize, Serialize};
+
+/// Norms below it count as it, as in PyTorch's `cosine_similarity`.
+const SMALLEST_NORM: f64 = 1e-8;
+
+/// How the probabilities of the positives become a loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContrastiveLoss {
+    /// `−ln(mean p)`: the reference repository's, which reports it slightly better (77 against 76 % on CIFAR-10).
+    #[default]
+    LogOfMean,
+    /// `−mean(ln p)`: NT-Xent as SimCLR's paper has it.
+    MeanOfLog,
+}
+
+/// `[method.simclr]` of a configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SimclrConfig {
+    /// Which form of the loss. Default log-of-mean, the reference's.
+    pub loss: ContrastiveLoss,
+    /// Similarities are divided by it. Default 0.5, the reference's.
+    pub temperature: f64,
+    /// Width of the projection head's hidden layer. Default 256, the reference's.
+    pub hidden: usize,
+    /// Width of the projections. Default 64, the reference's.
+    pub output: usize,
+}
+
+impl Default for SimclrConfig {
+    fn default() -> Self {
+        Self { loss: ContrastiveLoss::LogOfMean, temperature: 0.5, hidden: 256, output: 64 }
+    }
+}
+
+impl SimclrConfig {
+    pub(crate) fn validate(&self, views: usize) -> Result<()> {
+        let setting = |key, value: String, allowed| Err(Error::Setting { key, value, allowed });
+        if views < 2 {
+            return setting("augment.views", views.to_string(), "2 or more: SimCLR compares two views of one image");
+        }
+        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
+            return setting("method.simclr.temperature", self.temperature.to_string(), "a number above 0");
+        }
+        for (key, width) in [("method.simclr.hidden", self.hidden), ("method.simclr.output", self.output)] {
+            if width == 0 {
+                return setting(key, width.to_string(), "1 or more");
+            }
+        }
+        Ok(())
+    }
+
+    fn projection(&self, width: usize) -> ProjectionShape {
+        ProjectionShape { width, hidden: self.hidden, output: self.output }
+    }
+
+    /// Numbers that the head trains.
+    pub(crate) fn parameter_count(&self, width: usize) -> usize {
+        ProjectionHead::parameter_count(self.projection(width))
+    }
+
+    /// Bytes of the buffers, parameters apart.
+    pub(crate) fn bytes(&self, shape: HeadShape) -> usize {
+        let rows = shape.views * shape.max_images;
+        ProjectionHead::bytes(self.projection(shape.width), rows) + size_of::<f32>() * rows * (rows + 3 * self.output)
+    }
+}
+
+/// SimCLR: find the other views of an image among all views of the batch (Chen et al., *A Simple Framework for Contrastive
+/// Learning of Visual Representations*, ICML 2020), with the head and the loss of the reference repository of arXiv 2006.05849.
+///
+/// With u the projections divided by their norms, N = K·B rows, T the temperature and P(i) the other views of row i's image:
+/// `p_ij = exp(u_i·u_j / T) / Σ over k ≠ i of exp(u_i·u_k / T)`; the loss is `−ln` of the mean, or the mean of `−ln`, of `p_ij`
+/// over all i and j in P(i). With more than two views the second is the loss of Khosla et al., *Supervised Contrastive
+/// Learning*, 2020, equation 2, every image its own class.
+#[derive(Debug)]
+pub struct Simclr {
+    head: ProjectionHead,
+    contrast: Contrast,
+}
+
+impl Simclr {
+    /// A method with a freshly drawn head.
+    #[must_use]
+    pub fn new(config: &SimclrConfig, shape: HeadShape, seed: u64, compute: Compute) -> Self {
+        let rows = shape.views * shape.max_images;
+        let head = ProjectionHead::new(config.projection(shape.width), rows, seed, compute.clone());
+        Self { head, contrast: Contrast::new(config, rows, compute) }
+    }
+}
+
+impl Method for Simclr {
+    fn head_name(&self) -> &'static str {
+        "projection"
+    }
+
+    fn step(&mut self, features: &[f32], batch: BatchShape, _labels: &[usize]) -> Result<MethodStep> {
+        let projections = self.head.forward(features, batch.rows())?;
+        let outcome = self.contrast.step(projections, batch);
+        self.head.backward(features, self.contrast.d_projections(batch));
+        Ok(MethodStep { loss: outcome.loss, figures: vec![("contrast_acc", outcome.accuracy)] })
+    }
+
+    fn d_features(&self) -> &[f32] {
+        self.head.d_features()
+    }
+
+    fn parameters(&self) -> &Parameters {
+        self.head.parameters()
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        self.head.parameters_mut()
+    }
+}
+
+/// The loss on projections `[N, P]`, and its gradient.
+#[derive(Debug)]
+struct Contrast {
+    loss: ContrastiveLoss,
+    temperature: f64,
+    width: usize,
+    compute: Compute,
+    /// `[N, P]`, u.
+    unit: Vec<f32>,
+    norms: Vec<f64>,
+    /// `[N, N]`: similarities, and then the loss's gradient by them, up to a factor common to all.
+    pairs: Vec<f32>,
+    rows: Vec<Row>,
+    d_unit: Vec<f32>,
+    d_projections: Vec<f32>,
+}
+
+/// What one row came to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Row {
+    /// Σ p, or −Σ ln p, over the row's positives.
+    sum: f64,
+    /// Whether the most similar other row is a view of the same image.
+    right: bool,
+}
+
+struct Contrasted {
+    loss: f64,
+    accuracy: f64,
+}
+
+impl Contrast {
+    fn new(config: &SimclrConfig, max_rows: usize, compute: Compute) -> Self {
+        let of_rows = || vec![0.0; max_rows * config.output];
+        Self {
+            loss: config.loss,
+            temperature: config.temperature,
+            width: config.output,
+            compute,
+            unit: of_rows(),
+            norms: vec![0.0; max_rows],
+            pairs: vec![0.0; max_rows * max_rows],
+            rows: vec![Row::default(); max_rows],
+            d_unit: of_rows(),
+            d_projections: of_rows(),
+        }
+    }
+
+    fn d_projections(&self, batch: BatchShape) -> &[f32] {
+        &self.d_projections[..batch.rows() * self.width]
+    }
+
+    fn step(&mut self, projections: &[f32], batch: BatchShape) -> Contrasted {
+        let Self { loss, temperature, width, compute, unit, norms, pairs, rows, d_unit, d_projections } = self;
+        let (n, width, isa) = (batch.rows(), *width, compute.isa());
+        let len = n * width;
+        let (unit, norms, pairs, rows) = (&mut unit[..len], &mut norms[..n], &mut pairs[..n * n], &mut rows[..n]);
+        let (d_unit, d_projections) = (&mut d_unit[..len], &mut d_projections[..len]);
+        for ((z, u), norm) in projections.chunks_exact(width).zip(unit.chunks_exact_mut(width)).zip(&mut *norms) {
+            *norm = z.iter().map(|z| f64::from(*z).powi(2)).sum::<f64>().sqrt();
+            let scale = 1.0 / norm.max(SMALLEST_NORM);
+            u.iter_mut().zip(z).for_each(|(u, z)| *u = (f64::from(*z) * scale) as f32);
+        }
+        compute.install(|| {
+            matmul_transposed(isa, n, width, n, unit, unit, pairs, false);
+            pairs.par_chunks_mut(n).zip(&mut *rows).enumerate().for_each(|(i, (row, outcome))| {
+                *outcome = contrast_row(*loss, *temperature, batch, i, row);
+            });
+        });
+        let positives = (n * (batch.views - 1)) as f64;
+        let mean = rows.iter().map(|row| row.sum).sum::<f64>() / positives;
+        let right = rows.iter().filter(|row| row.right).count();
+        let (value, slope) = match loss {
+            ContrastiveLoss::LogOfMean => (-mean.ln(), -1.0 / (mean * positives)),
+            ContrastiveLoss::MeanOfLog => (mean, 1.0 / positives),
+        };
+        compute.install(|| {
+            // d_u = (G + Gᵀ) · u: a row is similar to others, and others to it.
+            matmul_of_transposed(isa, n, n, width, pairs, unit, d_unit);
+            matmul(isa, n, n, width, pairs, unit, d_unit, true);
+        });
+        let units = unit.chunks_exact(width).zip(d_unit.chunks_exact(width)).zip(&*norms);
+        for (((u, d_u), norm), d_z) in units.zip(d_projections.chunks_exact_mut(width)) {
+            let along: f64 = u.iter().zip(d_u).map(|(u, d)| f64::from(*u) * f64::from(*d)).sum();
+            // A vector shorter than the smallest norm is only scaled, so that its length counts too.
+            let along = if *norm < SMALLEST_NORM { 0.0 } else { along };
+            let scale = slope / *temperature / norm.max(SMALLEST_NORM);
+            for ((d_z, u), d_u) in d_z.iter_mut().zip(u).zip(d_u) {
+                *d_z = (scale * (f64::from(*d_u) - f64::from(*u) * along)) as f32;
+            }
+        }
+        Contrasted { loss: value, accuracy: right as f64 / n as f64 }
+    }
+}
+
+/// Turns row i of the similarities into the gradient of the row's sum by `similarity / T`, and gives that sum:
+/// for `Σ ln p`, negated, `(K − 1) · p_ij − [j in P(i)]`; for `Σ p`, `p_ij · ([j in P(i)] − Σ over P(i) of p)`.
+fn contrast_row(loss: ContrastiveLoss, temperature: f64, batch: BatchShape, i: usize, row: &mut [f32]) -> Row {
+    let positive = |j: usize| j % batch.images == i % batch.images;
+    let mut largest = (usize::MAX, f32::NEG_INFINITY);
+    for (j, s) in row.iter().enumerate() {
+        if j != i && *s > largest.1 {
+            largest = (j, *s);
+        }
+    }
+    let power = |s: f32| (f64::from(s) - f64::from(largest.1)) / temperature;
+    let (mut total, mut of_positives, mut logs) = (0.0, 0.0, 0.0);
+    for (j, s) in row.iter().enumerate().filter(|(j, _)| *j != i) {
+        let e = power(*s).exp();
+        total += e;
+        if positive(j) {
+            of_positives += e;
+            logs += power(*s);
+        }
+    }
+    let others = (batch.views - 1) as f64;
+    let share = of_positives / total;
+    for (j, s) in row.iter_mut().enumerate() {
+        let (p, hit) = (power(*s).exp() / total, if positive(j) { 1.0 } else { 0.0 });
+        let d = match loss {
+            ContrastiveLoss::LogOfMean => p * (hit - share),
+            ContrastiveLoss::MeanOfLog => others * p - hit,
+        };
+        *s = if j == i { 0.0 } else { d as f32 };
+    }
+    let sum = match loss {
+        ContrastiveLoss::LogOfMean => share,
+        ContrastiveLoss::MeanOfLog => others * total.ln() - logs,
+    };
+    Row { sum, right: largest.0 != usize::MAX && positive(largest.0) }
+}

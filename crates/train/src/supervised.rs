@@ -1,0 +1,104 @@
+use crate::classifier::Classifier;
+use crate::{BatchShape, Error, HeadShape, Method, MethodStep, OptimizerConfig, Result, TrainConfig};
+use relata_model::{Compute, Parameters};
+use relata_optim::SgdConfig;
+use serde::{Deserialize, Serialize};
+
+/// `[method.supervised]` of a configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SupervisedConfig {
+    /// SGD's learning rate, in place of `train.lr`. Default 0.1, the reference's; divided by 10 after half and after three
+    /// quarters of the epochs.
+    pub lr: f64,
+    /// SGD's momentum. Default 0.9, the reference's.
+    pub momentum: f64,
+}
+
+impl Default for SupervisedConfig {
+    fn default() -> Self {
+        Self { lr: 0.1, momentum: 0.9 }
+    }
+}
+
+impl SupervisedConfig {
+    pub(crate) fn validate(&self) -> Result<()> {
+        let setting = |key, value: f64, allowed| Err(Error::Setting { key, value: value.to_string(), allowed });
+        if !(self.lr > 0.0 && self.lr.is_finite()) {
+            return setting("method.supervised.lr", self.lr, "a number above 0");
+        }
+        if !(0.0..1.0).contains(&self.momentum) {
+            return setting("method.supervised.momentum", self.momentum, "0 to 1 (exclusive)");
+        }
+        Ok(())
+    }
+}
+
+/// Training with labels, the upper bound of the comparison in arXiv 2006.05849: `Linear(D, classes)` on the features,
+/// cross-entropy, SGD. Every view of an image has the image's label.
+#[derive(Debug)]
+pub struct Supervised {
+    config: SupervisedConfig,
+    classifier: Classifier,
+}
+
+impl Supervised {
+    /// A method with a freshly drawn classifier.
+    ///
+    /// # Errors
+    /// [`Error::TooFewClasses`] where there are no labels, or all say the same.
+    pub fn new(config: SupervisedConfig, shape: HeadShape, seed: u64, compute: Compute) -> Result<Self> {
+        if shape.classes < 2 {
+            return Err(Error::TooFewClasses { classes: shape.classes });
+        }
+        let rows = shape.views * shape.max_images;
+        Ok(Self { config, classifier: Classifier::new(shape.width, shape.classes, rows, seed, compute) })
+    }
+
+    /// Bytes of the buffers, parameters apart.
+    pub(crate) fn bytes(shape: HeadShape) -> usize {
+        Classifier::bytes(shape.width, shape.classes, shape.views * shape.max_images)
+    }
+}
+
+impl Method for Supervised {
+    fn head_name(&self) -> &'static str {
+        "classifier"
+    }
+
+    fn needs_labels(&self) -> bool {
+        true
+    }
+
+    fn optimizer(&self, _train: &TrainConfig) -> OptimizerConfig {
+        let SupervisedConfig { lr, momentum } = self.config;
+        OptimizerConfig::Sgd(SgdConfig { lr, momentum, weight_decay: 0.0 })
+    }
+
+    fn lr(&self, train: &TrainConfig, epoch: u32) -> f64 {
+        // In epochs from 0, rounded down; a run too short for a drop has none.
+        let (half, three_quarters) = (u64::from(train.epochs) / 2, 3 * u64::from(train.epochs) / 4);
+        let drops = [half, three_quarters].into_iter().filter(|&drop| drop > 0 && u64::from(epoch) >= drop);
+        drops.fold(self.config.lr, |lr, _| lr / 10.0)
+    }
+
+    fn step(&mut self, features: &[f32], batch: BatchShape, labels: &[usize]) -> Result<MethodStep> {
+        if labels.len() != batch.images {
+            return Err(Error::Labels { expected: batch.images, got: labels.len() });
+        }
+        let outcome = self.classifier.step(features, batch.rows(), |row| labels[row % batch.images])?;
+        Ok(MethodStep { loss: outcome.loss, figures: vec![("class_acc", outcome.accuracy)] })
+    }
+
+    fn d_features(&self) -> &[f32] {
+        self.classifier.d_features()
+    }
+
+    fn parameters(&self) -> &Parameters {
+        self.classifier.parameters()
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        self.classifier.parameters_mut()
+    }
+}

@@ -1,0 +1,256 @@
+//! The fixtures of `fixtures/methods`: what PyTorch computes in f64 above the features, from the same features and weights.
+
+use relata_model::{Compute, Parameters};
+use relata_testkit::{Tolerance, hash_uniforms};
+use relata_train::{
+    BatchShape, ContrastiveLoss, HeadShape, Method, Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig, ViewBatch,
+};
+use safetensors::SafeTensors;
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// Of f32 against f64, relative to a tensor's largest entry: sums of up to some hundred products.
+const SHARE: f64 = 1e-5;
+
+struct Fixture {
+    method: &'static str,
+    bytes: Vec<u8>,
+    cases: serde_json::Map<String, Value>,
+}
+
+impl Fixture {
+    fn read(method: &'static str) -> Self {
+        let path = format!("{}/../../fixtures/methods/{method}.safetensors", env!("CARGO_MANIFEST_DIR"));
+        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let metadata = SafeTensors::read_metadata(&bytes).unwrap().1.metadata().clone().unwrap();
+        let cases = serde_json::from_str(&metadata["cases"]).unwrap();
+        Self { method, bytes, cases }
+    }
+
+    fn floats(&self, tensor: &str) -> Vec<f32> {
+        let file = SafeTensors::deserialize(&self.bytes).unwrap();
+        let view = file.tensor(tensor).unwrap_or_else(|error| panic!("{tensor}: {error}"));
+        view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+    }
+
+    fn size(&self, case: &str, key: &str) -> usize {
+        self.cases[case][key].as_u64().unwrap() as usize
+    }
+
+    fn batch(&self, case: &str) -> BatchShape {
+        BatchShape { images: self.size(case, "images"), views: self.size(case, "views") }
+    }
+
+    /// Room for one image more than the case has, so that no buffer is full.
+    fn shape(&self, case: &str, classes: usize) -> HeadShape {
+        let BatchShape { images, views } = self.batch(case);
+        HeadShape { width: self.size(case, "width"), views, max_images: images + 1, classes }
+    }
+
+    fn features(&self, case: &str, rows: usize) -> Vec<f32> {
+        let len = rows * self.size(case, "width");
+        hash_uniforms(&format!("{}-{case}/features", self.method), len).iter().map(|v| (1.5 * v) as f32).collect()
+    }
+
+    fn assert_close(&self, name: &str, actual: &[f32]) {
+        let expected = self.floats(name);
+        let largest = expected.iter().fold(0.0f64, |most, x| most.max(f64::from(x.abs())));
+        assert_eq!(actual.len(), expected.len(), "{name}");
+        for (at, (a, e)) in actual.iter().zip(&expected).enumerate() {
+            let error = (f64::from(*a) - f64::from(*e)).abs() / largest.max(f64::MIN_POSITIVE);
+            assert!(error <= SHARE, "{}, {name}, entry {at}: {a}, expected {e}: off by {error:.1e}", self.method);
+        }
+    }
+
+    fn assert_gradients(&self, prefix: &str, method: &dyn Method) {
+        self.assert_close(&format!("{prefix}.d_features"), method.d_features());
+        for gradient in method.parameters().torch_gradients() {
+            // The bias before a batch norm has no gradient but rounding noise; ours is zero.
+            if gradient.name == "linear1.bias" {
+                assert!(gradient.data.iter().all(|d| *d == 0.0));
+            } else {
+                self.assert_close(&format!("{prefix}.grad.{}", gradient.name), &gradient.data);
+            }
+        }
+    }
+}
+
+/// The weights that the hash gives, as `fixtures/hashed.py` has them.
+fn fill(parameters: &mut Parameters, prefix: &str) {
+    let mut tensors = HashMap::new();
+    for tensor in parameters.torch_tensors() {
+        let scale: Box<dyn Fn(f64) -> f64> = match tensor.name.as_str() {
+            "bn1.running_var" => Box::new(|v| 1.0 + 0.5 * (v + 1.0) / 2.0),
+            "bn1.weight" => Box::new(|v| 1.0 + 0.2 * v),
+            name if name.ends_with("bias") || name.ends_with("running_mean") => Box::new(|v| 0.1 * v),
+            _ => {
+                let inputs = tensor.shape[1] as f64;
+                Box::new(move |v| v * (3.0 / inputs).sqrt())
+            }
+        };
+        let values = hash_uniforms(&format!("{prefix}{}", tensor.name), tensor.data.len());
+        let data: Vec<f32> = values.into_iter().map(|v| scale(v) as f32).collect();
+        tensors.insert(tensor.name, (tensor.shape, data));
+    }
+    parameters.load_torch(|name| tensors.get(name).map(|(shape, data)| (&shape[..], &data[..]))).unwrap();
+}
+
+fn simclr(fixture: &Fixture, case: &str, loss: ContrastiveLoss) -> Simclr {
+    let temperature = fixture.cases[case]["temperature"].as_f64().unwrap();
+    let (hidden, output) = (fixture.size(case, "hidden"), fixture.size(case, "output"));
+    let config = SimclrConfig { loss, temperature, hidden, output };
+    let mut method = Simclr::new(&config, fixture.shape(case, 0), 1, Compute::new(2).unwrap());
+    fill(method.parameters_mut(), "projection/");
+    method
+}
+
+#[test]
+fn both_losses_of_simclr_and_their_gradients_are_those_of_pytorch() {
+    let fixture = Fixture::read("simclr");
+    assert_eq!(fixture.cases.len(), 4);
+    for case in fixture.cases.keys() {
+        for (form, loss) in [("log-of-mean", ContrastiveLoss::LogOfMean), ("mean-of-log", ContrastiveLoss::MeanOfLog)] {
+            let (mut method, batch) = (simclr(&fixture, case, loss), fixture.batch(case));
+            let step = method.step(&fixture.features(case, batch.rows()), batch, &[]).unwrap();
+            fixture.assert_close(&format!("{case}.{form}.loss"), &[step.loss as f32]);
+            fixture.assert_gradients(&format!("{case}.{form}"), &method);
+            let norm = &method.parameters().norms[0];
+            fixture.assert_close(&format!("{case}.running_mean"), &norm.mean);
+            fixture.assert_close(&format!("{case}.running_var"), &norm.var);
+        }
+    }
+}
+
+#[test]
+fn rotation_s_loss_accuracy_and_gradients_are_those_of_pytorch() {
+    let fixture = Fixture::read("rotation");
+    assert_eq!(fixture.cases.len(), 3);
+    for case in fixture.cases.keys() {
+        let (mut method, batch) = (Rotation::new(fixture.shape(case, 0), 1, Compute::new(2).unwrap()), fixture.batch(case));
+        fill(method.parameters_mut(), "rotation/linear.");
+        let step = method.step(&fixture.features(case, 4 * batch.rows()), batch, &[]).unwrap();
+        fixture.assert_close(&format!("{case}.loss"), &[step.loss as f32]);
+        fixture.assert_close(&format!("{case}.accuracy"), &[step.figures[0].1 as f32]);
+        fixture.assert_gradients(case, &method);
+    }
+}
+
+#[test]
+fn views_are_turned_as_pytorch_turns_them() {
+    let fixture = Fixture::read("rotation");
+    let views: Vec<f32> = hash_uniforms("rotation/images", 2 * 5 * 5 * 3).iter().map(|v| (1.5 * v) as f32).collect();
+    let shape = HeadShape { width: 3, views: 1, max_images: 2, classes: 0 };
+    let mut method = Rotation::new(shape, 1, Compute::new(2).unwrap());
+    let batch = ViewBatch { rows: &views, shape: BatchShape { images: 2, views: 1 }, side_px: 5 };
+    assert_eq!(method.prepare(batch), fixture.floats("turned"));
+    assert_eq!(method.rows_per_view(), 4);
+}
+
+#[test]
+fn supervised_loss_accuracy_and_gradients_are_those_of_pytorch() {
+    let fixture = Fixture::read("supervised");
+    assert_eq!(fixture.cases.len(), 3);
+    for case in fixture.cases.keys() {
+        let (classes, batch) = (fixture.size(case, "classes"), fixture.batch(case));
+        let share = hash_uniforms(&format!("supervised-{case}/labels"), batch.images);
+        let labels: Vec<usize> = share.iter().map(|v| ((v + 1.0) / 2.0 * classes as f64).floor() as usize).collect();
+        let config = SupervisedConfig::default();
+        let mut method = Supervised::new(config, fixture.shape(case, classes), 1, Compute::new(2).unwrap()).unwrap();
+        fill(method.parameters_mut(), "supervised/linear.");
+        let step = method.step(&fixture.features(case, batch.rows()), batch, &labels).unwrap();
+        fixture.assert_close(&format!("{case}.loss"), &[step.loss as f32]);
+        fixture.assert_close(&format!("{case}.accuracy"), &[step.figures[0].1 as f32]);
+        fixture.assert_gradients(case, &method);
+    }
+}
+
+/// The definition in f64, on projections that are the features themselves but for a head: written apart from the kernel.
+mod reference {
+    use super::{BatchShape, ContrastiveLoss, Parameters};
+
+    fn linear(x: &[Vec<f64>], weight: &[f64], bias: &[f64]) -> Vec<Vec<f64>> {
+        let row = |x: &Vec<f64>| -> Vec<f64> {
+            let dot = |w: &[f64]| w.iter().zip(x).map(|(w, x)| w * x).sum::<f64>();
+            weight.chunks_exact(x.len()).zip(bias).map(|(w, b)| dot(w) + b).collect()
+        };
+        x.iter().map(row).collect()
+    }
+
+    /// Loss of features under a head of these parameters.
+    pub(crate) fn simclr(
+        features: &[f64],
+        parameters: &Parameters,
+        batch: BatchShape,
+        temperature: f64,
+        loss: ContrastiveLoss,
+    ) -> f64 {
+        let of = |name: &str| -> Vec<f64> {
+            parameters.values[parameters.range(name).unwrap()].iter().map(|v| f64::from(*v)).collect()
+        };
+        let n = batch.rows();
+        let x: Vec<Vec<f64>> = features.chunks_exact(features.len() / n).map(<[f64]>::to_vec).collect();
+        let mut h = linear(&x, &of("linear1.weight"), &of("linear1.bias"));
+        let (gamma, beta) = (of("bn1.weight"), of("bn1.bias"));
+        for c in 0..gamma.len() {
+            let mean = h.iter().map(|row| row[c]).sum::<f64>() / n as f64;
+            let var = h.iter().map(|row| (row[c] - mean).powi(2)).sum::<f64>() / n as f64;
+            for row in &mut h {
+                let a = gamma[c] * (row[c] - mean) / (var + 1e-5).sqrt() + beta[c];
+                row[c] = if a < 0.0 { 0.01 * a } else { a };
+            }
+        }
+        let z = linear(&h, &of("linear2.weight"), &of("linear2.bias"));
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let similarity = |i: usize, j: usize| dot(&z[i], &z[j]) / (dot(&z[i], &z[i]) * dot(&z[j], &z[j])).sqrt() / temperature;
+        let mut shares = Vec::new();
+        for i in 0..n {
+            let total: f64 = (0..n).filter(|k| *k != i).map(|k| similarity(i, k).exp()).sum();
+            let positives = (0..n).filter(|j| *j != i && j % batch.images == i % batch.images);
+            shares.extend(positives.map(|j| similarity(i, j).exp() / total));
+        }
+        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+        match loss {
+            ContrastiveLoss::LogOfMean => -mean(shares).ln(),
+            ContrastiveLoss::MeanOfLog => -mean(shares.iter().map(|p| p.ln()).collect()),
+        }
+    }
+}
+
+#[test]
+fn simclr_s_gradient_is_the_slope_of_its_definition() {
+    let fixture = Fixture::read("simclr");
+    for case in ["smallest", "views"] {
+        for loss in [ContrastiveLoss::LogOfMean, ContrastiveLoss::MeanOfLog] {
+            let (mut method, batch) = (simclr(&fixture, case, loss), fixture.batch(case));
+            let features = fixture.features(case, batch.rows());
+            let value = method.step(&features, batch, &[]).unwrap().loss;
+            let temperature = fixture.cases[case]["temperature"].as_f64().unwrap();
+            let definition = |x: &[f64]| reference::simclr(x, method.parameters(), batch, temperature, loss);
+            let x: Vec<f64> = features.iter().map(|v| f64::from(*v)).collect();
+            assert!((definition(&x) - value).abs() <= SHARE * value, "{case}, {loss:?}: {value}");
+            let gradient: Vec<f64> = method.d_features().iter().map(|d| f64::from(*d)).collect();
+            let largest = gradient.iter().fold(0.0f64, |most, d| most.max(d.abs()));
+            relata_testkit::assert_gradient(definition, &x, &gradient, Tolerance { abs: SHARE * largest, rel: 0.0 });
+        }
+    }
+}
+
+#[test]
+fn features_of_another_size_are_refused() {
+    let shape = HeadShape { width: 7, views: 2, max_images: 2, classes: 3 };
+    let compute = Compute::new(1).unwrap();
+    let mut simclr = Simclr::new(&SimclrConfig::default(), shape, 1, compute.clone());
+    let mut rotation = Rotation::new(shape, 1, compute.clone());
+    let mut supervised = Supervised::new(SupervisedConfig::default(), shape, 1, compute).unwrap();
+    let methods: [(&mut dyn Method, usize); 3] = [(&mut simclr, 1), (&mut rotation, 4), (&mut supervised, 1)];
+    for (method, factor) in methods {
+        for (images, rows) in [(2, 3), (3, 6)] {
+            let (batch, features) = (BatchShape { images, views: 2 }, vec![0.5; factor * rows * 7]);
+            let error = method.step(&features, batch, &vec![0; images]).unwrap_err();
+            assert!(matches!(error, relata_train::Error::Model(relata_model::Error::Size { .. })), "{error:?}");
+        }
+    }
+    let batch = BatchShape { images: 2, views: 2 };
+    let error = supervised.step(&[0.5; 28], batch, &[0]).unwrap_err();
+    assert!(matches!(error, relata_train::Error::Labels { expected: 2, got: 1 }), "{error:?}");
+}

@@ -1,0 +1,283 @@
+//! Runs of every method: repeatable to the bit, resumed to the bit, under heads of their own, and refused where they cannot be.
+
+use relata_artifact::{Checkpoint, RunFolder};
+use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
+use relata_data::{Dataset, Image, Shapes, ShapesOptions};
+use relata_model::{Compute, ModelConfig};
+use relata_train::{
+    ContrastiveLoss, Error, Event, Flow, MethodConfig, MethodKind, Observer, Outcome, Setup, SimclrConfig, SupervisedConfig,
+    TrainConfig, Trainer,
+};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+const SIDE: usize = 17;
+
+/// Each method with the name of its head in checkpoints and its figures; SimCLR twice, in both of its forms.
+fn methods() -> Vec<(MethodConfig, &'static str, &'static [&'static str])> {
+    let of = |kind| MethodConfig { kind, hidden: 24, ..MethodConfig::default() };
+    let simclr = |loss| MethodConfig {
+        simclr: SimclrConfig { loss, hidden: 20, output: 9, ..SimclrConfig::default() },
+        ..of(MethodKind::Simclr)
+    };
+    vec![
+        (of(MethodKind::Relational), "relation", &["pair_acc", "pair_acc_pos", "pair_acc_neg"]),
+        (simclr(ContrastiveLoss::LogOfMean), "projection", &["contrast_acc"]),
+        (simclr(ContrastiveLoss::MeanOfLog), "projection", &["contrast_acc"]),
+        (of(MethodKind::Rotation), "rotation", &["rotation_acc"]),
+        (of(MethodKind::Supervised), "classifier", &["class_acc"]),
+        (of(MethodKind::Random), "random", &[]),
+    ]
+}
+
+/// 26 images in batches of 8: the last has 2.
+fn shapes() -> Arc<dyn Dataset> {
+    Arc::new(Shapes::new(ShapesOptions { train_images: 26, side_px: SIDE, ..ShapesOptions::default() }).unwrap())
+}
+
+fn trainer(method: &MethodConfig, data: Arc<dyn Dataset>, threads: usize, epochs: u32) -> Result<Trainer, Error> {
+    trainer_on(Pipeline::relational(SIDE).unwrap(), method, data, threads, epochs)
+}
+
+fn trainer_on(
+    pipeline: Pipeline,
+    method: &MethodConfig,
+    data: Arc<dyn Dataset>,
+    threads: usize,
+    epochs: u32,
+) -> Result<Trainer, Error> {
+    let compute = Compute::new(threads).unwrap();
+    let loader = LoaderConfig { batch_size: 8, views: 3, workers: threads, seed: 7, ..LoaderConfig::default() };
+    Trainer::new(Setup {
+        backbone: ModelConfig::default().build(7, compute.clone()).unwrap(),
+        loader: ViewLoader::new(data, pipeline, loader).unwrap(),
+        method: method.clone(),
+        config: TrainConfig { epochs, log_every: 3, ..TrainConfig::default() },
+        seed: 7,
+        compute,
+        info: Default::default(),
+    })
+}
+
+fn run(folder: &RunFolder, method: &MethodConfig, threads: usize) -> Checkpoint {
+    let outcome = trainer(method, shapes(), threads, 4).unwrap().run(folder, &mut ()).unwrap();
+    assert!(matches!(outcome, Outcome::Finished { .. }));
+    last(folder)
+}
+
+fn last(folder: &RunFolder) -> Checkpoint {
+    Checkpoint::load(&folder.checkpoint_path("last").unwrap()).unwrap()
+}
+
+fn folder(place: &Path, name: &str) -> RunFolder {
+    RunFolder::create(place.join(name), false).unwrap()
+}
+
+/// To the bit, NaN and signs of zero included.
+#[track_caller]
+fn assert_same_bits(left: &Checkpoint, right: &Checkpoint, what: &str) {
+    assert_eq!(left.metadata, right.metadata, "{what}");
+    assert_eq!(left.tensors.len(), right.tensors.len(), "{what}");
+    for (left, right) in left.tensors.iter().zip(&right.tensors) {
+        let bits = |data: &[f32]| data.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!((&left.name, &left.shape), (&right.name, &right.shape), "{what}");
+        assert!(bits(&left.data) == bits(&right.data), "{what}: {} differs", left.name);
+    }
+}
+
+#[test]
+fn one_thread_and_several_give_the_same_bits() {
+    let place = tempfile::tempdir().unwrap();
+    for (number, (method, ..)) in methods().iter().enumerate() {
+        let one = run(&folder(place.path(), &format!("one-{number}")), method, 1);
+        let three = run(&folder(place.path(), &format!("three-{number}")), method, 3);
+        assert_same_bits(&one, &three, &format!("{:?}", method.kind));
+    }
+}
+
+/// Says stop at the end of epoch 2, or in the middle of epoch 3.
+struct StopAt(u64);
+
+impl Observer for StopAt {
+    fn event(&mut self, event: &Event<'_>) -> Flow {
+        match event {
+            Event::Step(step) if step.step == self.0 => Flow::Stop,
+            _ => Flow::Continue,
+        }
+    }
+}
+
+#[test]
+fn a_run_stopped_and_resumed_gives_the_bits_of_one_that_was_not() {
+    let place = tempfile::tempdir().unwrap();
+    for (number, (method, ..)) in methods().iter().enumerate() {
+        let whole = run(&folder(place.path(), &format!("whole-{number}")), method, 2);
+        for stop in [8, 10] {
+            let parts = folder(place.path(), &format!("parts-{number}-{stop}"));
+            let first = trainer(method, shapes(), 2, 4).unwrap().run(&parts, &mut StopAt(stop)).unwrap();
+            let trains = method.kind != MethodKind::Random;
+            assert_eq!(matches!(first, Outcome::Stopped { .. }), trains);
+            let mut resumed = trainer(method, shapes(), 2, 4).unwrap();
+            assert!(resumed.resume(&parts).unwrap());
+            assert_eq!(resumed.is_finished(), !trains);
+            resumed.run(&parts, &mut ()).unwrap();
+            assert_same_bits(&whole, &last(&parts), &format!("{:?} stopped at {stop}", method.kind));
+        }
+    }
+}
+
+#[test]
+fn every_method_writes_its_own_head_and_its_own_figures() {
+    let place = tempfile::tempdir().unwrap();
+    for (number, (method, head, figures)) in methods().iter().enumerate() {
+        let folder = folder(place.path(), &number.to_string());
+        let checkpoint = run(&folder, method, 2);
+        let groups: BTreeSet<&str> = checkpoint.tensors.iter().map(|t| t.name.split('.').next().unwrap()).collect();
+        let with_head = BTreeSet::from(["backbone", "optimizer", head]);
+        let expected = if method.kind == MethodKind::Random { BTreeSet::from(["backbone", "optimizer"]) } else { with_head };
+        assert_eq!(groups, expected);
+        for line in folder.metrics().unwrap() {
+            let json = serde_json::to_value(&line).unwrap();
+            for figure in *figures {
+                let share = json[figure].as_f64().unwrap_or_else(|| panic!("{:?} lacks {figure}", method.kind));
+                assert!((0.0..=1.0).contains(&share), "{figure} {share}");
+            }
+            assert!(line.loss.unwrap().is_finite());
+        }
+    }
+}
+
+/// On images as they are: a few of them can be learned by heart.
+#[test]
+fn a_method_learns_what_it_is_asked() {
+    let place = tempfile::tempdir().unwrap();
+    for (number, (method, ..)) in methods().iter().enumerate().filter(|(_, (m, ..))| m.kind != MethodKind::Random) {
+        let folder = folder(place.path(), &number.to_string());
+        let pipeline = Pipeline::evaluation(SIDE).unwrap();
+        trainer_on(pipeline, method, shapes(), 2, 30).unwrap().run(&folder, &mut ()).unwrap();
+        let losses: Vec<f64> = folder.metrics().unwrap().iter().map(|line| line.loss.unwrap()).collect();
+        let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+        let (start, end) = (mean(&losses[..8]), mean(&losses[losses.len() - 8..]));
+        assert!(end < 0.97 * start, "{:?}: loss {start} at the start, {end} at the end", method.kind);
+    }
+}
+
+#[test]
+fn random_takes_no_step_and_keeps_its_initial_weights() {
+    let place = tempfile::tempdir().unwrap();
+    let method = MethodConfig { kind: MethodKind::Random, ..MethodConfig::default() };
+    let folder = folder(place.path(), "random");
+    let mut trainer = trainer(&method, shapes(), 1, 4).unwrap();
+    assert_eq!(trainer.run(&folder, &mut ()).unwrap(), Outcome::Finished { step: 0 });
+    let initial = ModelConfig::default().build(7, Compute::new(1).unwrap()).unwrap();
+    let checkpoint = last(&folder);
+    for tensor in initial.parameters().torch_tensors() {
+        assert_eq!(checkpoint.tensor(&format!("backbone.{}", tensor.name)).unwrap().data, tensor.data, "{}", tensor.name);
+    }
+    assert_eq!(folder.metrics().unwrap(), []);
+}
+
+#[test]
+fn supervised_steps_get_smaller_after_half_and_three_quarters() {
+    let place = tempfile::tempdir().unwrap();
+    let method = MethodConfig { kind: MethodKind::Supervised, ..MethodConfig::default() };
+    let folder = folder(place.path(), "supervised");
+    run(&folder, &method, 1);
+    let rates: Vec<f64> = folder.metrics().unwrap().iter().map(|line| line.lr.unwrap()).collect();
+    // Four steps an epoch, a line after three and one at the end.
+    let expected = [0.1, 0.1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001];
+    assert_eq!(rates.len(), expected.len());
+    assert!(rates.iter().zip(expected).all(|(rate, expected)| (rate - expected).abs() < 1e-12), "{rates:?}");
+}
+
+/// Shapes of which some, or all, have lost their labels.
+struct Forgetful {
+    shapes: Arc<dyn Dataset>,
+    classes: Vec<String>,
+    unlabelled: usize,
+}
+
+impl Dataset for Forgetful {
+    fn len(&self) -> usize {
+        self.shapes.len()
+    }
+
+    fn image(&self, index: usize) -> relata_data::Result<Image> {
+        self.shapes.image(index)
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        self.shapes.label(index).filter(|_| index != self.unlabelled && !self.classes.is_empty())
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn source(&self, index: usize) -> String {
+        format!("forgotten {index}")
+    }
+
+    fn fingerprint(&self) -> &str {
+        "forgetful"
+    }
+}
+
+#[test]
+fn only_training_with_labels_needs_labels() {
+    for (method, ..) in methods() {
+        let nothing = Arc::new(Forgetful { shapes: shapes(), classes: Vec::new(), unlabelled: 0 });
+        let classes = shapes().class_names().to_vec();
+        let nearly = Arc::new(Forgetful { shapes: shapes(), classes, unlabelled: 5 });
+        match method.kind {
+            MethodKind::Supervised => {
+                let error = trainer(&method, nothing, 1, 1).err().unwrap();
+                assert!(matches!(error, Error::TooFewClasses { classes: 0 }), "{error:?}");
+                let error = trainer(&method, nearly, 1, 1).err().unwrap();
+                assert!(matches!(&error, Error::NoLabel { image: 5, origin } if origin == "forgotten 5"), "{error:?}");
+            }
+            _ => drop((trainer(&method, nothing, 1, 1).unwrap(), trainer(&method, nearly, 1, 1).unwrap())),
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_method_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let [simclr, rotation, supervised] = [MethodKind::Simclr, MethodKind::Rotation, MethodKind::Supervised]
+        .map(|kind| MethodConfig { kind, ..MethodConfig::default() });
+    let folder = folder(place.path(), "simclr");
+    run(&folder, &simclr, 1);
+    for other in [rotation, supervised] {
+        let error = trainer(&other, shapes(), 1, 4).unwrap().resume(&folder).unwrap_err();
+        assert!(matches!(error, Error::Model(relata_model::Error::MissingTensor { .. })), "{error:?}");
+    }
+}
+
+#[test]
+fn settings_outside_their_range_are_named() {
+    let simclr = |simclr| MethodConfig { kind: MethodKind::Simclr, simclr, ..MethodConfig::default() };
+    let supervised = |supervised| MethodConfig { kind: MethodKind::Supervised, supervised, ..MethodConfig::default() };
+    let (contrast, labels) = (SimclrConfig::default, SupervisedConfig::default);
+    let cases = [
+        (simclr(contrast()), 1, "augment.views"),
+        (simclr(SimclrConfig { temperature: 0.0, ..contrast() }), 2, "method.simclr.temperature"),
+        (simclr(SimclrConfig { temperature: f64::NAN, ..contrast() }), 2, "method.simclr.temperature"),
+        (simclr(SimclrConfig { hidden: 0, ..contrast() }), 2, "method.simclr.hidden"),
+        (simclr(SimclrConfig { output: 0, ..contrast() }), 2, "method.simclr.output"),
+        (supervised(SupervisedConfig { lr: 0.0, ..labels() }), 1, "method.supervised.lr"),
+        (supervised(SupervisedConfig { momentum: 1.0, ..labels() }), 1, "method.supervised.momentum"),
+        (MethodConfig::default(), 1, "augment.views"),
+    ];
+    for (config, views, wanted) in cases {
+        let error = config.validate(views).unwrap_err();
+        assert!(matches!(&error, Error::Setting { key, .. } if *key == wanted), "{wanted}: {error:?}");
+    }
+    for (method, ..) in methods() {
+        method.validate(2).unwrap();
+    }
+    for kind in [MethodKind::Rotation, MethodKind::Supervised, MethodKind::Random] {
+        MethodConfig { kind, ..MethodConfig::default() }.validate(1).unwrap();
+    }
+}
