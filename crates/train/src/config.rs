@@ -40,7 +40,7 @@ impl TrainConfig {
             if fits { Ok(()) } else { Err(Error::Setting { key, value, allowed }) }
         };
         check(self.epochs > 0, "train.epochs", self.epochs.to_string(), "1 or more")?;
-        let batch = "2 or more: an image alone in its batch has no negative pair";
+        let batch = "2 or more: an image alone in its batch has nothing to be told from";
         check(self.batch_size >= 2, "train.batch_size", self.batch_size.to_string(), batch)?;
         check(self.lr > 0.0 && self.lr.is_finite(), "train.lr", self.lr.to_string(), "a number above 0")?;
         check(self.prefetch > 0, "train.prefetch", self.prefetch.to_string(), "1 or more")?;
@@ -169,6 +169,12 @@ impl MethodConfig {
             LossKind::Focal => PairLoss::Focal { gamma: self.gamma, alpha: self.alpha },
         };
         RelationHeadConfig { aggregation: self.aggregation, hidden: self.hidden, loss }
+    }
+
+    /// Whether there is anything to train; if not, a run takes no step.
+    #[must_use]
+    pub fn trains(&self) -> bool {
+        self.kind != MethodKind::Random
     }
 
     /// Rows that the backbone gets for each view of a batch.

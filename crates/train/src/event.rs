@@ -13,7 +13,7 @@ pub enum Event<'a> {
         /// The file.
         path: &'a Path,
     },
-    /// Images were left out: broken ones, or a batch of a single one, which has no negative pair.
+    /// Images were left out: broken ones, or a batch of a single one, which has nothing to be told from.
     LeftOut {
         /// How many images.
         images: usize,

@@ -194,7 +194,7 @@ impl Trainer {
             }
             for dropped in views.dropped().iter().filter(|_| flow == Flow::Continue) {
                 let images = dropped.images.len();
-                let reason = "a batch of a single image has no negative pair".to_owned();
+                let reason = "a batch of a single image has nothing to be told from".to_owned();
                 observer.event(&Event::LeftOut { images, reason });
             }
             if flow == Flow::Stop {

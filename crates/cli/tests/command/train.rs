@@ -170,6 +170,18 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
     assert!(!place.path("runs").exists());
 }
 
+#[test]
+fn a_dry_run_counts_the_rows_and_steps_of_the_method() {
+    let place = Place::new();
+    let plan = |method: &str| place.train(&["--dry-run", "train.epochs=3", &format!("method.kind={method}")]).succeeded().stdout;
+    for (method, rows, steps) in
+        [("simclr", "32 views", "12 in all"), ("rotation", "128 views", "12 in all"), ("random", "32 views", "none")]
+    {
+        let plan = plan(method);
+        assert!(plan.contains(rows) && plan.contains(steps), "{method}: {plan}");
+    }
+}
+
 /// The number of MiB in front of the first "MiB" behind `words`.
 #[cfg(target_os = "linux")]
 fn mib_behind(text: &str, words: &str) -> f64 {

@@ -131,7 +131,13 @@ impl Plan {
         let rows = [
             ("run folder", shown(out)),
             ("images", format!("{} of {} ({})", self.dataset.len(), images::name(&config.data), config.data.split)),
-            ("steps", format!("{batches} an epoch, {} in all", batches as u64 * u64::from(config.train.epochs))),
+            (
+                "steps",
+                match config.method.trains() {
+                    true => format!("{batches} an epoch, {} in all", batches as u64 * u64::from(config.train.epochs)),
+                    false => "none: nothing is trained".to_owned(),
+                },
+            ),
             ("rows a step", format!("{rows} views of {side} x {side} px")),
             (
                 "backbone",
