@@ -10,7 +10,7 @@
 //!   metrics.jsonl         one flat JSON object a line, see Metrics
 //!   checkpoints/          last.safetensors, epoch-0050.safetensors ...
 //!   probes/<name>.json    ProbeResult: a score with its protocol; sample.safetensors: FeatureSample
-//!   figures/              views.png + views.json (ViewGrid), and others
+//!   figures/              views.png + views.json (ViewGrid), neighbours.png + neighbours.json (Neighbours), and others
 //!   tensorboard/  report.html  train.log
 //! ```
 //!
@@ -50,6 +50,7 @@ mod run_folder;
 mod checkpoint;
 mod features;
 mod metrics;
+mod neighbours;
 mod probe_result;
 mod provenance;
 mod view_grid;
@@ -62,6 +63,7 @@ pub use checkpoint::{Checkpoint, NamedTensor, TensorRef, read_checkpoint_metadat
 pub use error::{Error, ErrorKind, Result};
 pub use features::FeatureSample;
 pub use metrics::{Metrics, MetricsWriter, read_metrics};
+pub use neighbours::{Neighbour, NeighbourRow, Neighbours};
 pub use probe_result::{FeatureHealth, ProbeResult};
 pub use provenance::{DataFingerprint, Provenance};
 pub use run_folder::RunFolder;

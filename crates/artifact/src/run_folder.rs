@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Error, FeatureSample, Metrics, MetricsWriter, ProbeResult, Provenance, Result, TensorRef, ViewGrid, read_metrics,
+    Error, FeatureSample, Metrics, MetricsWriter, Neighbours, ProbeResult, Provenance, Result, TensorRef, ViewGrid, read_metrics,
     save_checkpoint, write_atomic,
 };
 
@@ -313,6 +313,24 @@ impl RunFolder {
         };
         let grid = read_json(&self.figures_dir().join("views.json"))?.unwrap_or_default();
         Ok(Some((grid, png)))
+    }
+
+    /// Writes images with their nearest neighbours, `figures/neighbours.json` and the tiles `figures/neighbours.png`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_neighbours(&self, neighbours: &Neighbours, png: &[u8]) -> Result<()> {
+        write_json(&self.figures_dir().join("neighbours.json"), neighbours)?;
+        self.write_figure("neighbours.png", png)
+    }
+
+    /// Images with their nearest neighbours, and their tiles as PNG bytes; `None` where either is missing.
+    ///
+    /// # Errors
+    /// [`Error::Json`], [`Error::Io`].
+    pub fn neighbours(&self) -> Result<Option<(Neighbours, Vec<u8>)>> {
+        let neighbours = read_json(&self.figures_dir().join("neighbours.json"))?;
+        Ok(neighbours.zip(self.figure("neighbours.png")?))
     }
 
     /// Writes `report.html`.

@@ -106,7 +106,7 @@ pub use knn::Knn;
 pub use linear::{LinearModel, LinearProbe};
 pub use logistic::{LogisticModel, LogisticProbe};
 pub use protocol::{Protocol, evaluate};
-pub use retrieval::{Gallery, Retrieval};
+pub use retrieval::{Gallery, Neighbour, Retrieval, nearest};
 pub use sample::feature_sample;
 pub use score::{Score, Scored};
 pub use seeds::{SeedAccuracy, check_seeds, evaluate_seeds, over_seeds};

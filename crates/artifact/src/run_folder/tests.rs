@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::{Neighbour, NeighbourRow};
 
 struct Place(tempfile::TempDir);
 
@@ -125,6 +126,7 @@ fn everything_written_is_read_back() {
     let run = place.run("a");
     assert_eq!(run.provenance().unwrap(), None);
     assert_eq!(run.views().unwrap(), None);
+    assert_eq!(run.neighbours().unwrap(), None);
     assert_eq!(run.feature_sample().unwrap(), None);
     assert_eq!(run.probes().unwrap(), []);
 
@@ -154,6 +156,11 @@ fn everything_written_is_read_back() {
     let grid = ViewGrid { rows: 2, columns: 5, captions: vec!["original".into()], augmentation: "crop".into() };
     run.write_views(&grid, b"png").unwrap();
     assert_eq!(run.views().unwrap(), Some((grid, b"png".to_vec())));
+    let found = vec![Neighbour { image: "b".into(), class: None, similarity: 0.5 }];
+    let rows = vec![NeighbourRow { image: "a".into(), class: Some("cat".into()), found }];
+    let neighbours = Neighbours { tile_px: 32, columns: 2, asked: "test".into(), searched: "train".into(), rows };
+    run.write_neighbours(&neighbours, b"tiles").unwrap();
+    assert_eq!(run.neighbours().unwrap(), Some((neighbours, b"tiles".to_vec())));
 
     let sample = FeatureSample { features: vec![1.0, 2.0], dim: 2, labels: vec![3], class_names: vec![] };
     run.write_feature_sample(&sample).unwrap();

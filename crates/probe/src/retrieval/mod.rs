@@ -1,7 +1,10 @@
 //! Retrieval: of the most similar images, how many are of the same class?
 
+mod nearest;
 #[cfg(test)]
 mod tests;
+
+pub use nearest::{Neighbour, nearest};
 
 use rayon::prelude::*;
 use relata_model::Compute;
