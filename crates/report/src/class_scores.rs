@@ -3,32 +3,45 @@
 use maud::{Markup, html};
 use relata_artifact::ProbeResult;
 
+use crate::heat_map::{self, class_name, is_square, total};
 use crate::numbers::{count, percent};
-use crate::scores::probe_title;
+use crate::scores::{accuracy, other_score, probe_title};
 
-/// A larger matrix would not be readable; the most frequent confusions are listed instead.
-const MAX_MATRIX: usize = 20;
 /// Of more classes than twice this only the best and the worst are shown.
 const MAX_BARS_HALF: usize = 12;
 const MAX_CONFUSIONS: usize = 12;
 
-/// The section for the first probe that has such scores; nothing where none has.
+/// One fold for each probe that knows its classes, the first of them open; nothing where none does.
 pub(crate) fn section(probes: &[(String, ProbeResult)]) -> Markup {
-    let detailed = |probe: &&ProbeResult| !recalls(probe).is_empty();
-    let Some(probe) = probes.iter().map(|(_, probe)| probe).find(detailed) else {
-        return html! {};
-    };
+    let detailed: Vec<_> = probes.iter().map(|(_, probe)| probe).filter(|probe| !recalls(probe).is_empty()).collect();
     html! {
-        section #classes {
-            h2 { "Class by class" }
-            p { (probe_title(probe)) " on " (probe.data) ", " (probe.split) " split." }
-            div.classes {
-                (bars(probe))
-                @if is_square(probe) {
-                    @if probe.confusion.len() <= MAX_MATRIX { (matrix(probe)) } @else { (confusions(probe)) }
+        @if !detailed.is_empty() {
+            section #classes {
+                h2 { "Class by class" }
+                @for (place, probe) in detailed.into_iter().enumerate() {
+                    details.probe open[place == 0] {
+                        summary { (summary(probe)) }
+                        div.classes {
+                            (bars(probe))
+                            @if is_square(probe) { (matrix(probe)) }
+                        }
+                    }
                 }
             }
         }
+    }
+}
+
+/// Protocol, what was scored, and the figures that belong to the answers as a whole.
+fn summary(probe: &ProbeResult) -> Markup {
+    let mut facts = vec![accuracy(probe)];
+    for name in ["top5_accuracy_pct", "expected_calibration_error_pct"] {
+        facts.extend(probe.other_scores.get(name).map(|&value| other_score(name, value)));
+    }
+    html! {
+        strong { (probe_title(probe)) } " on " (probe.data) ", " (probe.split) " split"
+        @if !["", "last"].contains(&probe.checkpoint.as_str()) { ", checkpoint " (probe.checkpoint) }
+        span.soft { ": " (facts.join(" · ")) }
     }
 }
 
@@ -39,18 +52,6 @@ fn recalls(probe: &ProbeResult) -> Vec<f64> {
     }
     let recall = |(class, row): (usize, &Vec<u32>)| 100.0 * f64::from(row[class]) / total(row).max(1) as f64;
     probe.confusion.iter().enumerate().map(recall).collect()
-}
-
-fn is_square(probe: &ProbeResult) -> bool {
-    !probe.confusion.is_empty() && probe.confusion.iter().all(|row| row.len() == probe.confusion.len())
-}
-
-fn total(row: &[u32]) -> u64 {
-    row.iter().map(|&n| u64::from(n)).sum()
-}
-
-fn name(probe: &ProbeResult, class: usize) -> String {
-    probe.class_names.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
 }
 
 fn bars(probe: &ProbeResult) -> Markup {
@@ -65,7 +66,7 @@ fn bars(probe: &ProbeResult) -> Markup {
     let item = |(class, recall): &(usize, f64)| {
         html! {
             li {
-                span.name { (name(probe, *class)) }
+                span.name { (class_name(probe, *class)) }
                 span.bar aria-hidden="true" { span style=(format!("width:{:.1}%", recall.clamp(0.0, 100.0))) {} }
                 span.value { (percent(*recall)) }
             }
@@ -86,38 +87,9 @@ fn bars(probe: &ProbeResult) -> Markup {
 fn matrix(probe: &ProbeResult) -> Markup {
     html! {
         div {
-            h3 #confusion-title { "What is taken for what" }
-            div.scroll tabindex="0" role="region" aria-labelledby="confusion-title" {
-                table.confusion {
-                    caption { "Rows: true class. Columns: the probe's answer. Share of the row in percent." }
-                    thead {
-                        tr {
-                            td {}
-                            @for class in 0..probe.confusion.len() { th scope="col" { span { (name(probe, class)) } } }
-                        }
-                    }
-                    tbody {
-                        @for (truth, row) in probe.confusion.iter().enumerate() {
-                            tr {
-                                th scope="row" { (name(probe, truth)) }
-                                @for (answer, &n) in row.iter().enumerate() { (cell(probe, row, truth, answer, n)) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn cell(probe: &ProbeResult, row: &[u32], truth: usize, answer: usize, n: u32) -> Markup {
-    let all = total(row);
-    let share = 100.0 * f64::from(n) / all.max(1) as f64;
-    let kind = if truth == answer { "right" } else { "wrong" };
-    let title = format!("{} called {}: {n} of {all}", name(probe, truth), name(probe, answer));
-    html! {
-        td class=(kind) style=(format!("--share:{share:.0}%")) title=(title) {
-            @if n > 0 { @if share < 1.0 { "·" } @else { (format!("{share:.0}")) } }
+            h3 { "What is taken for what" }
+            figure.matrix { (heat_map::figure(probe)) }
+            @if probe.confusion.len() > heat_map::MAX_NAMED { (confusions(probe)) }
         }
     }
 }
@@ -131,12 +103,10 @@ fn confusions(probe: &ProbeResult) -> Markup {
     all.sort_by_key(|&(n, truth, answer, _)| (std::cmp::Reverse(n), truth, answer));
     all.truncate(MAX_CONFUSIONS);
     html! {
-        div {
-            h3 { "Most frequent confusions" }
-            ol.confusions {
-                @for (n, truth, answer, row) in all {
-                    li { (name(probe, truth)) " called " (name(probe, answer)) ": " (n) " of " (count(row)) }
-                }
+        h3 { "Most frequent confusions" }
+        ol.confusions {
+            @for (n, truth, answer, row) in all {
+                li { (class_name(probe, truth)) " called " (class_name(probe, answer)) ": " (n) " of " (count(row)) }
             }
         }
     }

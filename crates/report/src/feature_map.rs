@@ -54,42 +54,73 @@ fn health_words(health: &FeatureHealth) -> Markup {
 }
 
 fn picture(sample: &FeatureSample, facts: &Facts) -> Markup {
-    let (features, labels) = thinned(sample);
-    let Some((method, points)) = embedding::embed(&features, sample.dim) else {
-        return html! {
-            p.missing {
-                "The features of the sample are all the same or not finite, so there is nothing to draw: the backbone \
-                 has collapsed or diverged."
-            }
-        };
-    };
-    let mut classes = labels.clone();
-    classes.sort_unstable();
-    classes.dedup();
-    let name = |label: u32| sample.class_names.get(label as usize).cloned().unwrap_or_else(|| format!("class {label}"));
-    let method_words = match method {
-        Method::Tsne => "t-SNE",
-        Method::Pca => "the two main axes (PCA)",
+    let Some(map) = Map::of(sample) else {
+        return html! { p.missing { (NOTHING_TO_DRAW) } };
     };
     html! {
         p {
-            (count(points.len() as u64)) " test images, placed by " (method_words) " of their " (sample.dim)
+            (count(map.points.len() as u64)) " test images, placed by " (map.method_words()) " of their " (sample.dim)
             " frozen features: images that the backbone takes for similar lie close together."
             @if !facts.is_supervised() {
                 " The training never saw a class; only the colours and shapes of the marks know them."
             }
-            @if method == Method::Tsne { " Distances between far groups mean nothing in such a picture." }
+            @if map.method == Method::Tsne { " Distances between far groups mean nothing in such a picture." }
         }
         figure.map {
-            (PreEscaped(svg(&points, &labels, name)))
+            (map.svg())
+            (map.legend())
+        }
+    }
+}
+
+/// Said in the place of a picture of features that are all the same or not finite.
+pub(crate) const NOTHING_TO_DRAW: &str = "The features of the sample are all the same or not finite, so there is nothing to draw: \
+     the backbone has collapsed or diverged.";
+
+/// Points in the plane with their classes.
+pub(crate) struct Map<'a> {
+    method: Method,
+    points: Vec<[f32; 2]>,
+    labels: Vec<u32>,
+    class_names: &'a [String],
+}
+
+impl<'a> Map<'a> {
+    /// `None` where the features tell nothing apart.
+    pub(crate) fn of(sample: &'a FeatureSample) -> Option<Self> {
+        let (features, labels) = thinned(sample);
+        let (method, points) = embedding::embed(&features, sample.dim)?;
+        Some(Self { method, points, labels, class_names: &sample.class_names })
+    }
+
+    pub(crate) fn method_words(&self) -> &'static str {
+        match self.method {
+            Method::Tsne => "t-SNE",
+            Method::Pca => "the two main axes (PCA)",
+        }
+    }
+
+    pub(crate) fn svg(&self) -> Markup {
+        PreEscaped(svg(&self.points, &self.labels, |label| self.name(label)))
+    }
+
+    pub(crate) fn legend(&self) -> Markup {
+        let mut classes = self.labels.clone();
+        classes.sort_unstable();
+        classes.dedup();
+        html! {
             @if classes.len() <= MAX_LEGEND {
                 ul.legend.classes {
-                    @for &label in &classes { li { (sample_marker(label)) (name(label)) } }
+                    @for &label in &classes { li { (sample_marker(label)) (self.name(label)) } }
                 }
             } @else {
                 figcaption { (classes.len()) " classes; point at a mark to see its class." }
             }
         }
+    }
+
+    fn name(&self, label: u32) -> String {
+        self.class_names.get(label as usize).cloned().unwrap_or_else(|| format!("class {label}"))
     }
 }
 

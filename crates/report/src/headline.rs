@@ -87,6 +87,14 @@ impl Facts {
         }
     }
 
+    /// Epochs that were trained, or that are planned where no metrics tell; `None` in the middle of one.
+    pub(crate) fn whole_epochs(&self) -> Option<u64> {
+        match self.epochs_done {
+            Some(done) => (done == done.floor()).then_some(done as u64),
+            None => self.epochs,
+        }
+    }
+
     /// Whether there is anything to say about the training.
     fn is_known(&self) -> bool {
         self.method.is_some() || self.backbone.is_some() || self.dataset.is_some()

@@ -1,8 +1,9 @@
 //! Run folders in, one self-contained HTML page out: no network, no scripts, readable on paper and on a phone.
 //!
 //! The page of a run says in words what was trained and what it reached, and then shows it: scores with their protocol
-//! and the lower bound (random weights), training curves, images with their views, a picture of the features, accuracy
-//! class by class, settings and provenance. A piece that the run does not have yet is said to be missing, in words;
+//! and the lower bound (random weights), training curves, images with their views, a picture of the features, images with
+//! their nearest neighbours, accuracy class by class, settings and provenance. The page of several runs lays these beside each
+//! other, and published figures with them. A piece that the run does not have yet is said to be missing, in words;
 //! only a damaged file is an error.
 //!
 //! ```
@@ -30,12 +31,15 @@ mod headline;
 mod class_scores;
 mod curves;
 mod feature_map;
+mod neighbours;
+mod published;
 mod scores;
 mod settings;
 mod views;
 
 mod embedding;
 mod error;
+mod heat_map;
 mod line_chart;
 mod numbers;
 mod shell;

@@ -69,8 +69,9 @@ impl LineChart<'_> {
                 @if self.series.len() > 1 || self.reference.is_some() {
                     ul.legend {
                         @if self.series.len() > 1 {
+                            // A line keeps its style from chart to chart, so one without points keeps its place.
                             @for (series, (_, class)) in self.series.iter().zip(SERIES) {
-                                li { (line_sample(class)) (series.name) }
+                                @if !series.points.is_empty() { li { (line_sample(class)) (series.name) } }
                             }
                         }
                         @if let Some((_, meaning)) = self.reference {

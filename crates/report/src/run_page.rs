@@ -6,7 +6,7 @@ use relata_artifact::RunFolder;
 
 use crate::headline::{Facts, headline};
 use crate::shell::page;
-use crate::{Result, class_scores, curves, feature_map, scores, settings, views};
+use crate::{Result, class_scores, curves, feature_map, neighbours, scores, settings, views};
 
 /// Renders the page of a run as one HTML text. Pieces that the run does not have are said to be missing.
 ///
@@ -19,6 +19,7 @@ pub fn render_run(run: &RunFolder) -> Result<String> {
     let probes = scores::in_order(run.probes()?);
     let views = run.views()?;
     let sample = run.feature_sample()?;
+    let neighbours = run.neighbours()?;
 
     let facts = Facts::gather(&run.config_table()?, provenance.as_ref(), &metrics);
     let sections = [
@@ -26,6 +27,7 @@ pub fn render_run(run: &RunFolder) -> Result<String> {
         curves::section(&metrics, &facts)?,
         views::section(views.as_ref(), &facts),
         feature_map::section(sample.as_ref(), &probes, &facts),
+        neighbours::section(neighbours.as_ref(), &facts),
         class_scores::section(&probes),
         settings::section(provenance.as_ref(), &config),
     ];
@@ -43,4 +45,4 @@ pub fn write_report(run: &RunFolder) -> Result<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -157,7 +157,7 @@ pub(crate) fn accuracy(probe: &ProbeResult) -> String {
 }
 
 /// `top5_accuracy_pct` as a reader says it: `top-5 accuracy 88.8 %`.
-fn other_score(name: &str, value: f64) -> String {
+pub(crate) fn other_score(name: &str, value: f64) -> String {
     let known = match name {
         "top5_accuracy_pct" => "top-5 accuracy",
         "recall_at_1_pct" => "recall at 1",

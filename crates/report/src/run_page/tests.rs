@@ -1,4 +1,6 @@
-use relata_artifact::{FeatureHealth, FeatureSample, Metrics, ProbeResult, Provenance, ViewGrid};
+use relata_artifact::{
+    FeatureHealth, FeatureSample, Metrics, Neighbour, NeighbourRow, Neighbours, ProbeResult, Provenance, ViewGrid,
+};
 use serde_json::json;
 
 use super::*;
@@ -6,13 +8,13 @@ use crate::render_comparison;
 
 const CONFIG: &str = "[data]\ndataset = \"shapes\"\n[method]\nkind = \"relational\"\n[model]\nbackbone = \"conv4\"\n";
 
-fn empty_run(parent: &tempfile::TempDir, name: &str) -> RunFolder {
+pub(crate) fn empty_run(parent: &tempfile::TempDir, name: &str) -> RunFolder {
     let run = RunFolder::create(parent.path().join(name), false).unwrap();
     run.write_config(CONFIG).unwrap();
     run
 }
 
-fn full_run(parent: &tempfile::TempDir, name: &str, text: &str) -> RunFolder {
+pub(crate) fn full_run(parent: &tempfile::TempDir, name: &str, text: &str) -> RunFolder {
     let run = empty_run(parent, name);
     let mut metrics = run.metrics_writer().unwrap();
     for step in 1..=400 {
@@ -47,11 +49,15 @@ fn full_run(parent: &tempfile::TempDir, name: &str, text: &str) -> RunFolder {
     let labels = (0..50).map(|row| row % 2).collect();
     let sample = FeatureSample { features, dim: 4, labels, class_names: vec![text.to_owned(), "ring".into()] };
     run.write_feature_sample(&sample).unwrap();
+    let found = vec![Neighbour { image: text.to_owned(), class: Some("ring".into()), similarity: 0.5 }];
+    let row = NeighbourRow { image: text.to_owned(), class: Some(text.to_owned()), found };
+    let neighbours = Neighbours { tile_px: 8, columns: 2, asked: text.to_owned(), searched: text.to_owned(), rows: vec![row] };
+    run.write_neighbours(&neighbours, b"not really a PNG").unwrap();
     run
 }
 
 /// Names of the elements that are still open at the end of a page; panics where one closes another.
-fn unclosed(page: &str) -> Vec<&str> {
+pub(crate) fn unclosed(page: &str) -> Vec<&str> {
     let void = ["meta", "br", "img", "!DOCTYPE"];
     let mut open = Vec::new();
     for tag in page.split('<').skip(1) {
@@ -237,7 +243,7 @@ fn a_matrix_that_is_not_square_is_left_out() {
         ProbeResult { per_class_accuracy_pct: vec![50.0, 70.0], confusion: vec![vec![1], vec![1, 2]], ..ProbeResult::default() };
     run.write_probe("odd", &probe).unwrap();
     let page = render_run(&run).unwrap();
-    assert!(page.contains("class=\"bars\"") && !page.contains("class=\"confusion\""));
+    assert!(page.contains("class=\"bars\"") && !page.contains("class=\"matrix\""));
 }
 
 #[test]
@@ -250,7 +256,7 @@ fn many_classes_are_listed_by_their_confusions() {
     let probe = ProbeResult { protocol: "linear".into(), classes, confusion, ..ProbeResult::default() };
     run.write_probe("linear", &probe).unwrap();
     let page = render_run(&run).unwrap();
-    assert!(!page.contains("<table class=\"confusion\""));
+    assert!(page.contains("class=\"heat condensed\"") && !page.contains("class=\"heat\""));
     assert!(page.contains("76 classes between"));
     assert!(page.contains("class 0 called class 3: 1 of 8"));
     assert!(unclosed(&page).is_empty());
@@ -265,12 +271,21 @@ fn a_damaged_file_is_an_error_not_a_gap() {
 }
 
 #[test]
-fn a_comparison_lays_runs_side_by_side() {
+fn every_probe_has_a_fold_with_its_matrix_and_its_further_figures() {
     let parent = tempfile::tempdir().unwrap();
-    let runs = [full_run(&parent, "one", "shapes"), full_run(&parent, "two", "shapes"), empty_run(&parent, "three")];
-    let page = render_comparison(&runs).unwrap();
-    assert!(page.contains("not probed"));
-    assert!(page.contains("is best with"));
+    let run = full_run(&parent, "full", "shapes");
+    let scores = [("top5_accuracy_pct", 95.0), ("expected_calibration_error_pct", 2.5)];
+    let probe = ProbeResult {
+        protocol: "logistic".into(),
+        other_scores: scores.map(|(name, value)| (name.to_owned(), value)).into_iter().collect(),
+        confusion: vec![vec![3, 1], vec![0, 4]],
+        ..ProbeResult::default()
+    };
+    run.write_probe("logistic", &probe).unwrap();
+    let page = render_run(&run).unwrap().replace(['\u{202f}', '\u{a0}'], " ");
+    assert_eq!(page.matches("<details class=\"probe\"").count(), 3);
+    assert_eq!(page.matches("<details class=\"probe\" open").count(), 1);
+    assert_eq!(page.matches("class=\"heat\"").count(), 3);
+    assert!(page.contains("top-5 accuracy 95.0 % · expected calibration error 2.5 %"));
     assert!(unclosed(&page).is_empty());
-    assert!(matches!(render_comparison(&[]), Err(crate::Error::NoRuns)));
 }

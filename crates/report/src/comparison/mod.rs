@@ -1,0 +1,263 @@
+//! Several runs on one page: settings and scores side by side, curves laid over each other, matrices and features beside each
+//! other.
+
+mod tables;
+
+use std::collections::BTreeSet;
+
+use maud::{Markup, html};
+use relata_artifact::{FeatureSample, Metrics, ProbeResult, RunFolder};
+use toml::{Table, Value};
+
+use crate::feature_map::{Map, NOTHING_TO_DRAW};
+use crate::headline::Facts;
+use crate::line_chart::{LineChart, MAX_SERIES};
+use crate::numbers::{THIN, counted, percent, short};
+use crate::published::{self, Beside};
+use crate::scores::{in_order, label_share_pct, probe_title, protocol_title, rank, with_share};
+use crate::shell::page;
+use crate::{Error, Result, curves, heat_map};
+
+struct Run {
+    name: String,
+    facts: Facts,
+    /// Everything that two runs with other seeds still have in common.
+    settings: Table,
+    seed: Option<i64>,
+    metrics: Vec<Metrics>,
+    probes: Vec<(String, ProbeResult)>,
+    sample: Option<FeatureSample>,
+}
+
+/// Renders a page that compares runs: settings, scores with their bounds, published figures where there are some for such a
+/// run, training curves, confusion matrices and features.
+///
+/// # Errors
+/// [`Error::NoRuns`], a file that is there but cannot be read, or a chart that cannot be drawn.
+pub fn render_comparison(runs: &[RunFolder]) -> Result<String> {
+    if runs.is_empty() {
+        return Err(Error::NoRuns);
+    }
+    let mut runs = runs.iter().map(gather).collect::<Result<Vec<_>>>()?;
+    tell_apart(&mut runs);
+    let lead = html! {
+        p.outcome { (best(&runs)) }
+    };
+    let published: Vec<_> = runs.iter().flat_map(Run::beside).collect();
+    let sections = [
+        tables::settings(&runs),
+        tables::scores(&runs),
+        published::section(&published),
+        training(&runs)?,
+        confusions(&runs),
+        features(&runs),
+    ];
+    let title = format!("{} compared", counted(runs.len() as u64, "run"));
+    Ok(page(&title, "Relata comparison", &lead, &sections, env!("CARGO_PKG_VERSION")))
+}
+
+fn gather(run: &RunFolder) -> Result<Run> {
+    let metrics = run.metrics()?;
+    let mut settings = run.config_table()?;
+    let facts = Facts::gather(&settings, run.provenance()?.as_ref(), &metrics);
+    let seed = settings.remove("seed").and_then(|seed| seed.as_integer());
+    // None of these changes a figure.
+    for key in ["threads", "device"] {
+        settings.remove(key);
+    }
+    settings.get_mut("data").and_then(Value::as_table_mut).and_then(|data| data.remove("root"));
+    let (probes, sample) = (in_order(run.probes()?), run.feature_sample()?);
+    Ok(Run { name: run.name(), facts, settings, seed, metrics, probes, sample })
+}
+
+/// Runs of the same name in several folders get a number.
+fn tell_apart(runs: &mut [Run]) {
+    for index in 1..runs.len() {
+        let name = runs[index].name.clone();
+        let taken = |candidate: &str| runs[..index].iter().any(|run| run.name == candidate);
+        let numbered = |number: usize| if number == 1 { name.clone() } else { format!("{name} ({number})") };
+        runs[index].name = (1..).map(numbered).find(|candidate| !taken(candidate)).unwrap_or(name.clone());
+    }
+}
+
+impl Run {
+    fn beside(&self) -> impl Iterator<Item = Beside<'_>> {
+        // Earlier checkpoints would be compared with what whole trainings reached.
+        let of_last = |probe: &&ProbeResult| ["", "last"].contains(&probe.checkpoint.as_str());
+        let probes = self.probes.iter().map(|(_, probe)| probe).filter(of_last);
+        probes.map(|probe| Beside { run: &self.name, facts: &self.facts, probe })
+    }
+}
+
+/// Scores are comparable only where these agree; in the order of the table.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Column {
+    rank: usize,
+    protocol: String,
+    data: String,
+    split: String,
+    /// Share of the labels in hundredths of a percent; `None` for all.
+    share: Option<u64>,
+}
+
+impl Column {
+    fn of(probe: &ProbeResult) -> Self {
+        Self {
+            rank: rank(&probe.protocol),
+            protocol: probe.protocol.clone(),
+            data: probe.data.clone(),
+            split: probe.split.clone(),
+            share: label_share_pct(probe).map(|pct| (100.0 * pct).round() as u64),
+        }
+    }
+
+    fn title(&self) -> String {
+        with_share(&protocol_title(&self.protocol), self.share.map(|share| share as f64 / 100.0))
+    }
+
+    /// Whether the runs were scored by settings that differ in more than seeds and trained steps.
+    fn settings_differ(&self, runs: &[Run]) -> bool {
+        let settings = |probe: &ProbeResult| {
+            let mut settings = probe.settings.clone();
+            settings.retain(|key, _| !["seed", "seeds", "step"].contains(&key.as_str()));
+            (settings, probe.train_images, probe.test_images)
+        };
+        let mut all = runs.iter().filter_map(|run| self.find(run)).map(settings);
+        let first = all.next();
+        all.any(|other| Some(other) != first)
+    }
+
+    fn find<'a>(&self, run: &'a Run) -> Option<&'a ProbeResult> {
+        run.probes.iter().map(|(_, probe)| probe).find(|probe| Self::of(probe) == *self)
+    }
+}
+
+fn columns<'a>(runs: impl IntoIterator<Item = &'a Run>) -> BTreeSet<Column> {
+    runs.into_iter().flat_map(|run| &run.probes).map(|(_, probe)| Column::of(probe)).collect()
+}
+
+/// The column that most runs share decides, the first of several.
+fn best(runs: &[Run]) -> String {
+    let columns = columns(runs);
+    if columns.is_empty() {
+        return "None of these runs has been probed yet.".to_owned();
+    }
+    let scores = |column: &Column| -> Vec<(f64, &str)> {
+        runs.iter().filter_map(|run| Some((column.find(run)?.accuracy_pct, run.name.as_str()))).collect()
+    };
+    let shared = columns.iter().map(|column| (column, scores(column))).rev().max_by_key(|(_, scores)| scores.len());
+    let Some((column, scores)) = shared.filter(|(_, scores)| scores.len() > 1 || runs.len() == 1) else {
+        return "These runs share no protocol on the same data, so their scores cannot be ranked.".to_owned();
+    };
+    let (title, data) = (column.title(), &column.data);
+    let Some((score, name)) = scores.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0)) else {
+        return String::new();
+    };
+    match scores.len() {
+        1 => format!("{title} on {data}: {name} reaches {}.", percent(score)),
+        shared if shared == runs.len() => format!("{title} on {data}: {name} is best with {}.", percent(score)),
+        shared => format!("{title} on {data}: of {shared} runs {name} is best with {}.", percent(score)),
+    }
+}
+
+fn training(runs: &[Run]) -> Result<Markup> {
+    // Steps of one run and epochs of another have no common axis.
+    let by_epoch = runs.iter().all(|run| curves::has_epochs(&run.metrics));
+    let x_label = curves::x_label(by_epoch);
+    let lines = |field: &dyn Fn(&Metrics) -> Option<f64>| {
+        let shown = runs.iter().take(MAX_SERIES);
+        shown.map(|run| curves::series(&run.name, &run.metrics, by_epoch, field)).collect::<Vec<_>>()
+    };
+    let chart = |title, y_label: fn(f64) -> String, reference, series| LineChart {
+        title,
+        alt: format!("{title} of {}", counted(runs.len().min(MAX_SERIES) as u64, "run")),
+        x_label,
+        y_label,
+        y_floor: None,
+        reference,
+        series,
+    };
+    let loss = chart("Loss", short, None, lines(&|line| line.loss));
+    let pairs = lines(&|line| line.pair_acc.map(|share| 100.0 * share));
+    let pairs = chart("Pairs told rightly", |v| format!("{v:.0}{THIN}%"), Some((50.0, "guessing")), pairs);
+    let speed = LineChart { y_floor: Some(0.0), ..chart("Views a second", short, None, lines(&|line| line.views_per_s)) };
+    let mut charts = vec![loss.figure()?, pairs.figure()?];
+    let own: BTreeSet<&str> = runs.iter().flat_map(|run| curves::own_figures(&run.metrics)).collect();
+    for name in own {
+        let factor = if curves::is_share(name) { 100.0 } else { 1.0 };
+        let series = lines(&|line| Some(factor * line.extra.get(name)?.as_f64()?));
+        charts.push(chart(name, curves::own_label(name), None, series).figure()?);
+    }
+    charts.push(speed.figure()?);
+    let methods: BTreeSet<_> = runs.iter().filter_map(|run| run.facts.method.as_ref()).collect();
+    Ok(html! {
+        section #training {
+            h2 { "Training" }
+            div.charts { @for chart in charts.iter().flatten() { (chart) } }
+            @if charts.iter().all(Option::is_none) { p.missing { "No run has metrics yet." } }
+            @if methods.len() > 1 {
+                p.note { "Losses of different methods measure different things; their heights cannot be compared." }
+            }
+            @if runs.len() > MAX_SERIES { p.note { "The first " (MAX_SERIES) " runs are drawn." } }
+        }
+    })
+}
+
+/// A run's first probe that has a matrix.
+fn with_matrix(run: &Run) -> Option<(&Run, &ProbeResult)> {
+    let probe = run.probes.iter().map(|(_, probe)| probe).find(|probe| heat_map::is_square(probe))?;
+    Some((run, probe))
+}
+
+fn confusions(runs: &[Run]) -> Markup {
+    let matrices: Vec<_> = runs.iter().filter_map(with_matrix).collect();
+    html! {
+        @if !matrices.is_empty() {
+            section #confusions {
+                h2 { "What is taken for what" }
+                div.side-by-side {
+                    @for (run, probe) in matrices {
+                        figure.matrix {
+                            figcaption {
+                                h3 { (run.name) }
+                                (probe_title(probe)) " on " (probe.data) ", " (probe.split) " split"
+                            }
+                            (heat_map::figure(probe))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Pictures of the features that the runs kept.
+fn features(runs: &[Run]) -> Markup {
+    let samples: Vec<_> = runs.iter().filter_map(|run| Some((run, run.sample.as_ref()?))).collect();
+    html! {
+        @if !samples.is_empty() {
+            section #features {
+                h2 { "Features" }
+                p {
+                    "Test images, placed by their frozen features: images that a backbone takes for similar lie close together. "
+                    "Colour and shape of a mark tell its class. Where a group lies, and how far from another, means nothing."
+                }
+                div.side-by-side {
+                    @for (run, sample) in samples {
+                        @match Map::of(sample) {
+                            None => div { h3 { (run.name) } p.missing { (NOTHING_TO_DRAW) } },
+                            Some(map) => figure.beside {
+                                figcaption { h3 { (run.name) } "Placed by " (map.method_words()) "." }
+                                (map.svg())
+                                (map.legend())
+                            },
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
