@@ -15,8 +15,9 @@ use relata_probe::{
 use serde_json::Value;
 
 use crate::log::Log;
+use crate::neighbours::{self, Embedded};
 use crate::progress::{Counter, duration};
-use crate::{Config, Result, images, network, output};
+use crate::{Config, Result, images, network, output, picture};
 
 /// What is to be scored.
 pub(crate) struct Evaluation<'a> {
@@ -104,8 +105,22 @@ impl Evaluation<'_> {
         }
         if self.checkpoint == LAST && self.is_the_runs_own_data() {
             self.run.write_feature_sample(&relata_probe::feature_sample(&trained.test, SAMPLE_ROWS)?)?;
+            self.write_neighbours(&trained, labelled, loaded.pipeline.side_px(), compute)?;
         }
         Ok(())
+    }
+
+    /// For the report: a few test images and the training images that they are nearest to.
+    fn write_neighbours(&self, features: &Pair, labelled: &Labelled, side_px: usize, compute: &Compute) -> Result<()> {
+        let embedded = |dataset, features, split: Split| {
+            let words = format!("{}, {} split", images::name(&self.config.data), split.name());
+            Embedded { dataset, features, words }
+        };
+        let asked = embedded(&*labelled.test, &features.test, Split::Test);
+        let searched = embedded(&*labelled.train, &features.train, Split::Train);
+        let asking = neighbours::examples(&*labelled.test, ASKING_IMAGES);
+        let found = neighbours::search(&asked, &asking, &searched, |_| None, NEIGHBOURS, side_px, compute)?;
+        Ok(self.run.write_neighbours(&found.record, &picture::tiles_png(&found)?)?)
     }
 
     /// The score of a protocol that trains the whole net, from the checkpoint's weights (`from_trained`) or from random ones.
@@ -214,6 +229,9 @@ pub(crate) const LAST: &str = "last";
 const STEP: &str = "step";
 /// Test images of which two views are made.
 const VIEW_IMAGES: usize = 1000;
+/// Test images that the report shows with their neighbours, and how many of these.
+const ASKING_IMAGES: usize = 6;
+const NEIGHBOURS: usize = 8;
 /// Points in the report's picture of features.
 const SAMPLE_ROWS: usize = 900;
 

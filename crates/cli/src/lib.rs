@@ -32,6 +32,7 @@ mod feature_files;
 mod images;
 mod interrupt;
 mod log;
+mod neighbours;
 mod network;
 mod output;
 mod picture;

@@ -1,19 +1,32 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
-use relata_data::Split;
+use relata_artifact::{NeighbourRow, write_atomic};
+use relata_data::{DataConfig, Dataset, Split, Subset};
 use relata_model::Compute;
 use relata_probe::{ExtractOptions, check_export_path, embed, write_features};
 
 use super::{open_run, with_settings};
 use crate::log::shown;
+use crate::neighbours::{Embedded, examples, search};
+use crate::network::Loaded;
 use crate::progress::Counter;
-use crate::{Result, images, network, output};
+use crate::words::counted;
+use crate::{Config, Error, Result, images, network, output, picture};
+
+/// Images that are drawn if nobody says which.
+const ASKING_IMAGES: usize = 8;
 
 #[derive(Debug, Args)]
 #[command(after_help = crate::words::help("Examples:
   relata embed runs/shapes-conv4-relational-seed1 --data shapes --split test --out features.safetensors
-  relata embed runs/photos --data folder --out features.csv data.path=holiday"))]
+  relata embed runs/photos --data folder --out features.csv data.path=holiday
+  relata embed runs/photos --data folder --neighbours 6 --out alike.png data.path=holiday
+  relata embed runs/cifar10-conv4-relational-seed1 --neighbours 10 --images 0,7,42 --out alike.png
+
+With --neighbours a picture is written: each image, and beside it those of the run's own training data that its features are
+nearest to by cosine. A whole green frame marks one of the same class, a broken orange frame one of another."))]
 pub struct Arguments {
     /// The run's folder
     #[arg(value_name = "RUN")]
@@ -30,20 +43,42 @@ pub struct Arguments {
     /// Which checkpoint
     #[arg(long, value_name = "NAME", default_value = "last")]
     checkpoint: String,
-    /// A file that ends in .safetensors, .npy or .csv
+    /// Draws images with their N nearest training images instead
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=50))]
+    neighbours: Option<u16>,
+    /// Which images of the split, counted from 0; without it, eight of them, spread over the classes
+    #[arg(long, value_name = "0,1,2", value_delimiter = ',', requires = "neighbours")]
+    images: Vec<usize>,
+    /// A file that ends in .safetensors, .npy or .csv; in .png with --neighbours
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    check_export_path(&arguments.out)?;
+    match arguments.neighbours {
+        None => check_export_path(&arguments.out)?,
+        Some(_) if arguments.out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) => {}
+        Some(_) => {
+            let message =
+                format!("{} is no name for a picture: with --neighbours, --out must end in .png", shown(&arguments.out));
+            return Err(Error::Usage(message));
+        }
+    }
     let split: Split = arguments.split.parse()?;
     let (run, trained) = open_run(&arguments.run)?;
     let mut settings = arguments.settings.clone();
     settings.extend(arguments.data.iter().map(|name| format!("data.dataset={name}")));
     let config = with_settings(&trained, &settings)?;
     let dataset = images::open_split(&config.data, split)?;
-    let loaded = network::load(&run, &trained, &arguments.checkpoint, Compute::new(config.threads)?)?;
+    let compute = Compute::new(config.threads)?;
+    let loaded = network::load(&run, &trained, &arguments.checkpoint, compute.clone())?;
+    match arguments.neighbours {
+        Some(count) => neighbours(arguments, usize::from(count), &trained, &config, split, dataset, loaded, &compute),
+        None => features(arguments, &config, dataset, loaded),
+    }
+}
+
+fn features(arguments: &Arguments, config: &Config, dataset: Arc<dyn Dataset>, loaded: Loaded) -> Result<()> {
     let (mut backbone, pipeline) = (loaded.backbone, loaded.pipeline);
     let counter = Counter::new("features");
     let options = ExtractOptions { sources: true, ..config.probe.extract_options() };
@@ -56,4 +91,54 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         output::result(format!("{}: {size}", shown(&path)));
     }
     Ok(())
+}
+
+/// A picture of some images of `asked`, each with the training images of the run that it is nearest to.
+fn neighbours(
+    arguments: &Arguments,
+    count: usize,
+    trained: &Config,
+    config: &Config,
+    split: Split,
+    asked: Arc<dyn Dataset>,
+    loaded: Loaded,
+    compute: &Compute,
+) -> Result<()> {
+    let asking = if arguments.images.is_empty() { examples(&*asked, ASKING_IMAGES) } else { arguments.images.clone() };
+    let asked: Arc<dyn Dataset> = Arc::new(Subset::of(asked, asking.clone())?);
+    // Where the data lie may have changed since the training; which data they are has not.
+    let own = (&config.data.dataset, &config.data.path) == (&trained.data.dataset, &trained.data.path);
+    let searched_data = if own { &config.data } else { &trained.data };
+    let searched = images::open_split(&DataConfig { root: config.data.root.clone(), ..searched_data.clone() }, Split::Train)?;
+    let (mut backbone, pipeline) = (loaded.backbone, loaded.pipeline);
+    let options = config.probe.extract_options();
+    let counter = Counter::new("features");
+    let mut features = |dataset: &Arc<dyn Dataset>| {
+        embed(&mut *backbone, Arc::clone(dataset), &pipeline, &options, &mut |done, of| counter.at(done, of))
+    };
+    let (of_asked, of_searched) = (features(&asked)?, features(&searched)?);
+    drop(counter);
+    let words = |data: &DataConfig, split: Split| format!("{}, {} split", images::name(data), split.name());
+    let asked = Embedded { dataset: &*asked, features: &of_asked, words: words(&config.data, split) };
+    let searched = Embedded { dataset: &*searched, features: &of_searched, words: words(searched_data, Split::Train) };
+    let all: Vec<usize> = (0..asking.len()).collect();
+    let itself = |row: usize| (own && split == Split::Train).then_some(asking[row]);
+    let found = search(&asked, &all, &searched, itself, count, pipeline.side_px(), compute)?;
+    for row in &found.record.rows {
+        output::result(in_words(row));
+    }
+    write_atomic(&arguments.out, &picture::neighbours_png(&found)?)?;
+    let (images, nearest) = (counted(found.record.rows.len(), "image"), found.record.columns - 1);
+    output::result(format!("{}: {images}, each with its {nearest} nearest of {}", shown(&arguments.out), found.record.searched));
+    Ok(())
+}
+
+/// `test 7 (cat): train 12 (cat) 0.98, train 3 (dog) 0.97`
+fn in_words(row: &NeighbourRow) -> String {
+    let named = |image: &str, class: &Option<String>| match class {
+        Some(class) => format!("{image} ({class})"),
+        None => image.to_owned(),
+    };
+    let found = row.found.iter().map(|found| format!("{} {:.3}", named(&found.image, &found.class), found.similarity));
+    format!("{}: {}", named(&row.image, &row.class), found.collect::<Vec<_>>().join(", "))
 }

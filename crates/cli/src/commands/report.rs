@@ -6,17 +6,24 @@ use relata_artifact::{RunFolder, write_atomic};
 use crate::log::shown;
 use crate::{Result, output};
 
+/// Where a comparison goes if nobody says.
+const COMPARISON: &str = "comparison.html";
+
 #[derive(Debug, Args)]
 #[command(after_help = crate::words::help("Examples:
-  relata report runs/shapes-conv4-relational-seed1
-  relata report runs/a runs/b --out comparison.html"))]
+  relata report runs/shapes-conv4-relational-seed1             the run's own report.html, written again
+  relata report runs/shapes-conv4-relational-seed1 --out page.html
+  relata report runs/a runs/b runs/c --out comparison.html
+
+A page is one file that needs nothing else: no network, no scripts. A comparison shows settings, scores with their bounds
+and published figures, training curves, confusion matrices and features; runs that differ in their seed alone get a mean."))]
 pub struct Arguments {
     /// Folders of runs; several make one page that compares them
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
-    /// Where a comparison goes
-    #[arg(long, value_name = "FILE", default_value = "comparison.html")]
-    out: PathBuf,
+    /// Where the page goes; without it, a comparison to comparison.html, one run's page to its folder alone
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
@@ -25,10 +32,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     for run in &runs {
         pages.push(relata_report::write_report(run)?);
     }
-    if runs.len() > 1 {
-        let page = relata_report::render_comparison(&runs)?;
-        write_atomic(&arguments.out, page.as_bytes())?;
-        pages.push(arguments.out.clone());
+    let page = match &runs[..] {
+        [run] if arguments.out.is_some() => Some(relata_report::render_run(run)?),
+        [_] => None,
+        _ => Some(relata_report::render_comparison(&runs)?),
+    };
+    if let Some(page) = page {
+        let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(COMPARISON));
+        write_atomic(&out, page.as_bytes())?;
+        pages.push(out);
     }
     for page in pages {
         output::result(shown(&page));

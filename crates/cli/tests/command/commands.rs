@@ -39,6 +39,23 @@ fn features_come_in_three_formats() {
 }
 
 #[test]
+fn images_are_drawn_beside_their_neighbours() {
+    let place = trained();
+    let embed = ["embed", "run", "--neighbours", "3"];
+    let ended = place.run(&[&embed[..], &["--images", "5,0", "--out", "alike.png"]].concat()).succeeded();
+    assert_eq!(ended.stdout.lines().count(), 3, "{ended:?}");
+    assert!(ended.stdout.contains("alike.png: 2 images, each with its 3 nearest of shapes, train split"), "{ended:?}");
+    assert!(fs::read(place.path("alike.png")).unwrap().starts_with(b"\x89PNG"));
+    // A training image is not its own neighbour: 4 images, so at most 3.
+    let ended =
+        place.run(&["embed", "run", "--split", "train", "--neighbours", "50", "--out", "all.png", "data.limit=4"]).succeeded();
+    assert!(ended.stdout.contains("4 images, each with its 3 nearest"), "{ended:?}");
+    place.run(&[&embed[..], &["--out", "alike.npy"]].concat()).failed(2, &["alike.npy", ".png"]);
+    place.run(&[&embed[..], &["--images", "2000", "--out", "x.png"]].concat()).failed(1, &["2000"]);
+    place.run(&["embed", "run", "--neighbours", "0", "--out", "x.png"]).failed(2, &["--neighbours"]);
+}
+
+#[test]
 fn a_probe_writes_its_result_under_a_name_that_says_what_it_is() {
     let place = trained();
     let probe = ["probe", "run", "probe.epochs=1", "probe.k=5"];
@@ -58,6 +75,7 @@ fn a_probe_writes_its_result_under_a_name_that_says_what_it_is() {
             assert!(text.contains(field), "{field} is missing in {text}");
         }
     }
+    assert!(place.path("run/figures/neighbours.png").is_file() && place.path("run/figures/neighbours.json").is_file());
     let seeds = ["--protocol", "linear", "--seeds", "1,2", "probe.label_fraction=0.25"];
     let ended = place.run(&[&probe[..], &seeds].concat()).succeeded();
     assert!(ended.stdout.contains(" ± "), "{ended:?}");
@@ -104,6 +122,8 @@ fn reports_are_made_again_and_compared() {
     place.train(&["train.epochs=1", "--out", "other", "seed=2", "--no-report"]).succeeded();
     place.run(&["report", "run", "other", "--out", "both.html"]).succeeded();
     assert!(place.path("both.html").is_file() && place.path("other/report.html").is_file());
+    place.run(&["report", "run", "--out", "copy.html"]).succeeded();
+    assert_eq!(fs::read(place.path("copy.html")).unwrap(), fs::read(place.path("run/report.html")).unwrap());
     place.run(&["report", "rum"]).failed(2, &["rum", "did you mean run"]);
 }
 
