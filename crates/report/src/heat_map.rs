@@ -47,7 +47,7 @@ pub(crate) fn figure(probe: &ProbeResult) -> Markup {
         p.note {
             "Rows: true class; columns: answer. "
             @if classes <= MAX_NUMBERED { "Numbers and shade: share of the row in percent; a dot is less than 1." }
-            @else { "Shade: share of the row." }
+            @else { "The darker, the larger the share of the row." }
             " The diagonal is right."
             @if together > 1 { " Each cell stands for " (together) " × " (together) " neighbouring classes." }
         }
@@ -111,7 +111,8 @@ fn condensed(probe: &ProbeResult, together: usize) -> String {
     for (truth, row) in joined.iter().enumerate() {
         let all: u64 = row.iter().sum();
         for (answer, &n) in row.iter().enumerate().filter(|(_, n)| **n > 0) {
-            let level = (n as f64 / all as f64 * f64::from(LEVELS)).ceil() as usize;
+            // Most cells of many classes are small; steps of the root tell them apart.
+            let level = ((n as f64 / all as f64).sqrt() * f64::from(LEVELS)).ceil() as usize;
             let (x, y) = (WORD_ROOM + answer as f64 * cell, WORD_ROOM + truth as f64 * cell);
             let path = &mut paths[level.min(LEVELS as usize)][usize::from(truth != answer)];
             write!(path, "M{x:.1},{y:.1}h{cell:.2}v{cell:.2}h-{cell:.2}z").expect("writing to a string");
@@ -122,8 +123,8 @@ fn condensed(probe: &ProbeResult, together: usize) -> String {
         .expect("writing to a string");
     for (level, kinds) in paths.iter().enumerate() {
         for (kind, path) in ["right", "wrong"].iter().zip(kinds).filter(|(_, path)| !path.is_empty()) {
-            let share = level as f64 / f64::from(LEVELS);
-            write!(svg, r#"<path class="{kind}" style="--share:{share:.1}" d="{path}"/>"#).expect("writing to a string");
+            let shade = (level as f64 / f64::from(LEVELS)).powf(1.5);
+            write!(svg, r#"<path class="{kind}" style="--share:{shade:.2}" d="{path}"/>"#).expect("writing to a string");
         }
     }
     let (middle, edge) = (WORD_ROOM + SIDE / 2.0, WORD_ROOM - 8.0);

@@ -153,10 +153,11 @@ fn best(runs: &[Run]) -> String {
     let Some((score, name)) = scores.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0)) else {
         return String::new();
     };
+    let caveat = if column.settings_differ(runs) { " The probes' settings differ, so this is no fair race." } else { "" };
     match scores.len() {
         1 => format!("{title} on {data}: {name} reaches {}.", percent(score)),
-        shared if shared == runs.len() => format!("{title} on {data}: {name} is best with {}.", percent(score)),
-        shared => format!("{title} on {data}: of {shared} runs {name} is best with {}.", percent(score)),
+        shared if shared == runs.len() => format!("{title} on {data}: {name} is best with {}.{caveat}", percent(score)),
+        shared => format!("{title} on {data}: of {shared} runs {name} is best with {}.{caveat}", percent(score)),
     }
 }
 

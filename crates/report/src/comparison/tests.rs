@@ -99,7 +99,8 @@ fn scores_by_other_settings_are_marked() {
     let settings = [("epochs".to_owned(), 20.into())].into_iter().collect();
     let probe = ProbeResult { settings, ..runs[1].probes().unwrap().remove(0).1 };
     runs[1].write_probe("linear", &probe).unwrap();
-    assert!(render_comparison(&runs).unwrap().contains("‡ settings differ"));
+    let page = render_comparison(&runs).unwrap();
+    assert!(page.contains("‡ settings differ") && page.contains("no fair race"));
 }
 
 #[test]
