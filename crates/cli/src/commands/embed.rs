@@ -21,8 +21,8 @@ const ASKING_IMAGES: usize = 8;
 #[derive(Debug, Args)]
 #[command(after_help = crate::words::help("Examples:
   relata embed runs/shapes-conv4-relational-seed1 --data shapes --split test --out features.safetensors
-  relata embed runs/photos --data folder --out features.csv data.path=holiday
-  relata embed runs/photos --data folder --neighbours 6 --out alike.png data.path=holiday
+  relata embed runs/photos --data folder --split train --out features.csv data.path=holiday
+  relata embed runs/photos --data folder --split train --neighbours 6 --out alike.png data.path=holiday
   relata embed runs/cifar10-conv4-relational-seed1 --neighbours 10 --images 0,7,42 --out alike.png
 
 With --neighbours a picture is written: each image, and beside it those of the run's own training data that its features are
