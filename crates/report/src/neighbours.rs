@@ -20,7 +20,7 @@ pub(crate) fn section(neighbours: Option<&(Neighbours, Vec<u8>)>, facts: &Facts)
                 p { (introduction(neighbours, facts)) }
                 (tiles(neighbours, png))
                 div.scroll tabindex="0" role="region" aria-label="Images and their nearest neighbours" {
-                    div.neighbours style=(format!("grid-template-columns:repeat({},minmax(4.6rem,1fr))", neighbours.columns.max(1))) {
+                    div.neighbours style=(format!("grid-template-columns:repeat({},minmax(5.9rem,1fr))", neighbours.columns.max(1))) {
                         @for (index, row) in neighbours.rows.iter().enumerate() { (pictures(neighbours, index, row)) }
                     }
                 }
