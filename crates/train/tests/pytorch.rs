@@ -375,16 +375,18 @@ fn fused_weights_after_adam_are_those_of_pytorch() {
     }
 }
 
+/// The nets of which only damped steps are determined by the weights that they start from.
+const DEEP: [&str; 5] = ["resnet18-cifar", "resnet18-small", "resnet32-small", "resnet34-small", "resnet56-small"];
+
 /// Three steps of the deep nets, in which every entry is determined.
 #[test]
 fn fused_weights_after_three_damped_steps_are_those_of_pytorch() {
-    for name in ["resnet18-cifar", "resnet18-small", "resnet32-small", "resnet34-small", "resnet56-small"] {
-        steps_of_adam(name, Executor::Fused, Steps::Damped);
-    }
+    DEEP.iter().for_each(|name| steps_of_adam(name, Executor::Fused, Steps::Damped));
 }
 
 #[test]
 fn candle_weights_after_adam_are_those_of_pytorch() {
     ["conv4-odd", "resnet8-odd", "resnet32-small"].iter().for_each(|name| steps_of_adam(name, Executor::Candle, Steps::Plain));
-    steps_of_adam("resnet32-small", Executor::Candle, Steps::Damped);
+    // resnet34's kinks are nearer than candle's rounding by the third step: 0.07 of a step.
+    DEEP.iter().filter(|name| **name != "resnet34-small").for_each(|name| steps_of_adam(name, Executor::Candle, Steps::Damped));
 }
