@@ -262,6 +262,8 @@ fn steps_of_adam(name: &'static str, executor: Executor, kind: Steps) {
             ("damped", "damped_steps", AdamConfig { lr, eps, ..AdamConfig::default() }, f32::MIN_POSITIVE)
         }
     };
+    // candle's rounding meets a kink of resnet34 by the third step: one entry is 0.07 of a step away.
+    let tolerance = if matches!((name, executor), ("resnet34-small", Executor::Candle)) { 2.0 * ADAM } else { ADAM };
     let steps = bench.fixture.number(steps);
     assert!(steps > 0, "{name} holds no such steps");
     let mut adams = [bench.backbone.parameters().len(), head.parameters().len()].map(|len| Adam::new(config, len));
@@ -295,7 +297,7 @@ fn steps_of_adam(name: &'static str, executor: Executor, kind: Steps) {
             checked += 1;
             let at = (bits(&format!("{parameter}/entry"))(entry) % tensor.len() as u64) as usize;
             let error = f64::from((tensor[at] - values[n * 64 + entry]).abs()) / config.lr;
-            assert!(error <= ADAM, "{name}, {executor:?}, {parameter}[{at}]: {error:.1e} steps away");
+            assert!(error <= tolerance, "{name}, {executor:?}, {parameter}[{at}]: {error:.1e} steps away");
         }
     }
     assert!(checked * 2 > all, "{name}: only {checked} of {all} entries had a gradient to speak of");
@@ -360,19 +362,7 @@ fn candle_gradients_are_those_of_pytorch() {
 /// Three steps, or one for nets so deep that f32 does not determine three with PyTorch's `eps` (docs/RESULTS.md).
 #[test]
 fn fused_weights_after_adam_are_those_of_pytorch() {
-    for name in [
-        "conv4",
-        "conv4-odd",
-        "resnet8",
-        "resnet8-odd",
-        "resnet18-cifar",
-        "resnet18-small",
-        "resnet32-small",
-        "resnet34-small",
-        "resnet56-small",
-    ] {
-        steps_of_adam(name, Executor::Fused, Steps::Plain);
-    }
+    SMOOTH.iter().for_each(|name| steps_of_adam(name, Executor::Fused, Steps::Plain));
 }
 
 /// The nets of which only damped steps are determined by the weights that they start from.
@@ -387,6 +377,5 @@ fn fused_weights_after_three_damped_steps_are_those_of_pytorch() {
 #[test]
 fn candle_weights_after_adam_are_those_of_pytorch() {
     ["conv4-odd", "resnet8-odd", "resnet32-small"].iter().for_each(|name| steps_of_adam(name, Executor::Candle, Steps::Plain));
-    // resnet34's kinks are nearer than candle's rounding by the third step: 0.07 of a step.
-    DEEP.iter().filter(|name| **name != "resnet34-small").for_each(|name| steps_of_adam(name, Executor::Candle, Steps::Damped));
+    DEEP.iter().for_each(|name| steps_of_adam(name, Executor::Candle, Steps::Damped));
 }

@@ -18,7 +18,7 @@ use crate::{Config, Error, Result, output};
   relata probe runs/cifar10-conv4-relational-seed1 --seeds 1,2,3 probe.label_fraction=0.01
   relata probe runs/cifar10-conv4-relational-seed1 --checkpoint epoch-0005 probe.epochs=50
   relata probe runs/stl10-resnet34-relational-seed1 --protocol finetune probe.finetune.epochs=100
-  relata probe --features train.npy --labels train_labels.npy --test-features test.npy --test-labels test_labels.npy
+  relata probe --features train.npy --labels train.labels.npy --test-features test.npy --test-labels test.labels.npy
   relata probe --features train.safetensors --test-features test.safetensors --protocol all --out scores"))]
 pub struct Arguments {
     /// The run's folder; none with --features
