@@ -185,23 +185,22 @@ multiversion! {
         let covered = (d.len() / channels) * columns * channels;
         let (pooled, left_out) = z.split_at_mut(covered);
         by_channel_group!(channels, G, from, {
-            let (a, b) = (group::<G>(&norm.scale[from..]), group::<G>(&norm.shift[from..]));
-            let (slope, offset) = (group::<G>(&norm.d_slope[from..]), group::<G>(&norm.d_offset[from..]));
+            // Copies: what is written cannot change them, so they stay in registers.
+            let (a, b) = (*group::<G>(&norm.scale[from..]), *group::<G>(&norm.shift[from..]));
+            let (slope, offset) = (*group::<G>(&norm.d_slope[from..]), *group::<G>(&norm.d_offset[from..]));
             for (d, window) in d.chunks_exact(channels).zip(pooled.chunks_exact_mut(columns * channels)) {
                 let d = group::<G>(&d[from..]).map(|d| d * share);
                 for z in window.chunks_exact_mut(channels) {
-                    let z = group_mut::<G>(&mut z[from..]);
-                    let g = through_relu::<RELU, G>(z, a, b, &d);
-                    for c in 0..G {
-                        z[c] = a[c] * g[c] + (slope[c] * z[c] + offset[c]);
-                    }
+                    let to = group_mut::<G>(&mut z[from..]);
+                    let z = *to;
+                    let g = through_relu::<RELU, G>(&z, &a, &b, &d);
+                    *to = std::array::from_fn(|c| a[c] * g[c] + (slope[c] * z[c] + offset[c]));
                 }
             }
             for z in left_out.chunks_exact_mut(channels) {
-                let z = group_mut::<G>(&mut z[from..]);
-                for c in 0..G {
-                    z[c] = slope[c] * z[c] + offset[c];
-                }
+                let to = group_mut::<G>(&mut z[from..]);
+                let z = *to;
+                *to = std::array::from_fn(|c| slope[c] * z[c] + offset[c]);
             }
         });
     }
