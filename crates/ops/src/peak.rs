@@ -2,6 +2,8 @@
 //! registers. Kernels are measured against it, in the same run.
 
 use crate::Isa;
+#[cfg(target_arch = "aarch64")]
+use crate::simd::Neon;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Level, Portable, Simd};
@@ -33,6 +35,9 @@ pub fn multiply_add_at_peak(isa: Isa, rounds: usize) -> u64 {
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => (unsafe { avx2(rounds) }, Avx2::LANES),
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon => (unsafe { chains::<Neon>(rounds) }, Neon::LANES),
         // SAFETY: the portable form needs nothing.
         Level::Portable => (unsafe { chains::<Portable>(rounds) }, Portable::LANES),
     };
@@ -74,7 +79,7 @@ mod tests {
         assert!((sum - 2.0 * CHAINS as f32).abs() < 1e-4, "{sum}");
         for isa in Isa::available() {
             let one = multiply_add_at_peak(isa, 1);
-            assert!(one >= 2 * CHAINS as u64 * 8, "{isa}");
+            assert!(one >= 2 * CHAINS as u64 * 4, "{isa}");
             assert_eq!(multiply_add_at_peak(isa, 1000), 1000 * one);
         }
     }

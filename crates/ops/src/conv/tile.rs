@@ -11,6 +11,8 @@
 #![allow(clippy::needless_range_loop)]
 
 use crate::Isa;
+#[cfg(target_arch = "aarch64")]
+use crate::simd::Neon;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512, Avx512Half};
 use crate::simd::{Level, Portable, Simd};
@@ -31,6 +33,10 @@ pub(crate) enum Block {
     Avx512x2,
     #[cfg(target_arch = "x86_64")]
     Avx512x4,
+    #[cfg(target_arch = "aarch64")]
+    Neonx2,
+    #[cfg(target_arch = "aarch64")]
+    Neonx4,
 }
 
 impl Block {
@@ -40,6 +46,10 @@ impl Block {
     pub(crate) fn pick(isa: Isa, channels_out: usize) -> Self {
         match isa.level() {
             Level::Portable => Self::Portable,
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon if channels_out > 8 => Self::Neonx4,
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => Self::Neonx2,
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 if channels_out > 8 => Self::Avx2x2,
             #[cfg(target_arch = "x86_64")]
@@ -66,6 +76,10 @@ impl Block {
             Self::Avx512x2 => 32,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512x4 => 64,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neonx2 => 8,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neonx4 => 16,
         }
     }
 
@@ -362,6 +376,10 @@ macro_rules! by_block {
             compiled!(avx512x2, "avx512f,avx512vl,avx2,fma", Avx512, 2, $body($($arg: $ty),*));
             #[cfg(target_arch = "x86_64")]
             compiled!(avx512x4, "avx512f,avx512vl,avx2,fma", Avx512, 4, $body($($arg: $ty),*));
+            #[cfg(target_arch = "aarch64")]
+            compiled!(neonx2, "neon", Neon, 2, $body($($arg: $ty),*));
+            #[cfg(target_arch = "aarch64")]
+            compiled!(neonx4, "neon", Neon, 4, $body($($arg: $ty),*));
             // SAFETY: a block of a kind is only picked by an `Isa` that has its instructions; buffers are the caller's promise.
             unsafe {
                 match block {
@@ -378,6 +396,10 @@ macro_rules! by_block {
                     Block::Avx512x2 => avx512x2($($arg),*),
                     #[cfg(target_arch = "x86_64")]
                     Block::Avx512x4 => avx512x4($($arg),*),
+                    #[cfg(target_arch = "aarch64")]
+                    Block::Neonx2 => neonx2($($arg),*),
+                    #[cfg(target_arch = "aarch64")]
+                    Block::Neonx4 => neonx4($($arg),*),
                 }
             }
         }

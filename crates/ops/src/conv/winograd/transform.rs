@@ -7,6 +7,8 @@
 #![allow(clippy::needless_range_loop)]
 
 use crate::Isa;
+#[cfg(target_arch = "aarch64")]
+use crate::simd::Neon;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Level, Portable, Simd};
@@ -35,6 +37,8 @@ macro_rules! by_isa {
                     Level::Avx512 => avx512($($arg),*),
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx2 => avx2($($arg),*),
+                    #[cfg(target_arch = "aarch64")]
+                    Level::Neon => $body::<Neon>($($arg),*),
                     Level::Portable => $body::<Portable>($($arg),*),
                 }
             }
