@@ -158,7 +158,8 @@ fn every_method_writes_its_own_head_and_its_own_figures() {
     }
 }
 
-/// On images as they are: a few of them can be learned by heart. In whole batches: two images alone correlate fully, whatever is learned.
+/// On images as they are: a few of them can be learned by heart. In whole batches:
+/// two images alone correlate fully, whatever is learned.
 #[test]
 fn a_method_learns_what_it_is_asked() {
     let place = tempfile::tempdir().unwrap();
