@@ -46,6 +46,7 @@ impl Facts {
         let known = match self.method.as_deref() {
             Some("relational") => "Relational reasoning",
             Some("simclr") => "SimCLR",
+            Some("barlow") => "Barlow Twins",
             Some("rotation") => "Rotation prediction",
             Some("deepinfomax") => "Deep InfoMax",
             Some("deepcluster") => "DeepCluster",

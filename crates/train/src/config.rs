@@ -1,6 +1,9 @@
 use crate::classifier::Classifier;
 use crate::rotation::TURNS;
-use crate::{Error, HeadShape, Method, Random, Relational, Result, Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig};
+use crate::{
+    Barlow, BarlowConfig, Error, HeadShape, Method, Random, Relational, Result, Rotation, Simclr, SimclrConfig, Supervised,
+    SupervisedConfig,
+};
 use relata_model::{Aggregation, Compute, PairLoss, RelationHead, RelationHeadConfig};
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +67,8 @@ pub enum MethodKind {
     Relational,
     /// SimCLR (Chen et al. 2020).
     Simclr,
+    /// Barlow Twins (Zbontar et al. 2021).
+    Barlow,
     /// Rotation prediction (Gidaris et al. 2018).
     Rotation,
     /// Training with labels: the upper bound.
@@ -101,6 +106,8 @@ pub struct MethodConfig {
     pub hidden: usize,
     /// SimCLR's settings.
     pub simclr: SimclrConfig,
+    /// Settings of Barlow Twins.
+    pub barlow: BarlowConfig,
     /// Settings of training with labels.
     pub supervised: SupervisedConfig,
 }
@@ -108,8 +115,8 @@ pub struct MethodConfig {
 impl Default for MethodConfig {
     fn default() -> Self {
         let (kind, aggregation, loss) = (MethodKind::Relational, Aggregation::Cat, LossKind::Bce);
-        let (simclr, supervised) = (SimclrConfig::default(), SupervisedConfig::default());
-        Self { kind, aggregation, loss, gamma: 2.0, alpha: 0.5, hidden: 256, simclr, supervised }
+        let (simclr, barlow, supervised) = (SimclrConfig::default(), BarlowConfig::default(), SupervisedConfig::default());
+        Self { kind, aggregation, loss, gamma: 2.0, alpha: 0.5, hidden: 256, simclr, barlow, supervised }
     }
 }
 
@@ -120,6 +127,7 @@ impl MethodKind {
         match self {
             Self::Relational => "relational",
             Self::Simclr => "simclr",
+            Self::Barlow => "barlow",
             Self::Rotation => "rotation",
             Self::Supervised => "supervised",
             Self::Random => "random",
@@ -136,6 +144,7 @@ impl MethodConfig {
         match self.kind {
             MethodKind::Relational => self.validate_relational(views),
             MethodKind::Simclr => self.simclr.validate(views),
+            MethodKind::Barlow => self.barlow.validate(views),
             MethodKind::Supervised => self.supervised.validate(),
             MethodKind::Rotation | MethodKind::Random => Ok(()),
         }
@@ -191,6 +200,7 @@ impl MethodConfig {
             // Two linear layers, their biases, and batch norm between.
             MethodKind::Relational => (self.aggregation.width(width) + 4) * self.hidden + 1,
             MethodKind::Simclr => self.simclr.parameter_count(width),
+            MethodKind::Barlow => self.barlow.parameter_count(width),
             MethodKind::Rotation => Classifier::parameter_count(width, TURNS),
             MethodKind::Supervised => Classifier::parameter_count(width, classes),
             MethodKind::Random => 0,
@@ -204,6 +214,7 @@ impl MethodConfig {
         match self.kind {
             MethodKind::Relational => RelationHead::bytes(self.head(), width, views, max_images),
             MethodKind::Simclr => self.simclr.bytes(shape),
+            MethodKind::Barlow => self.barlow.bytes(shape),
             MethodKind::Rotation => Rotation::bytes(shape, side_px),
             MethodKind::Supervised => Supervised::bytes(shape),
             MethodKind::Random => 0,
@@ -216,6 +227,7 @@ impl MethodConfig {
         Ok(match self.kind {
             MethodKind::Relational => Box::new(Relational::new(self.head(), width, views, max_images, seed, compute)?),
             MethodKind::Simclr => Box::new(Simclr::new(&self.simclr, shape, seed, compute)),
+            MethodKind::Barlow => Box::new(Barlow::new(&self.barlow, shape, seed, compute)),
             MethodKind::Rotation => Box::new(Rotation::new(shape, seed, compute)),
             MethodKind::Supervised => Box::new(Supervised::new(self.supervised.clone(), shape, seed, compute)?),
             MethodKind::Random => Box::new(Random::default()),

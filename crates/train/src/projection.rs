@@ -1,6 +1,6 @@
-//! A projection head, `Linear(D → Hd) → BatchNorm1d → LeakyReLU(0.01) → Linear(Hd → P)`, with its way back.
+//! A projection head, `Linear(D → Hd) → BatchNorm1d → LeakyReLU(leak) → Linear(Hd → P)`, with its way back.
 //!
-//! `h = f · W1ᵀ + b1`, `x̂ = (h − mean) / sqrt(var + eps)` over the rows, `a = gamma · x̂ + beta`, `y = a` or `0.01 · a` below 0,
+//! `h = f · W1ᵀ + b1`, `x̂ = (h − mean) / sqrt(var + eps)` over the rows, `a = gamma · x̂ + beta`, `y = a` or `leak · a` below 0,
 //! `z = y · W2ᵀ + b2`. Backward: `d_h = gamma / sqrt(var + eps) · (d_a − Σ d_a / N − x̂ · Σ (d_a · x̂) / N)`. The bias b1
 //! cancels in the normalisation: its gradient is zero. Sums over rows are taken in f64 and in the order of the rows.
 
@@ -9,13 +9,14 @@ use crate::classifier::check_rows;
 use relata_model::{Compute, ParameterKind, Parameters};
 use relata_ops::{matmul, matmul_of_transposed, matmul_transposed};
 
-/// PyTorch's defaults for `BatchNorm1d`, and for `LeakyReLU`.
+/// PyTorch's defaults for `BatchNorm1d`.
 const EPS: f64 = 1e-5;
 const NORM_MOMENTUM: f64 = 0.1;
-const LEAK: f32 = 0.01;
+/// PyTorch's default for `LeakyReLU`.
+pub(crate) const LEAK: f32 = 0.01;
 
-/// Widths of a projection head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Widths of a projection head, and its activation.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct ProjectionShape {
     /// D.
     pub(crate) width: usize,
@@ -23,6 +24,8 @@ pub(crate) struct ProjectionShape {
     pub(crate) hidden: usize,
     /// P.
     pub(crate) output: usize,
+    /// Slope below 0: [`LEAK`], or 0 for a ReLU.
+    pub(crate) leak: f32,
 }
 
 /// The head for batches of up to a number of rows.
@@ -47,7 +50,7 @@ pub(crate) struct ProjectionHead {
 impl ProjectionHead {
     /// Freshly drawn as PyTorch does; parameters are named `linear1`, `bn1`, `linear2`.
     pub(crate) fn new(shape: ProjectionShape, max_rows: usize, seed: u64, compute: Compute) -> Self {
-        let ProjectionShape { width, hidden, output } = shape;
+        let ProjectionShape { width, hidden, output, .. } = shape;
         let mut parameters = Parameters::default();
         parameters.add("linear1.weight", &[hidden, width], ParameterKind::LinearWeight);
         parameters.add("linear1.bias", &[hidden], ParameterKind::LinearBias { inputs: width });
@@ -85,7 +88,7 @@ impl ProjectionHead {
     /// # Errors
     /// Where the features are not `rows` rows, or more than there is room for.
     pub(crate) fn forward(&mut self, features: &[f32], rows: usize) -> Result<&[f32]> {
-        let ProjectionShape { width, hidden, output } = self.shape;
+        let ProjectionShape { width, hidden, output, leak } = self.shape;
         check_rows(features, rows, width, self.d_features.len() / width)?;
         self.rows = rows;
         let (isa, n) = (self.compute.isa(), rows as f64);
@@ -120,7 +123,7 @@ impl ProjectionHead {
             for c in 0..hidden {
                 h[c] = ((f64::from(h[c]) - means[c]) * self.inv_std[c]) as f32;
                 let a = gamma[c] * h[c] + beta[c];
-                y[c] = if a < 0.0 { LEAK * a } else { a };
+                y[c] = if a < 0.0 { leak * a } else { a };
             }
         }
         let z = &mut self.output[..rows * output];
@@ -133,7 +136,7 @@ impl ProjectionHead {
 
     /// All gradients of the last forward pass, given that of its projections.
     pub(crate) fn backward(&mut self, features: &[f32], d_output: &[f32]) {
-        let ProjectionShape { width, hidden, output } = self.shape;
+        let ProjectionShape { width, hidden, output, leak } = self.shape;
         let (rows, isa) = (self.rows, self.compute.isa());
         let n = rows as f64;
         let Parameters { values, gradients, .. } = &mut self.parameters;
@@ -154,7 +157,7 @@ impl ProjectionHead {
         for (x, d) in normalised.chunks_exact(hidden).zip(d.chunks_exact_mut(hidden)) {
             for c in 0..hidden {
                 if gamma[c] * x[c] + beta[c] < 0.0 {
-                    d[c] *= LEAK;
+                    d[c] *= leak;
                 }
                 d_sums[c] += f64::from(d[c]);
                 slopes[c] += f64::from(d[c]) * f64::from(x[c]);
@@ -191,7 +194,7 @@ impl ProjectionHead {
 
 /// Lengths of the parameters, in the order that `new` adds them in.
 fn lengths(shape: ProjectionShape) -> [usize; 6] {
-    let ProjectionShape { width, hidden, output } = shape;
+    let ProjectionShape { width, hidden, output, .. } = shape;
     [hidden * width, hidden, hidden, hidden, output * hidden, output]
 }
 

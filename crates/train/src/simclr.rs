@@ -1,4 +1,4 @@
-use crate::projection::{ProjectionHead, ProjectionShape};
+use crate::projection::{LEAK, ProjectionHead, ProjectionShape};
 use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
 use rayon::prelude::*;
 use relata_model::{Compute, Parameters};
@@ -57,7 +57,7 @@ impl SimclrConfig {
     }
 
     fn projection(&self, width: usize) -> ProjectionShape {
-        ProjectionShape { width, hidden: self.hidden, output: self.output }
+        ProjectionShape { width, hidden: self.hidden, output: self.output, leak: LEAK }
     }
 
     /// Numbers that the head trains.
