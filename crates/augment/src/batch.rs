@@ -80,7 +80,7 @@ pub struct SkippedImage {
     pub reason: String,
 }
 
-/// A batch that was not delivered because fewer than two of its images were there: one image has no negative.
+/// A batch that was not delivered because fewer than two of its images were there: one image has nothing to be told apart from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DroppedBatch {
     /// The batch's number in its epoch.

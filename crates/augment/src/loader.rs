@@ -23,7 +23,7 @@ pub struct LoaderConfig {
     pub seed: u64,
     /// Whether each epoch visits the images in its own random order. Default true.
     pub shuffle: bool,
-    /// Whether batches of fewer than two images are left out, since one image has no negative. Default true.
+    /// Whether batches of fewer than two images are left out, since one image has nothing to be told apart from. Default true.
     pub drop_single: bool,
     /// What happens where an image cannot be read. Default [`OnBadImage::Error`].
     pub on_bad_image: OnBadImage,

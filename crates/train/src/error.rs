@@ -12,8 +12,8 @@ pub enum Error {
         /// What would have been allowed.
         allowed: &'static str,
     },
-    /// Too few images for one pair of different images.
-    #[error("{images} images are too few to train on: expected at least 2, for pairs of different images")]
+    /// Too few images for one batch: no method trains on a single image.
+    #[error("{images} images are too few to train on: expected at least 2, since no batch may hold fewer")]
     TooFewImages {
         /// How many there are.
         images: usize,

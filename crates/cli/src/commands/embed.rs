@@ -37,9 +37,9 @@ pub struct Arguments {
     /// The data set; without it, the run's own
     #[arg(long, value_name = "NAME")]
     data: Option<String>,
-    /// train, test or unlabelled
-    #[arg(long, value_name = "SPLIT", default_value = "test")]
-    split: String,
+    /// train, test or unlabelled; without it, test where the data have such a split, else train
+    #[arg(long, value_name = "SPLIT")]
+    split: Option<String>,
     /// Which checkpoint
     #[arg(long, value_name = "NAME", default_value = "last")]
     checkpoint: String,
@@ -64,17 +64,28 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             return Err(Error::Usage(message));
         }
     }
-    let split: Split = arguments.split.parse()?;
+    let split: Option<Split> = arguments.split.as_deref().map(str::parse).transpose()?;
     let (run, trained) = open_run(&arguments.run)?;
     let mut settings = arguments.settings.clone();
     settings.extend(arguments.data.iter().map(|name| format!("data.dataset={name}")));
     let config = with_settings(&trained, &settings)?;
-    let dataset = images::open_split(&config.data, split)?;
+    let (split, dataset) = open(&config.data, split)?;
     let compute = Compute::new(config.threads)?;
     let loaded = network::load(&run, &trained, &arguments.checkpoint, compute.clone())?;
     match arguments.neighbours {
         Some(count) => neighbours(arguments, usize::from(count), &trained, &config, split, dataset, loaded, &compute),
         None => features(arguments, &config, dataset, loaded),
+    }
+}
+
+/// The split asked for; if none is, the test split, or all there is to learn from where nothing is held back, as in a flat folder.
+fn open(config: &DataConfig, split: Option<Split>) -> Result<(Split, Arc<dyn Dataset>)> {
+    match images::open_split(config, split.unwrap_or(Split::Test)) {
+        Err(Error::Data(relata_data::Error::NoSuchSplit { .. })) if split.is_none() => {
+            output::note(format!("{} has no test split: taking its train split (--split train)", images::name(config)));
+            Ok((Split::Train, images::open_split(config, Split::Train)?))
+        }
+        opened => Ok((split.unwrap_or(Split::Test), opened?)),
     }
 }
 

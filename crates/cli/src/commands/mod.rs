@@ -62,7 +62,7 @@ pub fn run(command: Command) -> ExitCode {
 /// An existing run and its configuration, with `data.*` and `probe.*` as the command line wants them.
 fn open_run(path: &Path) -> Result<(RunFolder, Config)> {
     let run = RunFolder::open(path)?;
-    let config = Config::of_run(&run.config_path().display().to_string(), &run.config()?)?;
+    let config = Config::from_toml(&run.config_path().display().to_string(), &run.config()?)?;
     Ok((run, config))
 }
 

@@ -77,8 +77,12 @@ impl Config {
         Value::Table(table).try_into().map_err(|error| culprit(layers, &defaults, &error))
     }
 
-    /// The configuration of an existing run, from the text of its `config.toml`.
-    pub(crate) fn of_run(origin: &str, text: &str) -> Result<Self> {
+    /// The configuration of a recipe, or of an existing run's `config.toml`, from its text; `origin` is its name for messages.
+    /// Ranges are not checked yet: see [`Config::validate`].
+    ///
+    /// # Errors
+    /// Text that is no TOML, and the first key that is unknown, of another type, or of a value that its setting does not know.
+    pub fn from_toml(origin: &str, text: &str) -> Result<Self> {
         Self::from_layers(&[Layer::parse(origin, text)?])
     }
 

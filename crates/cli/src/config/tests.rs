@@ -67,7 +67,7 @@ fn another_data_set_without_a_recipe_takes_the_papers_augmentation() {
 fn written_then_read_is_the_same() {
     let config =
         resolve(&["train.epochs=7", "augment.mean=[0.1, 0.2, 0.3]", "probe.protocols=[\"knn\"]", "data.limit=9"]).unwrap();
-    assert_eq!(Config::of_run("config.toml", &config.to_toml()).unwrap(), config);
+    assert_eq!(Config::from_toml("config.toml", &config.to_toml()).unwrap(), config);
 }
 
 #[test]

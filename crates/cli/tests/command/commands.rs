@@ -39,6 +39,18 @@ fn features_come_in_three_formats() {
 }
 
 #[test]
+fn a_folder_without_a_test_split_is_embedded_whole() {
+    let place = trained();
+    for name in ["a.png", "b.jpg", "c.webp"] {
+        relata_testkit::datasets::write_image(&place.path("photos").join(name), 40, 35, 1);
+    }
+    let embed = ["embed", "run", "--data", "folder", "data.path=photos"];
+    let ended = place.run(&[&embed[..], &["--out", "f.csv"]].concat()).succeeded();
+    assert!(ended.stdout.contains("3 x 64") && ended.stderr.contains("--split train"), "{ended:?}");
+    place.run(&[&embed[..], &["--split", "test", "--out", "g.csv"]].concat()).failed(2, &["no test split"]);
+}
+
+#[test]
 fn images_are_drawn_beside_their_neighbours() {
     let place = trained();
     let embed = ["embed", "run", "--neighbours", "3"];

@@ -24,7 +24,7 @@ impl Start {
     pub(super) fn find(out: &Path, arguments: &Arguments, given: &Given) -> Result<Self> {
         if arguments.resume && !died_before_its_configuration(out) {
             let run = RunFolder::open(out)?;
-            let stored = Config::of_run(&run.config_path().display().to_string(), &run.config()?)?;
+            let stored = Config::from_toml(&run.config_path().display().to_string(), &run.config()?)?;
             let config = stored.resumed_with(&given.settings)?;
             config.validate()?;
             return Ok(Self::Resumed { config: Box::new(config), stored: Box::new(stored), run });

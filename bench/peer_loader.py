@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Reading a folder of JPEGs: relata-data beside PIL, in turns.
+
+    python bench/peer_loader.py make FOLDER --images train_X.bin --side 96 96     # JPEGs of STL-10's images, or of any side
+    python bench/peer_loader.py compare FOLDER --threads 2 --rounds 7
+
+compare starts the example `read_folder` of relata-data (built with `cargo build --release -p relata-data --example read_folder`)
+and this script's own `pil` in turns, each a process of its own, and prints images a second and the ratio, round by round.
+Both give upright RGB bytes, [height, width, 3], in the process that asks for them. PIL is tried with a pool of threads and with a
+pool of processes (each image then comes back through a pipe), and with processes that keep their images to themselves; the best of
+the three counts for the peer in each round.
+
+Needs: pip install pillow numpy
+"""
+import argparse
+import json
+import multiprocessing.pool
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+from PIL import Image, ImageOps
+
+
+def read(path):
+    with Image.open(path) as image:
+        return np.asarray(ImageOps.exif_transpose(image.convert("RGB")))
+
+
+def read_and_keep(path):
+    return read(path).shape
+
+
+def pil(a):
+    paths = sorted(map(str, pathlib.Path(a.folder).rglob("*.jpg")))
+    best = None
+    for way in ("threads", "processes", "processes, images kept"):
+        make = multiprocessing.pool.ThreadPool if way == "threads" else multiprocessing.Pool
+        with make(a.threads) as pool:
+            job = read_and_keep if way.endswith("kept") else read
+            list(pool.imap(job, paths[:64], chunksize=8))
+            start = time.perf_counter()
+            count = sum(1 for _ in pool.imap(job, paths, chunksize=8))
+            rate = count / (time.perf_counter() - start)
+        if best is None or rate > best["images_per_s"]:
+            best = {"images_per_s": rate, "way": way}
+    print(json.dumps(best))
+
+
+def make(a):
+    width, height = a.side
+    data = np.fromfile(a.images, np.uint8)
+    data = data[: len(data) // 27_648 * 27_648].reshape(-1, 3, 96, 96).transpose(0, 3, 2, 1)
+    folder = pathlib.Path(a.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(a.count):
+        image = Image.fromarray(np.ascontiguousarray(data[number % len(data)]))
+        if (width, height) != (96, 96):
+            # A mosaic, so that the detail of a pixel is a photograph's and not an enlargement's.
+            whole = Image.new("RGB", (width, height))
+            for y in range(0, height, 96):
+                for x in range(0, width, 96):
+                    which = (number * 31 + y // 96 * 7 + x // 96) % len(data)
+                    whole.paste(Image.fromarray(np.ascontiguousarray(data[which])), (x, y))
+            image = whole
+        image.save(folder / f"{number:05}.jpg", quality=a.quality)
+
+
+def compare(a):
+    ours_command = [a.ours, a.folder, str(a.threads)]
+    pil_command = [sys.executable, "-B", __file__, "pil", a.folder, "--threads", str(a.threads)]
+    ratios = []
+    for number in range(1, a.rounds + 1):
+        ours, peer = (json.loads(subprocess.check_output(command).splitlines()[-1]) for command in (ours_command, pil_command))
+        ratios.append(ours["images_per_s"] / peer["images_per_s"])
+        print(f"round {number}: {ours['images_per_s']:.0f} images/s, PIL {peer['images_per_s']:.0f} ({peer['way']}), "
+              f"ratio {ratios[-1]:.2f}", flush=True)
+    print(f"median ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("what", choices=("make", "compare", "pil"))
+    p.add_argument("folder")
+    p.add_argument("--images", help="make: STL-10's train_X.bin or unlabeled_X.bin")
+    p.add_argument("--side", type=int, nargs=2, default=(96, 96), metavar=("WIDTH", "HEIGHT"))
+    p.add_argument("--quality", type=int, default=90)
+    p.add_argument("--count", type=int, default=1000)
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--rounds", type=int, default=7)
+    p.add_argument("--ours", default="target/release/examples/read_folder")
+    a = p.parse_args()
+    {"make": make, "compare": compare, "pil": pil}[a.what](a)
+
+
+if __name__ == "__main__":
+    main()
