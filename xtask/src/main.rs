@@ -74,7 +74,8 @@ fn exit_code(passed: Result<bool>) -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            // Told wrongly is 2, gone wrong is 1, as relata's own commands have it.
+            if error.is::<bench::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -11,7 +11,7 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use parts::{Part, PartKind, run as run_part};
@@ -94,10 +94,12 @@ struct Machine {
 }
 
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
-    let isa = parts::isa(arguments.isa.as_deref())?;
+    let isa = parts::isa(arguments.isa.as_deref()).map_err(|error| Usage(error.to_string()))?;
     let rows: Vec<Row> = rows(arguments).into_iter().filter(|row| row.part.name().contains(&arguments.only)).collect();
     let with_kernels = "kernels".contains(&arguments.only);
-    ensure!(with_kernels || !rows.is_empty(), "no row's name holds {:?}", arguments.only);
+    if rows.is_empty() && !with_kernels {
+        return Err(no_such_row(arguments).into());
+    }
     if let Some(folder) = &arguments.out {
         std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     }
@@ -119,6 +121,23 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         eprintln!("bench: bench.json and bench.md written to {}", folder.display());
     }
     Ok(())
+}
+
+/// A mistake in what the command was told.
+#[derive(Debug)]
+pub(crate) struct Usage(String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+fn no_such_row(arguments: &Arguments) -> Usage {
+    let names: Vec<String> = rows(arguments).iter().map(|row| row.part.name()).collect();
+    Usage(format!("no row's name holds {:?}; there are: kernels; {}", arguments.only, names.join("; ")))
 }
 
 /// The rows of the project's table of targets, and those that show growth.
