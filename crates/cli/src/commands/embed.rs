@@ -37,7 +37,7 @@ pub struct Arguments {
     /// The data set; without it, the run's own
     #[arg(long, value_name = "NAME")]
     data: Option<String>,
-    /// train, test or unlabelled
+    /// train, test, unlabelled, or validation where data.validation holds images out
     #[arg(long, value_name = "SPLIT", default_value = "test")]
     split: String,
     /// Which checkpoint
@@ -64,16 +64,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             return Err(Error::Usage(message));
         }
     }
-    let split: Split = arguments.split.parse()?;
     let (run, trained) = open_run(&arguments.run)?;
     let mut settings = arguments.settings.clone();
     settings.extend(arguments.data.iter().map(|name| format!("data.dataset={name}")));
     let config = with_settings(&trained, &settings)?;
-    let dataset = images::open_split(&config.data, split)?;
+    let dataset = images::open_named(&config.data, &arguments.split)?;
     let compute = Compute::new(config.threads)?;
     let loaded = network::load(&run, &trained, &arguments.checkpoint, compute.clone())?;
     match arguments.neighbours {
-        Some(count) => neighbours(arguments, usize::from(count), &trained, &config, split, dataset, loaded, &compute),
+        Some(count) => neighbours(arguments, usize::from(count), &trained, &config, dataset, loaded, &compute),
         None => features(arguments, &config, dataset, loaded),
     }
 }
@@ -99,7 +98,6 @@ fn neighbours(
     count: usize,
     trained: &Config,
     config: &Config,
-    split: Split,
     asked: Arc<dyn Dataset>,
     loaded: Loaded,
     compute: &Compute,
@@ -118,11 +116,11 @@ fn neighbours(
     };
     let (of_asked, of_searched) = (features(&asked)?, features(&searched)?);
     drop(counter);
-    let words = |data: &DataConfig, split: Split| format!("{}, {} split", images::name(data), split.name());
-    let asked = Embedded { dataset: &*asked, features: &of_asked, words: words(&config.data, split) };
-    let searched = Embedded { dataset: &*searched, features: &of_searched, words: words(searched_data, Split::Train) };
+    let words = |data: &DataConfig, split: &str| format!("{}, {split} split", images::name(data));
+    let asked = Embedded { dataset: &*asked, features: &of_asked, words: words(&config.data, &arguments.split) };
+    let searched = Embedded { dataset: &*searched, features: &of_searched, words: words(searched_data, Split::Train.name()) };
     let all: Vec<usize> = (0..asking.len()).collect();
-    let itself = |row: usize| (own && split == Split::Train).then_some(asking[row]);
+    let itself = |row: usize| (own && arguments.split == Split::Train.name()).then_some(asking[row]);
     let found = search(&asked, &all, &searched, itself, count, pipeline.side_px(), compute)?;
     for row in &found.record.rows {
         output::result(in_words(row));
