@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use relata_augment::Pipeline;
-use relata_data::{DataConfig, Dataset, Entry, Split, catalogue, entry};
+use relata_data::{DataConfig, Dataset, Entry, Split, TrainingImages, catalogue, entry};
 
 use crate::config::ConfigError;
 use crate::evaluation::Labelled;
@@ -40,8 +40,8 @@ pub(crate) struct Opened {
 /// As [`open_split`].
 pub(crate) fn open_for_training(config: &DataConfig) -> Result<Opened> {
     if config.split == Split::Train {
-        let (images, validation) = with_validation(config)?;
-        return Ok(Opened { images, validation });
+        let TrainingImages { train, validation } = with_validation(config)?;
+        return Ok(Opened { images: train, validation });
     }
     Ok(Opened { images: open_split(config, config.split)?, validation: None })
 }
@@ -52,8 +52,8 @@ pub(crate) fn open_for_training(config: &DataConfig) -> Result<Opened> {
 /// # Errors
 /// As [`open_split`], a data set without a test split among them.
 pub(crate) fn labelled(config: &DataConfig, opened: Option<&Opened>) -> Result<Option<Labelled>> {
-    let (train, validation) = match opened.filter(|_| config.split == Split::Train) {
-        Some(opened) => (Arc::clone(&opened.images), opened.validation.clone()),
+    let TrainingImages { train, validation } = match opened.filter(|_| config.split == Split::Train) {
+        Some(opened) => TrainingImages { train: Arc::clone(&opened.images), validation: opened.validation.clone() },
         None => with_validation(config)?,
     };
     if train.label(0).is_none() {
@@ -79,7 +79,7 @@ pub(crate) fn open_named(config: &DataConfig, name: &str) -> Result<Arc<dyn Data
     if name != VALIDATION {
         return open_split(config, name.parse()?);
     }
-    with_validation(config)?.1.ok_or_else(|| {
+    with_validation(config)?.validation.ok_or_else(|| {
         Error::Usage("there is no validation split: data.validation says how many training images are held out".to_owned())
     })
 }
@@ -87,7 +87,7 @@ pub(crate) fn open_named(config: &DataConfig, name: &str) -> Result<Arc<dyn Data
 /// The name of the images that are held out of the training split.
 pub(crate) const VALIDATION: &str = "validation";
 
-fn with_validation(config: &DataConfig) -> Result<(Arc<dyn Dataset>, Option<Arc<dyn Dataset>>)> {
+fn with_validation(config: &DataConfig) -> Result<TrainingImages> {
     unpack(config)?;
     relata_data::open_with_validation(config).map_err(with_full_key)
 }

@@ -202,11 +202,19 @@ pub fn statistics(name: &str) -> Result<Statistics> {
 /// ```
 pub fn open(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
     let dataset = match split {
-        Split::Train if config.validation > 0 => return Ok(open_with_validation(config)?.0),
+        Split::Train if config.validation > 0 => return Ok(open_with_validation(config)?.train),
         Split::Unlabelled if config.validation > 0 => without(open_whole(config, split)?, &*held_out(config)?.1)?,
         _ => open_whole(config, split)?,
     };
     Ok(limited(config, split, dataset))
+}
+
+/// What [`open_with_validation`] opens.
+pub struct TrainingImages {
+    /// Images to learn from, with their labels.
+    pub train: Arc<dyn Dataset>,
+    /// Images held out of them to choose settings by.
+    pub validation: Option<Arc<dyn Dataset>>,
 }
 
 /// The training split, and the `config.validation` images that are held out of it; none where that is 0.
@@ -218,16 +226,16 @@ pub fn open(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
 /// use relata_data::{DataConfig, open_with_validation};
 ///
 /// let config = DataConfig { validation: 1000, ..DataConfig::default() };
-/// let (train, validation) = open_with_validation(&config)?;
-/// assert_eq!((train.len(), validation.map(|images| images.len())), (9000, Some(1000)));
+/// let images = open_with_validation(&config)?;
+/// assert_eq!((images.train.len(), images.validation.map(|images| images.len())), (9000, Some(1000)));
 /// # Ok::<(), relata_data::Error>(())
 /// ```
-pub fn open_with_validation(config: &DataConfig) -> Result<(Arc<dyn Dataset>, Option<Arc<dyn Dataset>>)> {
+pub fn open_with_validation(config: &DataConfig) -> Result<TrainingImages> {
     if config.validation == 0 {
-        return Ok((open(config, Split::Train)?, None));
+        return Ok(TrainingImages { train: open(config, Split::Train)?, validation: None });
     }
     let (kept, held) = held_out(config)?;
-    Ok((limited(config, Split::Train, Arc::new(kept)), Some(held)))
+    Ok(TrainingImages { train: limited(config, Split::Train, Arc::new(kept)), validation: Some(held) })
 }
 
 /// The training images without and with those held out.

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use relata_data::{
-    DataConfig, Dataset, Error, Folder, FolderOptions, Shapes, ShapesOptions, Split, Subset, open, open_with_validation,
+    DataConfig, Dataset, Error, Folder, FolderOptions, Shapes, ShapesOptions, Split, Subset, TrainingImages, open,
+    open_with_validation,
 };
 use relata_testkit::datasets::write_class_folder;
 
@@ -149,7 +150,7 @@ fn images_held_out_are_in_no_split_that_is_trained_on() {
     for (config, images) in [(DataConfig::default(), 1000), (folder, 12)] {
         let whole = open(&config, Split::Train).unwrap();
         let config = DataConfig { validation: images, ..config };
-        let (train, validation) = open_with_validation(&config).unwrap();
+        let TrainingImages { train, validation } = open_with_validation(&config).unwrap();
         let (validation, unlabelled) = (validation.unwrap(), open(&config, Split::Unlabelled).unwrap());
         assert_eq!((validation.len(), train.len(), unlabelled.len()), (images, whole.len() - images, whole.len() - images));
         let sources = |dataset: &dyn Dataset| (0..dataset.len()).map(|index| dataset.source(index)).collect::<HashSet<_>>();
@@ -157,8 +158,8 @@ fn images_held_out_are_in_no_split_that_is_trained_on() {
         assert!(sources(&*train).is_disjoint(&held) && sources(&*unlabelled).is_disjoint(&held));
         assert_eq!(open(&config, Split::Train).unwrap().fingerprint(), train.fingerprint());
         // A limit takes from the rest; what is held out stays the same.
-        let (few, same) = open_with_validation(&DataConfig { limit: 5, ..config }).unwrap();
-        assert_eq!((few.len(), same.unwrap().fingerprint()), (5, validation.fingerprint()));
+        let few = open_with_validation(&DataConfig { limit: 5, ..config }).unwrap();
+        assert_eq!((few.train.len(), few.validation.unwrap().fingerprint()), (5, validation.fingerprint()));
     }
-    assert!(open_with_validation(&DataConfig::default()).unwrap().1.is_none());
+    assert!(open_with_validation(&DataConfig::default()).unwrap().validation.is_none());
 }

@@ -94,7 +94,11 @@ impl Plan {
     /// One line: what is trained on what.
     pub(super) fn summary(&self, config: &Config) -> String {
         let (images, views, side) = (self.dataset.len(), config.augment.views, self.pipeline.side_px());
-        let (backbone, epochs) = (config.model.architecture().describe(), counted(config.train.epochs as usize, "epoch"));
+        let backbone = config.model.architecture().describe();
+        let epochs = match config.method.trains() {
+            true => counted(config.train.epochs as usize, "epoch"),
+            false => "no training".to_owned(),
+        };
         let (threads, isa) = (counted(self.compute.threads(), "thread"), self.compute.isa());
         format!(
             "{backbone} on {images} images of {}, {views} views of {side} px each, {epochs}, {threads} ({isa})",
