@@ -27,6 +27,12 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// Another process trains in the folder.
+    #[error("{} is in use: another process is training there; wait for it, or choose another place (--out)", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// An overwrite was asked for, but the folder is no run, so nothing was removed.
     #[error("{} does not look like a run folder ({reason}), so it is not overwritten; choose another place (--out)", path.display())]
     NotOverwritten {
@@ -121,9 +127,12 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Exists { .. } | Self::NotOverwritten { .. } | Self::NoRun { .. } | Self::Name { .. } | Self::Toml { .. } => {
-                ErrorKind::Usage
-            }
+            Self::Exists { .. }
+            | Self::InUse { .. }
+            | Self::NotOverwritten { .. }
+            | Self::NoRun { .. }
+            | Self::Name { .. }
+            | Self::Toml { .. } => ErrorKind::Usage,
             Self::Io { .. }
             | Self::Json { .. }
             | Self::MetricsLine { .. }

@@ -66,5 +66,5 @@ pub use metrics::{Metrics, MetricsWriter, read_metrics};
 pub use neighbours::{Neighbour, NeighbourRow, Neighbours};
 pub use probe_result::{FeatureHealth, ProbeResult};
 pub use provenance::{DataFingerprint, Provenance};
-pub use run_folder::RunFolder;
+pub use run_folder::{RunFolder, RunLock};
 pub use view_grid::ViewGrid;

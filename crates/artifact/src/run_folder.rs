@@ -14,6 +14,9 @@ use crate::{
 };
 
 mod guard;
+mod lock;
+
+pub use lock::RunLock;
 
 use guard::{SUBFOLDERS, empty, entries, is_leftover, is_run, is_unused, nearest_runs, why_no_run};
 

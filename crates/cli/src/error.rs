@@ -189,6 +189,7 @@ fn data_code(error: &relata_data::Error) -> u8 {
     use relata_data::Error as Data;
     match error {
         Data::Setting { .. }
+        | Data::HoldOut { .. }
         | Data::UnknownDataset { .. }
         | Data::NoSuchSplit { .. }
         | Data::Missing { .. }

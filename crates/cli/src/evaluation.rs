@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use relata_artifact::{FeatureHealth, ProbeResult, RunFolder, read_checkpoint_metadata};
 use relata_augment::Pipeline;
-use relata_data::{Dataset, Split};
+use relata_data::{DataConfig, Dataset, Split};
 use relata_model::{Backbone, Compute};
 use relata_probe::{
     EpochDone, Features, LabelledImages, ProbeConfig, Protocol, Score, Scored, alignment, embed_two_views, evaluate_seeds,
@@ -14,6 +14,7 @@ use relata_probe::{
 };
 use serde_json::Value;
 
+use crate::images::VALIDATION;
 use crate::log::Log;
 use crate::neighbours::{self, Embedded};
 use crate::progress::{Counter, duration};
@@ -35,6 +36,8 @@ pub(crate) struct Evaluation<'a> {
 pub(crate) struct Labelled {
     pub(crate) train: Arc<dyn Dataset>,
     pub(crate) test: Arc<dyn Dataset>,
+    /// What the latter are: `test` or `validation`.
+    pub(crate) split: &'static str,
 }
 
 /// Features of both, by one backbone.
@@ -112,12 +115,12 @@ impl Evaluation<'_> {
 
     /// For the report: a few test images and the training images that they are nearest to.
     fn write_neighbours(&self, features: &Pair, labelled: &Labelled, side_px: usize, compute: &Compute) -> Result<()> {
-        let embedded = |dataset, features, split: Split| {
-            let words = format!("{}, {} split", images::name(&self.config.data), split.name());
+        let embedded = |dataset, features, split: &str| {
+            let words = format!("{}, {split} split", images::name(&self.config.data));
             Embedded { dataset, features, words }
         };
-        let asked = embedded(&*labelled.test, &features.test, Split::Test);
-        let searched = embedded(&*labelled.train, &features.train, Split::Train);
+        let asked = embedded(&*labelled.test, &features.test, labelled.split);
+        let searched = embedded(&*labelled.train, &features.train, Split::Train.name());
         let asking = neighbours::examples(&*labelled.test, ASKING_IMAGES);
         let found = neighbours::search(&asked, &asking, &searched, |_| None, NEIGHBOURS, side_px, compute)?;
         Ok(self.run.write_neighbours(&found.record, &picture::tiles_png(&found)?)?)
@@ -145,13 +148,16 @@ impl Evaluation<'_> {
     fn scored(&self) -> Scored {
         Scored {
             data: images::name(&self.config.data),
-            split: Split::Test.name().to_owned(),
+            split: images::scored_split(&self.config.data).to_owned(),
             checkpoint: self.checkpoint.to_owned(),
         }
     }
 
     /// Writes a result under its name, with the step of the weights.
     fn write(&self, protocol: Protocol, mut result: ProbeResult, log: &Log) -> Result<()> {
+        if self.saw_validation_images() {
+            result.notes.push(SAW_VALIDATION.to_owned());
+        }
         result.settings.extend(self.step()?.map(|step| (STEP.to_owned(), step)));
         self.run.write_probe(&self.result_name(protocol), &result)?;
         let random = result.baseline_random_pct.map_or_else(String::new, |pct| format!(", random weights {pct:.2} %"));
@@ -200,9 +206,19 @@ impl Evaluation<'_> {
         Ok(Pair { train: of(&labelled.train)?, test: of(&labelled.test)? })
     }
 
-    /// `linear`; with the data set, the checkpoint or the share of labels behind it where they are not the run's own, last and all.
+    /// Whether the run was trained on images that are now held out.
+    fn saw_validation_images(&self) -> bool {
+        let (data, own) = (&self.config.data, &self.trained.data);
+        let held = |data: &DataConfig| (data.validation, data.validation_seed, data.stl10_fold);
+        data.validation > 0 && self.is_the_runs_own_data() && held(data) != held(own)
+    }
+
+    /// `linear`; with the split where it is not test, the data set, the checkpoint or the share of labels behind it where they are not the run's own, last and all.
     fn result_name(&self, protocol: Protocol) -> String {
         let mut name = protocol.name().to_owned();
+        if self.config.data.validation > 0 {
+            name.push_str(&format!("-{VALIDATION}"));
+        }
         if !self.is_the_runs_own_data() {
             // The name of a file: a folder of images may be called anything.
             let plain = images::name(&self.config.data).replace(|c: char| !c.is_ascii_alphanumeric(), "-");
@@ -232,12 +248,19 @@ const VIEW_IMAGES: usize = 1000;
 /// Test images that the report shows with their neighbours, and how many of these.
 const ASKING_IMAGES: usize = 6;
 const NEIGHBOURS: usize = 8;
+/// What a reader must know of such a score.
+const SAW_VALIDATION: &str = "the backbone was trained with other images held out than these: it has seen some of them";
 /// Points in the report's picture of features.
 const SAMPLE_ROWS: usize = 900;
 
 /// A short table: protocol, accuracy, random weights, difference.
 pub(crate) fn score_table(results: &[ProbeResult]) -> String {
-    let mut rows = vec![["protocol", "accuracy", "random weights", "difference"].map(str::to_owned).to_vec()];
+    // Images that settings are chosen by are not those that a result is published on.
+    let accuracy = match results.iter().any(|result| result.split == VALIDATION) {
+        true => "validation accuracy",
+        false => "accuracy",
+    };
+    let mut rows = vec![["protocol", accuracy, "random weights", "difference"].map(str::to_owned).to_vec()];
     for result in results {
         let random = result.baseline_random_pct.map_or_else(String::new, |pct| format!("{pct:.2} %"));
         let gain = result.gain_points().map_or_else(String::new, |points| format!("{points:+.2}"));

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use relata_augment::Pipeline;
-use relata_data::{DataConfig, Dataset, Entry, Split, catalogue, entry};
+use relata_data::{DataConfig, Dataset, Entry, Split, TrainingImages, catalogue, entry};
 
 use crate::config::ConfigError;
 use crate::evaluation::Labelled;
@@ -24,11 +24,26 @@ pub(crate) struct Looks {
 /// # Errors
 /// The data set's own, with the full key where a setting is to blame.
 pub(crate) fn open_split(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
-    if let Some(archive) = entry(&config.dataset)?.archive {
-        let progress = ArchiveProgress::new(archive.file);
-        relata_data::unpack_if_needed(config, &|at| progress.at(at))?;
-    }
+    unpack(config)?;
     relata_data::open(config, split).map_err(with_full_key)
+}
+
+/// Images to train on, with those held out of them where they are known already.
+pub(crate) struct Opened {
+    pub(crate) images: Arc<dyn Dataset>,
+    validation: Option<Arc<dyn Dataset>>,
+}
+
+/// Opens the split that the configuration trains on.
+///
+/// # Errors
+/// As [`open_split`].
+pub(crate) fn open_for_training(config: &DataConfig) -> Result<Opened> {
+    if config.split == Split::Train {
+        let TrainingImages { train, validation } = with_validation(config)?;
+        return Ok(Opened { images: train, validation });
+    }
+    Ok(Opened { images: open_split(config, config.split)?, validation: None })
 }
 
 /// The splits that probes work on; `None` where the images have no labels. `opened` is the split of the configuration, if
@@ -36,15 +51,53 @@ pub(crate) fn open_split(config: &DataConfig, split: Split) -> Result<Arc<dyn Da
 ///
 /// # Errors
 /// As [`open_split`], a data set without a test split among them.
-pub(crate) fn labelled(config: &DataConfig, opened: Option<&Arc<dyn Dataset>>) -> Result<Option<Labelled>> {
-    let train = match opened.filter(|_| config.split == Split::Train) {
-        Some(train) => Arc::clone(train),
-        None => open_split(config, Split::Train)?,
+pub(crate) fn labelled(config: &DataConfig, opened: Option<&Opened>) -> Result<Option<Labelled>> {
+    let TrainingImages { train, validation } = match opened.filter(|_| config.split == Split::Train) {
+        Some(opened) => TrainingImages { train: Arc::clone(&opened.images), validation: opened.validation.clone() },
+        None => with_validation(config)?,
     };
     if train.label(0).is_none() {
         return Ok(None);
     }
-    Ok(Some(Labelled { train, test: open_split(config, Split::Test)? }))
+    let test = match validation {
+        Some(validation) => validation,
+        None => open_split(config, Split::Test)?,
+    };
+    Ok(Some(Labelled { train, test, split: scored_split(config) }))
+}
+
+/// What scores are computed on: `test`, or `validation` where images are held out to choose settings by.
+pub(crate) fn scored_split(config: &DataConfig) -> &'static str {
+    if config.validation > 0 { VALIDATION } else { Split::Test.name() }
+}
+
+/// The images of the split called `name`; `validation` is one where images are held out.
+///
+/// # Errors
+/// As [`open_split`].
+pub(crate) fn open_named(config: &DataConfig, name: &str) -> Result<Arc<dyn Dataset>> {
+    if name != VALIDATION {
+        return open_split(config, name.parse()?);
+    }
+    with_validation(config)?.validation.ok_or_else(|| {
+        Error::Usage("there is no validation split: data.validation says how many training images are held out".to_owned())
+    })
+}
+
+/// The name of the images that are held out of the training split.
+pub(crate) const VALIDATION: &str = "validation";
+
+fn with_validation(config: &DataConfig) -> Result<TrainingImages> {
+    unpack(config)?;
+    relata_data::open_with_validation(config).map_err(with_full_key)
+}
+
+fn unpack(config: &DataConfig) -> Result<()> {
+    if let Some(archive) = entry(&config.dataset)?.archive {
+        let progress = ArchiveProgress::new(archive.file);
+        relata_data::unpack_if_needed(config, &|at| progress.at(at))?;
+    }
+    Ok(())
 }
 
 /// Side and normalisation: the configuration's own, else the data set's.

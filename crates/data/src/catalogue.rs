@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::{
@@ -183,12 +184,13 @@ pub fn statistics(name: &str) -> Result<Statistics> {
 
 /// Opens the split `split` of the data set that `config` describes.
 ///
-/// `config.limit` applies where `split` is `config.split`. With [`OnBadImage::Skip`], every image that lies in a file of its
+/// With `config.validation`, the images held out are neither in the training split nor, where it holds them, in the unlabelled
+/// one; [`open_with_validation`] gives them. `config.limit` applies to what is left, where `split` is `config.split`. With [`OnBadImage::Skip`], every image that lies in a file of its
 /// own is read once here; those that cannot be read are left out, with a warning through `tracing` each. Where the data set's
 /// folder is not there but its archive is, that is unpacked first: see [`unpack_if_needed`].
 ///
 /// # Errors
-/// [`Error::UnknownDataset`], or the data set's own.
+/// [`Error::UnknownDataset`], [`Error::HoldOut`], or the data set's own.
 ///
 /// ```
 /// use relata_data::{DataConfig, Split, open};
@@ -199,16 +201,67 @@ pub fn statistics(name: &str) -> Result<Statistics> {
 /// # Ok::<(), relata_data::Error>(())
 /// ```
 pub fn open(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+    let dataset = match split {
+        Split::Train if config.validation > 0 => return Ok(open_with_validation(config)?.train),
+        Split::Unlabelled if config.validation > 0 => without(open_whole(config, split)?, &*held_out(config)?.1)?,
+        _ => open_whole(config, split)?,
+    };
+    Ok(limited(config, split, dataset))
+}
+
+/// What [`open_with_validation`] opens.
+pub struct TrainingImages {
+    /// Images to learn from, with their labels.
+    pub train: Arc<dyn Dataset>,
+    /// Images held out of them to choose settings by.
+    pub validation: Option<Arc<dyn Dataset>>,
+}
+
+/// The training split, and the `config.validation` images that are held out of it; none where that is 0.
+///
+/// # Errors
+/// As [`open`].
+///
+/// ```
+/// use relata_data::{DataConfig, open_with_validation};
+///
+/// let config = DataConfig { validation: 1000, ..DataConfig::default() };
+/// let images = open_with_validation(&config)?;
+/// assert_eq!((images.train.len(), images.validation.map(|images| images.len())), (9000, Some(1000)));
+/// # Ok::<(), relata_data::Error>(())
+/// ```
+pub fn open_with_validation(config: &DataConfig) -> Result<TrainingImages> {
+    if config.validation == 0 {
+        return Ok(TrainingImages { train: open(config, Split::Train)?, validation: None });
+    }
+    let (kept, held) = held_out(config)?;
+    Ok(TrainingImages { train: limited(config, Split::Train, Arc::new(kept)), validation: Some(held) })
+}
+
+/// The training images without and with those held out.
+fn held_out(config: &DataConfig) -> Result<(Subset, Arc<Subset>)> {
+    let whole = open_whole(config, Split::Train)?;
+    let (kept, held) = Subset::hold_out_images(whole, config.validation, config.validation_seed)?;
+    Ok((kept, Arc::new(held)))
+}
+
+/// `dataset` without those images that come from where one of `others` does.
+fn without(dataset: Arc<dyn Dataset>, others: &dyn Dataset) -> Result<Arc<dyn Dataset>> {
+    let sources: HashSet<String> = (0..others.len()).map(|index| others.source(index)).collect();
+    let kept = (0..dataset.len()).filter(|&index| !sources.contains(&dataset.source(index))).collect();
+    Ok(Arc::new(Subset::of(dataset, kept)?))
+}
+
+/// A split as it is on disk.
+fn open_whole(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
     let entry = entry(&config.dataset)?;
     unpack_if_needed(config, &|_| ())?;
-    let mut dataset = (entry.open)(config, split)?;
-    if entry.files && config.on_bad_image == OnBadImage::Skip {
-        dataset = without_broken(dataset)?;
-    }
-    if config.limit > 0 && split == config.split {
-        dataset = Arc::new(Subset::first(dataset, config.limit));
-    }
-    Ok(dataset)
+    let dataset = (entry.open)(config, split)?;
+    if entry.files && config.on_bad_image == OnBadImage::Skip { without_broken(dataset) } else { Ok(dataset) }
+}
+
+fn limited(config: &DataConfig, split: Split, dataset: Arc<dyn Dataset>) -> Arc<dyn Dataset> {
+    if config.limit > 0 && split == config.split { Arc::new(Subset::first(dataset, config.limit)) } else { dataset }
 }
 
 fn open_shapes(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {

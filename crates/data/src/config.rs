@@ -25,6 +25,11 @@ pub struct DataConfig {
     /// Takes only the first `limit` images of that split, not of the others: scores still come from the whole test split.
     /// Default 0: all.
     pub limit: usize,
+    /// Takes that many images out of the training split, each class its share, to choose settings by: training goes without
+    /// them, and scores come from them in the place of the test split, which stays unseen. Default 0: none.
+    pub validation: usize,
+    /// Which images those are. Default 1. Not the run's seed, so that runs of several seeds are scored on the same ones.
+    pub validation_seed: u64,
     /// For `dataset = "shapes"`: `plain` (the default) or `hard`.
     pub difficulty: Difficulty,
     /// For `dataset = "shapes"`: another seed, other images. Default 1.
@@ -46,6 +51,8 @@ impl Default for DataConfig {
             path: PathBuf::new(),
             split: Split::Train,
             limit: 0,
+            validation: 0,
+            validation_seed: 1,
             difficulty: Difficulty::default(),
             shapes_seed: ShapesOptions::default().seed,
             stl10_fold: 0,

@@ -260,6 +260,14 @@ pub enum Error {
         /// Number of images.
         len: usize,
     },
+    /// Images to be held out of others that cannot spare them.
+    #[error("cannot hold {images} training images out for validation: {reason}")]
+    HoldOut {
+        /// How many.
+        images: usize,
+        /// What keeps them.
+        reason: String,
+    },
     /// A setting outside its range.
     #[error("{key} = {value} is not allowed: expected {allowed}")]
     Setting {

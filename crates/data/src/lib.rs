@@ -53,7 +53,7 @@ pub use archive::{Archive, Progress, Work, unpack_if_needed};
 pub use archive::{FetchOptions, fetch};
 #[cfg(feature = "archives")]
 pub use archive::{UnpackLimits, unpack};
-pub use catalogue::{Entry, LEFT_OUT, Statistics, catalogue, entry, open, statistics};
+pub use catalogue::{Entry, LEFT_OUT, Statistics, TrainingImages, catalogue, entry, open, open_with_validation, statistics};
 pub use channels::{ChannelStatistics, channel_statistics};
 pub use cifar10::Cifar10;
 pub use cifar100::{Cifar100, Cifar100Labels};

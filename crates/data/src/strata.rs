@@ -63,6 +63,55 @@ impl Subset {
         held.sort_unstable();
         Ok((Self::of(Arc::clone(&whole), kept)?, Self::of(whole, held)?))
     }
+
+    /// As [`Subset::hold_out`] for a number of images: each class gives its share of them, by the largest remainders, but never
+    /// all it has. Fewer of one seed are among more.
+    ///
+    /// # Errors
+    /// [`Error::HoldOut`] where an image has no label, or where the classes do not have that many to spare.
+    pub fn hold_out_images(whole: Arc<dyn Dataset>, images: usize, seed: u64) -> Result<(Self, Self)> {
+        let refused = |reason: String| Error::HoldOut { images, reason };
+        if let Some(bare) = (0..whole.len()).find(|&index| whole.label(index).is_none()) {
+            return Err(refused(format!("each class is to give its share, but {} has no label", whole.source(bare))));
+        }
+        let classes = shuffled_classes(labels_of(&*whole), Purpose::HoldOut, seed);
+        let sizes: Vec<usize> = classes.iter().map(Vec::len).collect();
+        let Some(counts) = shares(&sizes, images) else {
+            let most = whole.len() - sizes.len();
+            return Err(refused(format!("there are {} in {} classes, of which {most} can be spared", whole.len(), sizes.len())));
+        };
+        let (mut kept, mut held) = (Vec::new(), Vec::new());
+        for (class, count) in classes.iter().zip(counts) {
+            held.extend_from_slice(&class[..count]);
+            kept.extend_from_slice(&class[count..]);
+        }
+        kept.sort_unstable();
+        held.sort_unstable();
+        Ok((Self::of(Arc::clone(&whole), kept)?, Self::of(whole, held)?))
+    }
+}
+
+/// `images` dealt out to classes of these sizes in proportion, the rest to the largest remainders (of equal ones the first), one
+/// image at least left to each; `None` where they are not that many.
+fn shares(sizes: &[usize], images: usize) -> Option<Vec<usize>> {
+    let total: usize = sizes.iter().sum();
+    let spare = |class: usize, counts: &[usize]| counts[class] + 1 < sizes[class];
+    let mut counts: Vec<usize> = sizes.iter().map(|size| (images * size / total.max(1)).min(size.saturating_sub(1))).collect();
+    let mut left = images.checked_sub(counts.iter().sum())?;
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by_key(|&class| std::cmp::Reverse(images * sizes[class] % total.max(1)));
+    while left > 0 {
+        let before = left;
+        for &class in &order {
+            if left > 0 && spare(class, &counts) {
+                (counts[class], left) = (counts[class] + 1, left - 1);
+            }
+        }
+        if left == before {
+            return None;
+        }
+    }
+    Some(counts)
 }
 
 /// What [`Subset::stratified`] picks out of images with these labels, in ascending order.

@@ -1,8 +1,12 @@
 //! Shares of every class, and held-out images.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use relata_data::{Dataset, Error, Folder, FolderOptions, Shapes, ShapesOptions, Split, Subset};
+use relata_data::{
+    DataConfig, Dataset, Error, Folder, FolderOptions, Shapes, ShapesOptions, Split, Subset, TrainingImages, open,
+    open_with_validation,
+};
 use relata_testkit::datasets::write_class_folder;
 
 /// 10,000 images, 1000 a class.
@@ -101,4 +105,61 @@ fn fractions_that_mean_nothing_are_refused() {
     for fraction in [1.0, 0.0001] {
         assert!(matches!(Subset::hold_out(shapes(), fraction, 1), Err(Error::Setting { key: "fraction", .. })));
     }
+}
+
+#[test]
+fn a_number_of_images_is_held_out_by_the_largest_remainders() {
+    let (train, validation) = Subset::hold_out_images(shapes(), 105, 5).unwrap();
+    let counts = per_class(&validation);
+    assert_eq!((validation.len(), train.len(), counts.iter().sum::<usize>()), (105, 9895, 105));
+    assert!(counts.iter().all(|count| [10, 11].contains(count)), "{counts:?}");
+    let mut both = [indices(&train), indices(&validation)].concat();
+    both.sort_unstable();
+    assert_eq!(both, (0..10_000).collect::<Vec<_>>());
+    // 1, 10 and 25 images: 18 of 36 are 0.5, 5 and 12.5; the class of one keeps it.
+    let (_root, whole) = uneven();
+    let (train, validation) = Subset::hold_out_images(Arc::clone(&whole), 18, 1).unwrap();
+    assert_eq!((per_class(&train), per_class(&validation)), (vec![1, 5, 12], vec![0, 5, 13]));
+    let (train, _) = Subset::hold_out_images(whole, 33, 1).unwrap();
+    assert_eq!(per_class(&train), [1, 1, 1]);
+}
+
+#[test]
+fn fewer_held_out_images_are_among_more_and_the_seed_says_which() {
+    let held = |images, seed| indices(&Subset::hold_out_images(shapes(), images, seed).unwrap().1);
+    let more = held(500, 1);
+    assert!(held(50, 1).iter().all(|index| more.binary_search(index).is_ok()));
+    assert_ne!(more, held(500, 2));
+}
+
+#[test]
+fn images_that_cannot_be_spared_are_not_held_out() {
+    let (_root, uneven) = uneven();
+    for images in [34, 36, 1000] {
+        let error = Subset::hold_out_images(Arc::clone(&uneven), images, 1).err();
+        assert!(matches!(error, Some(Error::HoldOut { images: refused, .. }) if refused == images), "{error:?}");
+    }
+    let unlabelled = Shapes::new(ShapesOptions { split: Split::Unlabelled, ..ShapesOptions::default() }).unwrap();
+    assert!(matches!(Subset::hold_out_images(Arc::new(unlabelled), 10, 1), Err(Error::HoldOut { .. })));
+}
+
+#[test]
+fn images_held_out_are_in_no_split_that_is_trained_on() {
+    let (root, _) = uneven();
+    let folder = DataConfig { dataset: "folder".into(), path: root.path().to_owned(), ..DataConfig::default() };
+    for (config, images) in [(DataConfig::default(), 1000), (folder, 12)] {
+        let whole = open(&config, Split::Train).unwrap();
+        let config = DataConfig { validation: images, ..config };
+        let TrainingImages { train, validation } = open_with_validation(&config).unwrap();
+        let (validation, unlabelled) = (validation.unwrap(), open(&config, Split::Unlabelled).unwrap());
+        assert_eq!((validation.len(), train.len(), unlabelled.len()), (images, whole.len() - images, whole.len() - images));
+        let sources = |dataset: &dyn Dataset| (0..dataset.len()).map(|index| dataset.source(index)).collect::<HashSet<_>>();
+        let held = sources(&*validation);
+        assert!(sources(&*train).is_disjoint(&held) && sources(&*unlabelled).is_disjoint(&held));
+        assert_eq!(open(&config, Split::Train).unwrap().fingerprint(), train.fingerprint());
+        // A limit takes from the rest; what is held out stays the same.
+        let few = open_with_validation(&DataConfig { limit: 5, ..config }).unwrap();
+        assert_eq!((few.train.len(), few.validation.unwrap().fingerprint()), (5, validation.fingerprint()));
+    }
+    assert!(open_with_validation(&DataConfig::default()).unwrap().validation.is_none());
 }

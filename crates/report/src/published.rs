@@ -76,6 +76,10 @@ pub(crate) fn find(facts: &Facts, probe: &ProbeResult) -> Vec<Published> {
     let (Some(backbone), Some(method), Some(dataset)) = (&facts.backbone, &facts.method, &facts.dataset) else {
         return Vec::new();
     };
+    // What was published is of the test split.
+    if probe.split != "test" {
+        return Vec::new();
+    }
     let all_labels = label_share_pct(probe).is_none();
     match probe.protocol.as_str() {
         "linear" if all_labels => linear(backbone, method, dataset, &probe.data, facts),

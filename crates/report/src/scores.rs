@@ -53,9 +53,11 @@ pub(crate) fn protocol_title(protocol: &str) -> String {
     known.to_owned()
 }
 
-/// The same with the share of the labels that it had, where that is not all: `Linear probe, 1.0 % of the labels`.
+/// The same with the share of the labels that it had, where that is not all, and with what it was scored on where that is not the
+/// test split: `Linear probe, 1.0 % of the labels`, `Linear probe, validation`.
 pub(crate) fn probe_title(probe: &ProbeResult) -> String {
-    with_share(&protocol_title(&probe.protocol), label_share_pct(probe))
+    let title = with_share(&protocol_title(&probe.protocol), label_share_pct(probe));
+    if ["", "test"].contains(&probe.split.as_str()) { title } else { format!("{title}, {}", probe.split) }
 }
 
 pub(crate) fn with_share(title: &str, share_pct: Option<f64>) -> String {

@@ -140,6 +140,14 @@ impl Trainer {
     pub fn run(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
         let mut metrics =
             if self.position.step == 0 { folder.metrics_writer()? } else { folder.resume_metrics(self.position.step)? };
+        // A resumed run goes on counting where its metrics stopped.
+        let before_s = if self.position.step == 0 {
+            0.0
+        } else {
+            folder.metrics()?.iter().rev().find_map(|line| line.elapsed_s).unwrap_or(0.0)
+        };
+        let started = Instant::now();
+        let elapsed_s = || before_s + started.elapsed().as_secs_f64();
         if !self.method.trains() {
             self.position = Position { step: 0, epoch: self.config.epochs, batch: 0 };
             self.save(folder, LAST, &mut metrics, observer)?;
@@ -177,14 +185,14 @@ impl Trainer {
                 };
                 drop(batch);
                 if window.steps >= self.config.log_every {
-                    metrics.append(&window.take_line(&report, lr))?;
+                    metrics.append(&window.take_line(&report, lr, elapsed_s()))?;
                 }
                 flow = observer.event(&Event::Step(&report));
                 let every = self.config.checkpoint_every;
                 let due = every > 0 && self.position.step.is_multiple_of(every) && self.position.batch < batches;
                 if flow == Flow::Stop || due {
                     if window.steps > 0 {
-                        metrics.append(&window.take_line(&report, lr))?;
+                        metrics.append(&window.take_line(&report, lr, elapsed_s()))?;
                     }
                     self.save(folder, LAST, &mut metrics, observer)?;
                 }
@@ -218,7 +226,7 @@ impl Trainer {
                     views_per_s: clock.views_per_s(),
                     ..StepReport::default()
                 };
-                metrics.append(&window.take_line(&last, lr))?;
+                metrics.append(&window.take_line(&last, lr, elapsed_s()))?;
             }
             let quarters = |epochs: u32| u64::from(epochs) * 4 / u64::from(self.config.epochs);
             if quarters(epoch + 1) > quarters(epoch) {
@@ -330,13 +338,14 @@ impl Totals {
     }
 
     /// The means as a line of metrics; starts anew.
-    fn take_line(&mut self, at: &StepReport, lr: f64) -> Metrics {
+    fn take_line(&mut self, at: &StepReport, lr: f64, elapsed_s: f64) -> Metrics {
         let mut line = Metrics {
             step: at.step,
             epoch: Some(f64::from(at.epoch - 1) + at.batch as f64 / at.batches.max(1) as f64),
             loss: Some(self.mean_loss()),
             lr: Some(lr),
             views_per_s: Some(at.views_per_s),
+            elapsed_s: Some(elapsed_s),
             ..Metrics::default()
         };
         for (name, mean) in self.mean_figures() {

@@ -135,7 +135,7 @@ fn fetch(config: &Config) -> Result<()> {
 fn verify(config: &Config) -> Result<()> {
     let name = images::name(&config.data);
     // Every image is to be read, whatever a run would leave out.
-    let whole = DataConfig { limit: 0, on_bad_image: OnBadImage::Error, ..config.data.clone() };
+    let whole = DataConfig { limit: 0, validation: 0, on_bad_image: OnBadImage::Error, ..config.data.clone() };
     let (mut bad, mut all) = (0, 0);
     let mut seen: HashSet<String> = HashSet::new();
     for split in Split::ALL {

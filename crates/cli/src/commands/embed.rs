@@ -37,7 +37,8 @@ pub struct Arguments {
     /// The data set; without it, the run's own
     #[arg(long, value_name = "NAME")]
     data: Option<String>,
-    /// train, test or unlabelled; without it, test where the data have such a split, else train
+    /// train, test, unlabelled, or validation where data.validation holds images out; without it, test where the data have such
+    /// a split, else train
     #[arg(long, value_name = "SPLIT")]
     split: Option<String>,
     /// Which checkpoint
@@ -64,12 +65,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             return Err(Error::Usage(message));
         }
     }
-    let split: Option<Split> = arguments.split.as_deref().map(str::parse).transpose()?;
     let (run, trained) = open_run(&arguments.run)?;
     let mut settings = arguments.settings.clone();
     settings.extend(arguments.data.iter().map(|name| format!("data.dataset={name}")));
     let config = with_settings(&trained, &settings)?;
-    let (split, dataset) = open(&config.data, split)?;
+    let (split, dataset) = open(&config.data, arguments.split.as_deref())?;
     let compute = Compute::new(config.threads)?;
     let loaded = network::load(&run, &trained, &arguments.checkpoint, compute.clone())?;
     match arguments.neighbours {
@@ -79,13 +79,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// The split asked for; if none is, the test split, or all there is to learn from where nothing is held back, as in a flat folder.
-fn open(config: &DataConfig, split: Option<Split>) -> Result<(Split, Arc<dyn Dataset>)> {
-    match images::open_split(config, split.unwrap_or(Split::Test)) {
+fn open<'a>(config: &DataConfig, split: Option<&'a str>) -> Result<(&'a str, Arc<dyn Dataset>)> {
+    let (test, train) = (Split::Test.name(), Split::Train.name());
+    match images::open_named(config, split.unwrap_or(test)) {
         Err(Error::Data(relata_data::Error::NoSuchSplit { .. })) if split.is_none() => {
             output::note(format!("{} has no test split: taking its train split (--split train)", images::name(config)));
-            Ok((Split::Train, images::open_split(config, Split::Train)?))
+            Ok((train, images::open_named(config, train)?))
         }
-        opened => Ok((split.unwrap_or(Split::Test), opened?)),
+        opened => Ok((split.unwrap_or(test), opened?)),
     }
 }
 
@@ -110,7 +111,7 @@ fn neighbours(
     count: usize,
     trained: &Config,
     config: &Config,
-    split: Split,
+    split: &str,
     asked: Arc<dyn Dataset>,
     loaded: Loaded,
     compute: &Compute,
@@ -129,11 +130,11 @@ fn neighbours(
     };
     let (of_asked, of_searched) = (features(&asked)?, features(&searched)?);
     drop(counter);
-    let words = |data: &DataConfig, split: Split| format!("{}, {} split", images::name(data), split.name());
+    let words = |data: &DataConfig, split: &str| format!("{}, {split} split", images::name(data));
     let asked = Embedded { dataset: &*asked, features: &of_asked, words: words(&config.data, split) };
-    let searched = Embedded { dataset: &*searched, features: &of_searched, words: words(searched_data, Split::Train) };
+    let searched = Embedded { dataset: &*searched, features: &of_searched, words: words(searched_data, Split::Train.name()) };
     let all: Vec<usize> = (0..asking.len()).collect();
-    let itself = |row: usize| (own && split == Split::Train).then_some(asking[row]);
+    let itself = |row: usize| (own && split == Split::Train.name()).then_some(asking[row]);
     let found = search(&asked, &all, &searched, itself, count, pipeline.side_px(), compute)?;
     for row in &found.record.rows {
         output::result(in_words(row));

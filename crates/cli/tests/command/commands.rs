@@ -210,3 +210,46 @@ fn a_data_set_is_unpacked_from_its_archive_or_named_with_its_address() {
             .failed(1, &["tiny-imagenet-200.zip", "90528d7ca1a48142e341f4ef8d21d0de", "download"]);
     }
 }
+
+#[test]
+fn with_images_held_out_scores_come_from_them_and_the_test_split_waits() {
+    let place = Place::new();
+    let settings = ["data.limit=64", "data.validation=300", "train.epochs=1", "train.batch_size=16", "probe.k=5"];
+    let protocols = "probe.protocols=[\"knn\"]";
+    let ended = place.run(&[&["train", "--out", "run", protocols][..], &settings].concat()).succeeded();
+    assert!(ended.stdout.starts_with("protocol  validation accuracy"), "{}", ended.stdout);
+    let result = |name: &str| fs::read_to_string(place.path(&format!("run/probes/{name}.json"))).unwrap();
+    let validation = result("knn-validation");
+    for field in ["\"split\": \"validation\"", "\"test_images\": 300", "\"train_images\": 64"] {
+        assert!(validation.contains(field) && !validation.contains("notes"), "{field} is missing in {validation}");
+    }
+    assert!(!place.path("run/probes/knn.json").exists(), "the test split was not looked at");
+    let provenance = fs::read_to_string(place.path("run/provenance.json")).unwrap();
+    assert!(provenance.contains("\"validation\"") && !provenance.contains("\"test\""), "{provenance}");
+    let page = fs::read_to_string(place.path("run/report.html")).unwrap();
+    assert!(page.contains("(validation)") && page.contains("validation split"));
+    place.run(&["embed", "run", "--split", "validation", "--out", "v.csv"]).succeeded();
+    assert_eq!(fs::read_to_string(place.path("v.csv")).unwrap().lines().count(), 301);
+
+    let again = place.run(&["train", "--resume", "run"]).succeeded();
+    assert!(!again.stderr.contains("features of"), "the score is there already: {}", again.stderr);
+    place.run(&["probe", "run", "data.validation=0"]).succeeded();
+    assert!(result("knn").contains("\"split\": \"test\""), "and now, once");
+    place.run(&["probe", "run", "data.validation=200"]).succeeded();
+    assert!(result("knn-validation").contains("it has seen some of them"));
+}
+
+#[test]
+fn images_that_cannot_be_held_out_are_refused_before_any_work() {
+    let place = Place::new();
+    place.train(&["--out", "run", "data.validation=9991"]).failed(2, &["9991", "10 classes", "9990 can be spared"]);
+    for mark in 0..6 {
+        relata_testkit::datasets::write_image(&place.path(&format!("photos/{mark}.png")), 5, 7, mark);
+    }
+    let folder = ["data.dataset=folder", "data.path=photos", "augment.side=8", "data.validation=2"];
+    place.train(&[&["--out", "run"][..], &folder].concat()).failed(2, &["no label"]);
+    assert!(!place.path("run").exists());
+    place.train(&["--out", "run", "train.epochs=1"]).succeeded();
+    let embed = ["embed", "run", "--split", "validation", "--out", "v.csv"];
+    place.run(&embed).failed(2, &["data.validation"]);
+}

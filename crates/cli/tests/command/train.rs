@@ -252,3 +252,33 @@ fn a_data_set_with_fewer_images_than_published_has_no_broken_ones() {
     let ended = ended.succeeded();
     assert!(ended.stderr.contains("50000 are published") && !ended.stderr.contains("left out"), "{}", ended.stderr);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_being_trained_is_kept_from_other_processes() {
+    let place = Place::new();
+    let arguments = [&["train", "--out", "run", "train.epochs=100000"][..], &TINY].concat();
+    let mut child = place.command(&arguments).stderr(std::process::Stdio::null()).spawn().unwrap();
+    while !place.path("run/checkpoints/last.safetensors").is_file() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    place.run(&["train", "--resume", "run"]).failed(2, &["run is in use", "--out"]);
+    place.train(&["--out", "run", "--overwrite"]).failed(2, &["run is in use"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    place.run(&["train", "--resume", "run", "train.epochs=1"]).succeeded();
+}
+
+#[test]
+fn the_metrics_count_the_seconds_of_training_across_a_resume() {
+    let place = Place::new();
+    let elapsed = || -> Vec<f64> {
+        let run = relata_artifact::RunFolder::open(place.path("run")).unwrap();
+        run.metrics().unwrap().iter().map(|line| line.elapsed_s.unwrap()).collect()
+    };
+    place.train(&["--out", "run", "train.epochs=2", "train.log_every=1"]).succeeded();
+    let first = elapsed();
+    place.run(&["train", "--resume", "run", "train.epochs=3"]).succeeded();
+    let all = elapsed();
+    assert!(first.len() == 8 && all.len() == 12 && all[..8] == first && all.is_sorted() && all[0] > 0.0, "{all:?}");
+}

@@ -154,6 +154,8 @@ impl Dataset for Shapes {
 
     fn source(&self, index: usize) -> String {
         let ShapesOptions { split, seed, .. } = self.options;
+        // Unlabelled images are the training images once more.
+        let split = if split == Split::Test { split } else { Split::Train };
         format!("shapes, {split} image {index} of seed {seed}")
     }
 

@@ -50,6 +50,9 @@ pub(super) fn settings(runs: &[Run]) -> Markup {
 
 /// `20`, or `12 of 20`
 fn epochs(run: &Run) -> Option<String> {
+    if run.facts.is_untrained() {
+        return Some("none".to_owned());
+    }
     let planned = run.facts.epochs.map(count);
     match (run.facts.epochs_done, run.facts.epochs) {
         (Some(done), Some(all)) if done < all as f64 => {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use relata_artifact::{RunFolder, ViewGrid};
+use relata_artifact::{RunFolder, RunLock, ViewGrid};
 
 use super::plan::Plan;
 use super::{Arguments, Given};
@@ -60,18 +60,23 @@ impl Start {
     }
 
     /// Makes the folder with its configuration, provenance and picture of views; or opens it and takes note of the resume.
-    pub(super) fn open(&mut self, plan: &Plan) -> Result<RunFolder> {
+    ///
+    /// # Errors
+    /// [`relata_artifact::Error::InUse`] where another process trains there.
+    pub(super) fn open(&mut self, plan: &Plan) -> Result<(RunFolder, RunLock)> {
         match self {
             Self::New { config, out, overwrite } => {
                 // First what reads images: a broken one ends the run before there is a folder.
                 let views = views(config, plan)?;
+                let lock = RunLock::acquire(out)?;
                 let run = RunFolder::create(out.as_path(), *overwrite)?;
                 run.write_config(&config.to_toml())?;
                 run.write_provenance(&plan.provenance(config))?;
                 run.write_views(&views.0, &views.1)?;
-                Ok(run)
+                Ok((run, lock))
             }
             Self::Resumed { config, stored, run } => {
+                let lock = RunLock::acquire(run.path())?;
                 run.remove_leftovers()?;
                 note_resume(run, config, plan)?;
                 if config != stored {
@@ -82,7 +87,7 @@ impl Start {
                     let views = views(config, plan)?;
                     run.write_views(&views.0, &views.1)?;
                 }
-                Ok(run.clone())
+                Ok((run.clone(), lock))
             }
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let mut trainer = plan.trainer(start.config())?;
-    let run = start.open(&plan)?;
+    let (run, _lock) = start.open(&plan)?;
     let log = Log::of_run(&run)?;
     log.line(start.deed(&run, &given.recipe));
     log.line(plan.summary(start.config()));

@@ -11,6 +11,7 @@ use relata_train::{Setup, Trainer};
 
 use super::memory::{self, Memory};
 use crate::evaluation::Labelled;
+use crate::images::Opened;
 use crate::log::{Log, shown};
 use crate::words::counted;
 use crate::{Config, Error, Result, images, network, provenance, warnings};
@@ -32,11 +33,12 @@ pub(super) struct Plan {
 impl Plan {
     /// Opens the data and checks that everything fits. `config` is valid.
     pub(super) fn make(config: &Config) -> Result<Self> {
-        let dataset = images::open_split(&config.data, config.data.split)?;
+        let opened = images::open_for_training(&config.data)?;
+        let dataset = Arc::clone(&opened.images);
         if dataset.len() < 2 {
             return Err(Error::Train(relata_train::Error::TooFewImages { images: dataset.len() }));
         }
-        let (labelled, no_probes) = probes_of(config, &dataset)?;
+        let (labelled, no_probes) = probes_of(config, &opened)?;
         let warnings = warnings::take();
         let pipeline = images::pipeline(config)?;
         let compute = Compute::new(config.threads)?;
@@ -78,8 +80,8 @@ impl Plan {
         let fingerprint = |split: &str, dataset: &dyn Dataset| provenance::fingerprint(name, split, dataset);
         let own = config.data.split.name();
         let mut data: Vec<DataFingerprint> = vec![fingerprint(own, &*self.dataset)];
-        if let Some(Labelled { train, test }) = &self.labelled {
-            let others = [("train", train), ("test", test)].into_iter().filter(|(split, _)| *split != own);
+        if let Some(Labelled { train, test, split }) = &self.labelled {
+            let others = [("train", train), (split, test)].into_iter().filter(|(split, _)| *split != own);
             data.extend(others.map(|(split, dataset)| fingerprint(split, &**dataset)));
         }
         let mut provenance = provenance::gather(config, &self.compute, data);
@@ -92,7 +94,11 @@ impl Plan {
     /// One line: what is trained on what.
     pub(super) fn summary(&self, config: &Config) -> String {
         let (images, views, side) = (self.dataset.len(), config.augment.views, self.pipeline.side_px());
-        let (backbone, epochs) = (config.model.architecture().describe(), counted(config.train.epochs as usize, "epoch"));
+        let backbone = config.model.architecture().describe();
+        let epochs = match config.method.trains() {
+            true => counted(config.train.epochs as usize, "epoch"),
+            false => "no training".to_owned(),
+        };
         let (threads, isa) = (counted(self.compute.threads(), "thread"), self.compute.isa());
         format!(
             "{backbone} on {images} images of {}, {views} views of {side} px each, {epochs}, {threads} ({isa})",
@@ -125,7 +131,9 @@ impl Plan {
         let architecture = config.model.architecture();
         let memory = Memory::plan(config, self.loader.config(), side, self.dataset.class_names().len(), &self.compute)?;
         let probes = match (&self.no_probes, &self.labelled) {
-            (None, Some(Labelled { train, test })) => format!("fitted on {} images, scored on {}", train.len(), test.len()),
+            (None, Some(Labelled { train, test, split })) => {
+                format!("fitted on {} images, scored on {} of the {split} split", train.len(), test.len())
+            }
             (reason, _) => reason.clone().unwrap_or_default(),
         };
         let rows = [
@@ -161,11 +169,11 @@ impl Plan {
     }
 }
 
-fn probes_of(config: &Config, dataset: &Arc<dyn Dataset>) -> Result<(Option<Labelled>, Option<String>)> {
+fn probes_of(config: &Config, opened: &Opened) -> Result<(Option<Labelled>, Option<String>)> {
     if !config.probe.after_train {
         return Ok((None, Some("probe.after_train is false".to_owned())));
     }
-    match images::labelled(&config.data, Some(dataset)) {
+    match images::labelled(&config.data, Some(opened)) {
         Ok(Some(labelled)) if !several_classes(&*labelled.train) => Ok((None, Some("all images are of one class".to_owned()))),
         Ok(Some(labelled)) => Ok((Some(labelled), None)),
         Ok(None) => Ok((None, Some("the images have no labels".to_owned()))),
