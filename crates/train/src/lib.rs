@@ -32,6 +32,7 @@ pub use event::{EpochReport, Event, Flow, Observer, StepReport};
 pub use method::{BatchShape, HeadShape, Method, MethodStep, ViewBatch};
 pub use optimizer::OptimizerConfig;
 pub use random::Random;
+pub use relata_optim::Schedule;
 pub use relational::Relational;
 pub use rotation::Rotation;
 pub use simclr::{ContrastiveLoss, Simclr, SimclrConfig};

@@ -1,5 +1,5 @@
 use crate::checkpoint::{self, Position, State};
-use crate::optimizer::Optimizer;
+use crate::optimizer::{Decay, Optimizer};
 use crate::{
     BatchShape, EpochReport, Error, Event, Flow, HeadShape, Method, MethodConfig, Observer, Result, StepReport, TrainConfig,
     ViewBatch,
@@ -53,6 +53,8 @@ pub struct Trainer {
     method: Box<dyn Method>,
     backbone_optimizer: Optimizer,
     method_optimizer: Optimizer,
+    backbone_decay: Decay,
+    method_decay: Decay,
     /// Those of the batch's images, where the method wants them.
     labels: Vec<usize>,
     loader: ViewLoader,
@@ -87,6 +89,8 @@ impl Trainer {
         Ok(Self {
             backbone_optimizer: optimizer(backbone.parameters().len()),
             method_optimizer: optimizer(method.parameters().len()),
+            backbone_decay: Decay::of_weights(config.weight_decay, backbone.parameters()),
+            method_decay: Decay::of_weights(config.weight_decay, method.parameters()),
             labels: Vec::new(),
             backbone,
             method,
@@ -147,7 +151,8 @@ impl Trainer {
         let mut clock = Clock::new(self.loader.config().views * self.method.rows_per_view());
         while !self.is_finished() {
             let epoch = self.position.epoch;
-            let lr = self.method.lr(&self.config, epoch);
+            let whole_lr = self.method.lr(&self.config, epoch);
+            let mut lr = whole_lr;
             let mut totals = Totals::default();
             let mut window = Totals::default();
             let (mut waited, start) = (0.0, Instant::now());
@@ -159,6 +164,7 @@ impl Trainer {
                 let Some(batch) = views.next().transpose()? else { break };
                 waited += asked.elapsed().as_secs_f64();
                 report_skipped(&batch, observer);
+                lr = whole_lr * self.config.lr_factor(epoch, batch.index, batches);
                 let step = self.step(&batch, lr)?;
                 self.position.batch = batch.index + 1;
                 clock.tick(batch.size());
@@ -253,8 +259,10 @@ impl Trainer {
         }
         self.backbone.backward(self.method.d_features())?;
         let parameters = self.backbone.parameters_mut();
+        self.backbone_decay.apply(lr, &mut parameters.values);
         self.backbone_optimizer.step(lr, &mut parameters.values, &parameters.gradients);
         let parameters = self.method.parameters_mut();
+        self.method_decay.apply(lr, &mut parameters.values);
         self.method_optimizer.step(lr, &mut parameters.values, &parameters.gradients);
         self.position.step = number;
         Ok(step)
