@@ -29,7 +29,7 @@ mod error;
 pub use config::{LossKind, MethodConfig, MethodKind, TrainConfig};
 pub use error::{Error, Result};
 pub use event::{EpochReport, Event, Flow, Observer, StepReport};
-pub use method::{BatchShape, HeadShape, Method, MethodStep, ViewBatch};
+pub use method::{BatchShape, HeadShape, IntoMethod, Method, MethodStep, ViewBatch};
 pub use optimizer::OptimizerConfig;
 pub use random::Random;
 pub use relata_optim::Schedule;

@@ -1,8 +1,8 @@
 use crate::checkpoint::{self, Position, State};
 use crate::optimizer::{Decay, Optimizer};
 use crate::{
-    BatchShape, EpochReport, Error, Event, Flow, HeadShape, Method, MethodConfig, Observer, Result, StepReport, TrainConfig,
-    ViewBatch,
+    BatchShape, EpochReport, Error, Event, Flow, HeadShape, IntoMethod, Method, MethodConfig, Observer, Result, StepReport,
+    TrainConfig, ViewBatch,
 };
 use relata_artifact::{Checkpoint, Metrics, MetricsWriter, RunFolder};
 use relata_augment::{Batch, ViewLoader};
@@ -15,13 +15,13 @@ use std::time::Instant;
 const LAST: &str = "last";
 
 /// What a run is made of.
-pub struct Setup {
+pub struct Setup<M = MethodConfig> {
     /// The backbone to train.
     pub backbone: Box<dyn Backbone>,
     /// Where batches of views come from.
     pub loader: ViewLoader,
-    /// What is done with the features.
-    pub method: MethodConfig,
+    /// What is done with the features: settings of one of the methods here, or a [`Method`] of one's own.
+    pub method: M,
     /// How long, in what batches.
     pub config: TrainConfig,
     /// The one seed of the run.
@@ -70,17 +70,16 @@ impl Trainer {
     /// # Errors
     /// [`Error::Setting`] for a setting outside its range, [`Error::TooFewImages`]; [`Error::TooFewClasses`] or
     /// [`Error::NoLabel`] where the method needs labels and lacks them.
-    pub fn new(setup: Setup) -> Result<Self> {
+    pub fn new<M: IntoMethod>(setup: Setup<M>) -> Result<Self> {
         let Setup { backbone, loader, method, config, seed, compute, info } = setup;
         config.validate()?;
         let views = loader.config().views;
-        method.validate(views)?;
         if loader.batches_per_epoch() == 0 {
             return Err(Error::TooFewImages { images: 1 });
         }
         let (width, max_images) = (backbone.architecture().width, loader.config().batch_size);
         let classes = loader.dataset().class_names().len();
-        let method = method.build(HeadShape { width, views, max_images, classes }, seed, compute)?;
+        let method = method.into_method(HeadShape { width, views, max_images, classes }, seed, compute)?;
         if method.needs_labels() {
             let dataset = loader.dataset();
             (0..dataset.len()).try_for_each(|image| label(dataset, image).map(drop))?;
