@@ -24,6 +24,8 @@ pub(crate) enum Op {
     Hue(f32),
     Grayscale,
     Invert,
+    /// Values of this and above become 1 - value.
+    Solarise(f32),
 }
 
 /// The changes of one view in order, without those that change nothing.
@@ -34,11 +36,23 @@ pub(crate) struct Ops {
 }
 
 impl Ops {
-    /// Four adjustments, grayscale, invert.
-    const MOST: usize = 6;
+    /// Four adjustments, grayscale, invert, solarise.
+    const MOST: usize = 7;
 
+    pub(crate) fn none() -> Self {
+        Self { ops: [Op::Invert; Self::MOST], len: 0 }
+    }
+
+    /// Adds what comes last.
+    pub(crate) fn solarise(&mut self, parameters: &ViewParameters) {
+        if let Some(threshold) = parameters.solarise {
+            self.push(Op::Solarise(threshold));
+        }
+    }
+
+    /// Those in front of the blur.
     pub(crate) fn new(parameters: &ViewParameters) -> Self {
-        let mut list = Self { ops: [Op::Invert; Self::MOST], len: 0 };
+        let mut list = Self::none();
         if let Some(jitter) = parameters.jitter {
             for adjustment in jitter.order {
                 match adjustment {
@@ -79,16 +93,34 @@ pub(crate) struct Normalise {
 /// A contrast needs the mean of the whole image, so there is one pass up to it and one from it on.
 #[inline(always)]
 pub(crate) fn colour(mut list: Ops, normalise: &Normalise, planes: &mut [Vec<f32>; 3], out: &mut [f32]) {
+    let done = average_contrasts(&mut list, planes, out.len() / 3);
+    change_and_write(&list.ops[done..list.len], normalise, planes, out);
+}
+
+/// Makes the changes in place, for what works on whole planes after them.
+#[inline(always)]
+pub(crate) fn change_all(mut list: Ops, planes: &mut [Vec<f32>; 3], pixels: usize) {
+    let done = average_contrasts(&mut list, planes, pixels);
+    for (r, g, b) in blocks(planes) {
+        for &op in &list.ops[done..list.len] {
+            change(op, r, g, b);
+        }
+    }
+}
+
+/// Makes the changes in front of the last contrast, and gives each contrast its mean; how many are made.
+#[inline(always)]
+fn average_contrasts(list: &mut Ops, planes: &mut [Vec<f32>; 3], pixels: usize) -> usize {
     let ops = &mut list.ops[..list.len];
     let mut done = 0;
     for at in 0..ops.len() {
         if let Op::Contrast { factor, .. } = ops[at] {
-            let mean = change_and_average(&ops[done..at], planes, out.len() / 3);
+            let mean = change_and_average(&ops[done..at], planes, pixels);
             ops[at] = Op::Contrast { factor, mean };
             done = at;
         }
     }
-    change_and_write(&ops[done..], normalise, planes, out);
+    done
 }
 
 #[inline(always)]
@@ -184,6 +216,13 @@ fn change(op: Op, r: &mut Plane, g: &mut Plane, b: &mut Plane) {
             for i in 0..BLOCK {
                 let gray = gray_value(r[i], g[i], b[i]);
                 [r[i], g[i], b[i]] = [gray; 3];
+            }
+        }
+        Op::Solarise(threshold) => {
+            for plane in [r, g, b] {
+                for v in plane {
+                    *v = if *v >= threshold { 1.0 - *v } else { *v };
+                }
             }
         }
         Op::Invert => {

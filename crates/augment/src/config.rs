@@ -8,7 +8,7 @@ pub const MAX_SIDE_PX: usize = 4096;
 /// Every strength and probability of the augmentation, as a configuration file's `[augment]` holds them.
 ///
 /// The defaults are the paper's relational augmentation (arXiv 2006.05849, appendix; the same as SimCLR's without blur).
-/// The steps run in the order of the fields: crop, flip, jitter, grayscale, invert, normalise.
+/// The steps run in the order of the fields: crop, flip, jitter, grayscale, invert, blur, solarise, normalise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PipelineConfig {
@@ -30,6 +30,10 @@ pub struct PipelineConfig {
     pub grayscale: GrayscaleConfig,
     /// Every channel turned to 1 - value.
     pub invert: InvertConfig,
+    /// Smoothed by a Gaussian.
+    pub blur: BlurConfig,
+    /// Bright values turned to 1 - value.
+    pub solarise: SolariseConfig,
 }
 
 impl Default for PipelineConfig {
@@ -44,6 +48,8 @@ impl Default for PipelineConfig {
             jitter: JitterConfig::default(),
             grayscale: GrayscaleConfig::default(),
             invert: InvertConfig::default(),
+            blur: BlurConfig::default(),
+            solarise: SolariseConfig::default(),
         }
     }
 }
@@ -139,6 +145,47 @@ pub struct InvertConfig {
     pub p: f64,
 }
 
+/// `[augment.blur]`: torchvision's `RandomApply([GaussianBlur(kernel, sigma)], p)`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BlurConfig {
+    /// Probability of a blurred view. Default 0: the paper has none.
+    pub p: f64,
+    /// Side of the kernel in pixels, odd; 0 (the default): a tenth of the view's, made odd, 3 at least, as SimCLR has it.
+    pub kernel: usize,
+    /// The Gaussian's standard deviation in pixels is uniform in [smallest, largest]. Default 0.1 to 2: SimCLR's.
+    pub sigma: [f64; 2],
+}
+
+impl Default for BlurConfig {
+    fn default() -> Self {
+        Self { p: 0.0, kernel: 0, sigma: [0.1, 2.0] }
+    }
+}
+
+impl BlurConfig {
+    /// Pixels on either side of the middle one, for views of `side_px`.
+    pub(crate) fn radius_px(&self, side_px: usize) -> usize {
+        if self.kernel > 0 { self.kernel / 2 } else { (side_px / 10 / 2).max(1) }
+    }
+}
+
+/// `[augment.solarise]`: torchvision's `RandomSolarize`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SolariseConfig {
+    /// Probability of a solarised view. Default 0: the paper has none.
+    pub p: f64,
+    /// Values of it and above become 1 - value. Default 0.5: BYOL's.
+    pub threshold: f64,
+}
+
+impl Default for SolariseConfig {
+    fn default() -> Self {
+        Self { p: 0.0, threshold: 0.5 }
+    }
+}
+
 impl PipelineConfig {
     /// No randomness: the whole image, resized and normalised.
     #[must_use]
@@ -150,6 +197,8 @@ impl PipelineConfig {
             jitter: JitterConfig { p: 0.0, ..JitterConfig::default() },
             grayscale: GrayscaleConfig { p: 0.0 },
             invert: InvertConfig { p: 0.0 },
+            blur: BlurConfig { p: 0.0, ..BlurConfig::default() },
+            solarise: SolariseConfig { p: 0.0, ..SolariseConfig::default() },
             ..Self::default()
         }
     }
@@ -177,7 +226,14 @@ impl PipelineConfig {
         strength("augment.jitter.saturation", saturation)?;
         check("augment.jitter.hue", (0.0..=0.5).contains(&hue), hue, "0 to 0.5")?;
         probability("augment.grayscale.p", self.grayscale.p)?;
-        probability("augment.invert.p", self.invert.p)
+        probability("augment.invert.p", self.invert.p)?;
+        let BlurConfig { p, kernel, sigma } = self.blur;
+        probability("augment.blur.p", p)?;
+        let odd = kernel == 0 || kernel % 2 == 1;
+        check("augment.blur.kernel", odd && kernel <= MAX_SIDE_PX, kernel, "0 (a tenth of the side) or an odd number of pixels")?;
+        check("augment.blur.sigma", ordered(sigma), sigma, "[smallest, largest], both above 0")?;
+        probability("augment.solarise.p", self.solarise.p)?;
+        check("augment.solarise.threshold", (0.0..=1.0).contains(&self.solarise.threshold), self.solarise.threshold, "0 to 1")
     }
 }
 

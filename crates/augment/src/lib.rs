@@ -44,6 +44,7 @@ mod key;
 mod parameters;
 mod pipeline;
 
+mod blur;
 mod colour;
 mod resize;
 
@@ -54,7 +55,10 @@ mod loader;
 mod error;
 
 pub use batch::{Batch, DroppedBatch, SkippedImage};
-pub use config::{CropConfig, CropKind, FlipConfig, GrayscaleConfig, InvertConfig, JitterConfig, MAX_SIDE_PX, PipelineConfig};
+pub use config::{
+    BlurConfig, CropConfig, CropKind, FlipConfig, GrayscaleConfig, InvertConfig, JitterConfig, MAX_SIDE_PX, PipelineConfig,
+    SolariseConfig,
+};
 pub use epoch::Epoch;
 pub use error::{Error, Result};
 pub use key::{ViewKey, epoch_order};

@@ -16,6 +16,10 @@ pub struct ViewParameters {
     pub grayscale: bool,
     /// Whether every channel becomes 1 - value.
     pub invert: bool,
+    /// Standard deviation of a Gaussian blur in pixels, where there is one; its kernel is the pipeline's.
+    pub blur_sigma_px: Option<f32>,
+    /// Values of this and above become 1 - value, where it is there.
+    pub solarise: Option<f32>,
 }
 
 /// The part of an image that a view shows.
@@ -106,6 +110,9 @@ mod place {
     pub(super) const HUE: usize = 48;
     pub(super) const GRAYSCALE: usize = 49;
     pub(super) const INVERT: usize = 50;
+    pub(super) const BLUR: usize = 51;
+    pub(super) const BLUR_SIGMA: usize = 52;
+    pub(super) const SOLARISE: usize = 53;
 }
 
 pub(crate) fn draw(config: &PipelineConfig, key: ViewKey, width_px: usize, height_px: usize) -> ViewParameters {
@@ -116,6 +123,10 @@ pub(crate) fn draw(config: &PipelineConfig, key: ViewKey, width_px: usize, heigh
         jitter: draws.happens(place::JITTER, config.jitter.p).then(|| draw_jitter(&config.jitter, &draws)),
         grayscale: draws.happens(place::GRAYSCALE, config.grayscale.p),
         invert: draws.happens(place::INVERT, config.invert.p),
+        blur_sigma_px: draws
+            .happens(place::BLUR, config.blur.p)
+            .then(|| draws.uniform(place::BLUR_SIGMA, config.blur.sigma[0], config.blur.sigma[1]) as f32),
+        solarise: draws.happens(place::SOLARISE, config.solarise.p).then_some(config.solarise.threshold as f32),
     }
 }
 

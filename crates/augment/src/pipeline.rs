@@ -1,7 +1,8 @@
 use multiversion::multiversion;
 use relata_data::Image;
 
-use crate::colour::{BLOCK, Normalise, Ops, colour};
+use crate::blur::Blur;
+use crate::colour::{BLOCK, Normalise, Ops, change_all, colour};
 use crate::config::{MAX_SIDE_PX, PipelineConfig, check, within};
 use crate::parameters::{Crop, CropBox, ViewParameters, draw};
 use crate::resize::{Rows, Taps};
@@ -24,6 +25,7 @@ pub struct Scratch {
     x: Taps,
     y: Taps,
     planes: [Vec<f32>; 3],
+    blur: Blur,
 }
 
 impl Scratch {
@@ -33,7 +35,7 @@ impl Scratch {
         let planes = 3 * (side_px * side_px).next_multiple_of(BLOCK);
         let rows = Rows::len(image_px, image_px, side_px);
         let taps = 2 * side_px * (2 + (2 * image_px).div_ceil(side_px).max(1) + 1);
-        4 * (planes + rows + taps)
+        4 * (planes + rows + taps + Blur::floats(side_px))
     }
 }
 
@@ -46,6 +48,9 @@ impl Pipeline {
         config.validate()?;
         let side_px = if config.side == 0 { side_px } else { config.side };
         within("augment.side", side_px, 1, MAX_SIDE_PX, "1 to 4096")?;
+        let radius = config.blur.radius_px(side_px);
+        let fits = config.blur.p == 0.0 || radius < side_px;
+        check("augment.blur.kernel", fits, 2 * radius + 1, "less than twice the view's side, whose border is reflected")?;
         let channels = |own: &[f64], given| {
             if let &[r, g, b] = own { [r as f32, g as f32, b as f32] } else { given }
         };
@@ -160,7 +165,11 @@ impl Pipeline {
         for plane in &mut scratch.planes {
             plane.resize(padded, 0.0);
         }
-        pixels(image, crop, side, Ops::new(parameters), &self.normalise, out, scratch);
+        let blurred = parameters.blur_sigma_px.filter(|_| self.config.blur.radius_px(side) < side);
+        if let Some(sigma_px) = blurred {
+            scratch.blur.fill(self.config.blur.radius_px(side), sigma_px);
+        }
+        pixels(image, crop, side, parameters, blurred.is_some(), &self.normalise, out, scratch);
     }
 }
 
@@ -172,9 +181,25 @@ impl Pipeline {
     "x86_64+avx2+bmi1+bmi2+fma",
     "x86_64+sse4.1"
 ))]
-fn pixels(image: &Image, crop: CropBox, side: usize, ops: Ops, normalise: &Normalise, out: &mut [f32], scratch: &mut Scratch) {
-    let Scratch { rows, x, y, planes } = scratch;
+fn pixels(
+    image: &Image,
+    crop: CropBox,
+    side: usize,
+    parameters: &ViewParameters,
+    blurred: bool,
+    normalise: &Normalise,
+    out: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let Scratch { rows, x, y, planes, blur } = scratch;
     rows.resize(image, crop, side, x, y, planes);
+    let mut ops = Ops::new(parameters);
+    if blurred {
+        change_all(ops, planes, side * side);
+        planes.iter_mut().for_each(|plane| blur.apply(side, &mut plane[..side * side]));
+        ops = Ops::none();
+    }
+    ops.solarise(parameters);
     colour(ops, normalise, planes, out);
 }
 

@@ -29,6 +29,15 @@ p = 0.2
 
 [invert]
 p = 0.0
+
+[blur]
+p = 0.0
+kernel = 0
+sigma = [0.1, 2.0]
+
+[solarise]
+p = 0.0
+threshold = 0.5
 "#;
 
 #[test]
@@ -49,7 +58,7 @@ fn a_file_lists_only_what_differs() {
 #[test]
 fn unknown_keys_are_errors() {
     for text in
-        ["view = 3", "[crop]\nscales = [0.1, 1.0]", "[flip]\nprobability = 1.0", "[jitter]\nhues = 0.1", "[blur]\np = 0.5"]
+        ["view = 3", "[crop]\nscales = [0.1, 1.0]", "[flip]\nprobability = 1.0", "[jitter]\nhues = 0.1", "[blurr]\np = 0.5"]
     {
         assert!(toml::from_str::<PipelineConfig>(text).is_err(), "{text}");
     }
@@ -77,6 +86,11 @@ fn settings_out_of_range_are_named() {
         ("[jitter]\nhue = 0.6", "augment.jitter.hue"),
         ("[grayscale]\np = nan", "augment.grayscale.p"),
         ("[invert]\np = 2.0", "augment.invert.p"),
+        ("[blur]\np = -1.0", "augment.blur.p"),
+        ("[blur]\nkernel = 4", "augment.blur.kernel"),
+        ("[blur]\nsigma = [0.0, 1.0]", "augment.blur.sigma"),
+        ("[solarise]\np = nan", "augment.solarise.p"),
+        ("[solarise]\nthreshold = 1.5", "augment.solarise.threshold"),
     ] {
         let config: PipelineConfig = toml::from_str(text).expect("valid TOML");
         let Err(Error::Setting { key, .. }) = config.validate() else { panic!("{text} passed") };

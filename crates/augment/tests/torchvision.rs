@@ -1,6 +1,6 @@
 //! Views against `torchvision.transforms.v2.functional` on float tensors (`fixtures/make.py`).
 
-use relata_augment::{Adjustment, Crop, CropBox, Jitter, Pipeline, PipelineConfig, Scratch, ViewParameters};
+use relata_augment::{Adjustment, BlurConfig, Crop, CropBox, Jitter, Pipeline, PipelineConfig, Scratch, ViewParameters};
 use relata_data::Image;
 use serde_json::Value;
 
@@ -69,10 +69,14 @@ fn views_are_torchvisions() {
             jitter: jitter(&case["adjust"]),
             grayscale: flag("grayscale"),
             invert: flag("invert"),
+            blur_sigma_px: case["blur"].as_array().map(|blur| float(&blur[1])),
+            solarise: case["solarise"].as_f64().map(|threshold| threshold as f32),
         };
+        let kernel = case["blur"].as_array().map_or(0, |blur| number(&blur[0]));
+        let config = PipelineConfig { blur: BlurConfig { kernel, ..BlurConfig::default() }, ..PipelineConfig::default() };
         let (mean, std) =
             if flag("normalise") { (channels(&fixture["mean"]), channels(&fixture["std"])) } else { ([0.0; 3], [1.0; 3]) };
-        let pipeline = Pipeline::new(&PipelineConfig::default(), number(&case["side"]), mean, std).expect("valid settings");
+        let pipeline = Pipeline::new(&config, number(&case["side"]), mean, std).expect("valid settings");
         let mut view = vec![0.0; pipeline.view_len()];
         pipeline.apply(&parameters, &images[number(&case["image"])], &mut view, &mut scratch).expect("the crop fits");
         let expected: Vec<f32> = list(&case["expected"]).iter().map(float).collect();

@@ -85,6 +85,14 @@ pub enum Error {
         /// The most views of these images that fit, if two do.
         most_views: Option<usize>,
     },
+    /// Runs of a comparison that failed; the others are done.
+    #[error("{} of {of} runs failed: {}; the others are in the table", runs.len(), runs.join(", "))]
+    RunsFailed {
+        /// Their folders.
+        runs: Vec<String>,
+        /// Runs of the comparison.
+        of: usize,
+    },
     /// The user pressed Ctrl-C, and everything is saved.
     #[error("interrupted after step {step}; everything is saved")]
     Interrupted {
@@ -112,7 +120,12 @@ impl Error {
             Self::Interrupted { .. } => crate::interrupt::EXIT_CODE,
             Self::Data(error) => data_code(error),
             Self::Augment(error) => augment_code(error),
-            Self::Model(_) | Self::Report(_) | Self::Picture(_) | Self::OtherData { .. } | Self::BadImages { .. } => FAILURE,
+            Self::RunsFailed { .. }
+            | Self::Model(_)
+            | Self::Report(_)
+            | Self::Picture(_)
+            | Self::OtherData { .. }
+            | Self::BadImages { .. } => FAILURE,
             Self::Train(error) => match error {
                 relata_train::Error::Setting { .. }
                 | relata_train::Error::TooFewClasses { .. }

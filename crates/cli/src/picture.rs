@@ -51,7 +51,7 @@ pub(crate) fn views_png(
 
 /// The augmentation in words: `crop 0.4-1, flip p 0.5, jitter 0.8/0.8/0.8 hue 0.5 (p 0.9)`.
 pub(crate) fn augmentation_in_words(config: &PipelineConfig) -> String {
-    let PipelineConfig { crop, flip, jitter, grayscale, invert, .. } = config;
+    let PipelineConfig { crop, flip, jitter, grayscale, invert, blur, solarise, .. } = config;
     let mut words = Vec::new();
     match crop.kind {
         relata_augment::CropKind::Resized => words.push(format!("crop {}-{}", crop.scale[0], crop.scale[1])),
@@ -65,7 +65,7 @@ pub(crate) fn augmentation_in_words(config: &PipelineConfig) -> String {
         let relata_augment::JitterConfig { p, brightness, contrast, saturation, hue } = jitter;
         words.push(format!("jitter {brightness}/{contrast}/{saturation} hue {hue} (p {p})"));
     }
-    for (name, p) in [("grayscale", grayscale.p), ("invert", invert.p)] {
+    for (name, p) in [("grayscale", grayscale.p), ("invert", invert.p), ("blur", blur.p), ("solarise", solarise.p)] {
         if p > 0.0 {
             words.push(format!("{name} p {p}"));
         }

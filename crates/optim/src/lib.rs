@@ -10,7 +10,11 @@
 //! ```
 
 mod adam;
+mod decay;
+mod schedule;
 mod sgd;
 
 pub use adam::{Adam, AdamConfig};
+pub use decay::decay;
+pub use schedule::Schedule;
 pub use sgd::{Sgd, SgdConfig};

@@ -46,4 +46,5 @@ mod shell;
 
 pub use comparison::render_comparison;
 pub use error::{Error, Result};
+pub use published::published_pct;
 pub use run_page::{render_run, write_report};

@@ -8,8 +8,9 @@
 //! (ResNet-32, CIFAR-100) were confirmed in issue 2 of the authors' repository.
 
 use maud::{Markup, html};
-use relata_artifact::ProbeResult;
+use relata_artifact::{ProbeResult, RunFolder};
 
+use crate::Result;
 use crate::headline::Facts;
 use crate::numbers::{count, counted, percent};
 use crate::scores::{gain, label_share_pct, protocol_title};
@@ -90,6 +91,16 @@ pub(crate) fn find(facts: &Facts, probe: &ProbeResult) -> Vec<Published> {
         }
         _ => Vec::new(),
     }
+}
+
+/// The published figure for a result of `run`, percent, where it was reached with the run's own budget; none for other budgets.
+///
+/// # Errors
+/// A file of the run that cannot be read.
+pub fn published_pct(run: &RunFolder, probe: &ProbeResult) -> Result<Option<f64>> {
+    let facts = Facts::gather(&run.config_table()?, run.provenance()?.as_ref(), &run.metrics()?);
+    let same = |found: &Published| found.differences(&facts, probe).is_empty();
+    Ok(find(&facts, probe).into_iter().find(same).map(|found| found.score_pct))
 }
 
 fn linear(backbone: &str, method: &str, trained_on: &str, scored_on: &str, facts: &Facts) -> Vec<Published> {

@@ -5,6 +5,7 @@ use crate::{
     SupervisedConfig,
 };
 use relata_model::{Aggregation, Compute, PairLoss, RelationHead, RelationHeadConfig};
+use relata_optim::Schedule;
 use serde::{Deserialize, Serialize};
 
 /// `[train]` of a configuration.
@@ -17,6 +18,13 @@ pub struct TrainConfig {
     pub batch_size: usize,
     /// Adam's learning rate. Default 1e-3, the paper's. Training with labels has its own: `method.supervised.lr`.
     pub lr: f64,
+    /// How the learning rate goes over the run. Default constant, the paper's. Multiplies what the method asks for.
+    pub schedule: Schedule,
+    /// Epochs, or a part of one, in which the learning rate rises in a line from nothing. Default 0: the paper has none.
+    pub warmup_epochs: f64,
+    /// Decoupled weight decay (AdamW's) of the weights of convolutions and linear layers, not of biases and batch norms; with any
+    /// optimiser. Default 0: the paper has none.
+    pub weight_decay: f64,
     /// Worker threads that make views; 0 (the default): one for every two compute threads.
     pub workers: usize,
     /// Batches of views made ahead. Default 4.
@@ -29,7 +37,10 @@ pub struct TrainConfig {
 
 impl Default for TrainConfig {
     fn default() -> Self {
-        Self { epochs: 20, batch_size: 64, lr: 1e-3, workers: 0, prefetch: 4, log_every: 20, checkpoint_every: 0 }
+        let (schedule, warmup_epochs, weight_decay) = (Schedule::Constant, 0.0, 0.0);
+        let (workers, prefetch, log_every, checkpoint_every) = (0, 4, 20, 0);
+        let (epochs, batch_size, lr) = (20, 64, 1e-3);
+        Self { epochs, batch_size, lr, schedule, warmup_epochs, weight_decay, workers, prefetch, log_every, checkpoint_every }
     }
 }
 
@@ -46,9 +57,26 @@ impl TrainConfig {
         let batch = "2 or more: an image alone in its batch has nothing to be told from";
         check(self.batch_size >= 2, "train.batch_size", self.batch_size.to_string(), batch)?;
         check(self.lr > 0.0 && self.lr.is_finite(), "train.lr", self.lr.to_string(), "a number above 0")?;
+        let fits = (0.0..=f64::from(self.epochs)).contains(&self.warmup_epochs);
+        check(fits, "train.warmup_epochs", self.warmup_epochs.to_string(), "0 to train.epochs")?;
+        let decays = self.weight_decay >= 0.0 && self.weight_decay * self.lr < 1.0;
+        check(decays, "train.weight_decay", self.weight_decay.to_string(), "0 or more, below 1 / train.lr")?;
         check(self.prefetch > 0, "train.prefetch", self.prefetch.to_string(), "1 or more")?;
         check(self.log_every > 0, "train.log_every", self.log_every.to_string(), "1 or more")?;
         Ok(())
+    }
+
+    /// What the learning rate of batch `batch` of an epoch is multiplied by, both from 0, in a run of `batches` batches an epoch.
+    pub(crate) fn lr_factor(&self, epoch: u32, batch: usize, batches: usize) -> f64 {
+        let batches = batches as u64;
+        let warmup = (self.warmup_epochs * batches as f64).round() as u64;
+        self.schedule.factor(u64::from(epoch) * batches + batch as u64, u64::from(self.epochs) * batches, warmup)
+    }
+
+    /// Whether a change of the number of epochs changes those that are trained already.
+    #[must_use]
+    pub fn schedule_follows_epochs(&self) -> bool {
+        self.schedule == Schedule::Cosine
     }
 
     /// The number of workers that make views beside `threads` compute threads.

@@ -62,6 +62,9 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// A failure of a method that is not one of this crate's.
+    #[error("the method failed")]
+    Method(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A failure of the model.
     #[error(transparent)]
     Model(#[from] relata_model::Error),

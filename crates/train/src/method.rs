@@ -1,5 +1,5 @@
-use crate::{OptimizerConfig, Result, TrainConfig};
-use relata_model::Parameters;
+use crate::{MethodConfig, OptimizerConfig, Result, TrainConfig};
+use relata_model::{Compute, Parameters};
 use relata_optim::AdamConfig;
 
 /// How many images and views a batch holds; rows are view-major, `view · images + image`.
@@ -51,6 +51,28 @@ pub struct MethodStep {
     /// The method's own figures by name, averaged over steps for the metrics. A name that ends in `_acc` says that the
     /// figure is a share of right answers, in [0, 1].
     pub figures: Vec<(&'static str, f64)>,
+}
+
+/// What [`crate::Setup`] takes as its method: [`MethodConfig`], or any [`Method`].
+pub trait IntoMethod {
+    /// The method, for batches of this shape. One that was built already is given as it is.
+    ///
+    /// # Errors
+    /// Settings outside their range, or data that the method cannot work on.
+    fn into_method(self, shape: HeadShape, seed: u64, compute: Compute) -> Result<Box<dyn Method>>;
+}
+
+impl IntoMethod for MethodConfig {
+    fn into_method(self, shape: HeadShape, seed: u64, compute: Compute) -> Result<Box<dyn Method>> {
+        self.validate(shape.views)?;
+        self.build(shape, seed, compute)
+    }
+}
+
+impl<M: Method + 'static> IntoMethod for M {
+    fn into_method(self, _: HeadShape, _: u64, _: Compute) -> Result<Box<dyn Method>> {
+        Ok(Box::new(self))
+    }
 }
 
 /// A way to train a backbone: everything above the features.

@@ -1,8 +1,8 @@
 use crate::checkpoint::{self, Position, State};
-use crate::optimizer::Optimizer;
+use crate::optimizer::{Decay, Optimizer};
 use crate::{
-    BatchShape, EpochReport, Error, Event, Flow, HeadShape, Method, MethodConfig, Observer, Result, StepReport, TrainConfig,
-    ViewBatch,
+    BatchShape, EpochReport, Error, Event, Flow, HeadShape, IntoMethod, Method, MethodConfig, Observer, Result, StepReport,
+    TrainConfig, ViewBatch,
 };
 use relata_artifact::{Checkpoint, Metrics, MetricsWriter, RunFolder};
 use relata_augment::{Batch, ViewLoader};
@@ -15,13 +15,13 @@ use std::time::Instant;
 const LAST: &str = "last";
 
 /// What a run is made of.
-pub struct Setup {
+pub struct Setup<M = MethodConfig> {
     /// The backbone to train.
     pub backbone: Box<dyn Backbone>,
     /// Where batches of views come from.
     pub loader: ViewLoader,
-    /// What is done with the features.
-    pub method: MethodConfig,
+    /// What is done with the features: settings of one of the methods here, or a [`Method`] of one's own.
+    pub method: M,
     /// How long, in what batches.
     pub config: TrainConfig,
     /// The one seed of the run.
@@ -53,6 +53,8 @@ pub struct Trainer {
     method: Box<dyn Method>,
     backbone_optimizer: Optimizer,
     method_optimizer: Optimizer,
+    backbone_decay: Decay,
+    method_decay: Decay,
     /// Those of the batch's images, where the method wants them.
     labels: Vec<usize>,
     loader: ViewLoader,
@@ -68,17 +70,16 @@ impl Trainer {
     /// # Errors
     /// [`Error::Setting`] for a setting outside its range, [`Error::TooFewImages`]; [`Error::TooFewClasses`] or
     /// [`Error::NoLabel`] where the method needs labels and lacks them.
-    pub fn new(setup: Setup) -> Result<Self> {
+    pub fn new<M: IntoMethod>(setup: Setup<M>) -> Result<Self> {
         let Setup { backbone, loader, method, config, seed, compute, info } = setup;
         config.validate()?;
         let views = loader.config().views;
-        method.validate(views)?;
         if loader.batches_per_epoch() == 0 {
             return Err(Error::TooFewImages { images: 1 });
         }
         let (width, max_images) = (backbone.architecture().width, loader.config().batch_size);
         let classes = loader.dataset().class_names().len();
-        let method = method.build(HeadShape { width, views, max_images, classes }, seed, compute)?;
+        let method = method.into_method(HeadShape { width, views, max_images, classes }, seed, compute)?;
         if method.needs_labels() {
             let dataset = loader.dataset();
             (0..dataset.len()).try_for_each(|image| label(dataset, image).map(drop))?;
@@ -87,6 +88,8 @@ impl Trainer {
         Ok(Self {
             backbone_optimizer: optimizer(backbone.parameters().len()),
             method_optimizer: optimizer(method.parameters().len()),
+            backbone_decay: Decay::of_weights(config.weight_decay, backbone.parameters()),
+            method_decay: Decay::of_weights(config.weight_decay, method.parameters()),
             labels: Vec::new(),
             backbone,
             method,
@@ -155,7 +158,8 @@ impl Trainer {
         let mut clock = Clock::new(self.loader.config().views * self.method.rows_per_view());
         while !self.is_finished() {
             let epoch = self.position.epoch;
-            let lr = self.method.lr(&self.config, epoch);
+            let whole_lr = self.method.lr(&self.config, epoch);
+            let mut lr = whole_lr;
             let mut totals = Totals::default();
             let mut window = Totals::default();
             let (mut waited, start) = (0.0, Instant::now());
@@ -167,6 +171,7 @@ impl Trainer {
                 let Some(batch) = views.next().transpose()? else { break };
                 waited += asked.elapsed().as_secs_f64();
                 report_skipped(&batch, observer);
+                lr = whole_lr * self.config.lr_factor(epoch, batch.index, batches);
                 let step = self.step(&batch, lr)?;
                 self.position.batch = batch.index + 1;
                 clock.tick(batch.size());
@@ -261,8 +266,10 @@ impl Trainer {
         }
         self.backbone.backward(self.method.d_features())?;
         let parameters = self.backbone.parameters_mut();
+        self.backbone_decay.apply(lr, &mut parameters.values);
         self.backbone_optimizer.step(lr, &mut parameters.values, &parameters.gradients);
         let parameters = self.method.parameters_mut();
+        self.method_decay.apply(lr, &mut parameters.values);
         self.method_optimizer.step(lr, &mut parameters.values, &parameters.gradients);
         self.position.step = number;
         Ok(step)

@@ -5,8 +5,8 @@ use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
 use relata_data::{Dataset, Image, Shapes, ShapesOptions};
 use relata_model::{Compute, ModelConfig};
 use relata_train::{
-    BarlowConfig, ContrastiveLoss, Error, Event, Flow, MethodConfig, MethodKind, Observer, Outcome, Setup, SimclrConfig,
-    SupervisedConfig, TrainConfig, Trainer,
+    BarlowConfig, ContrastiveLoss, Error, Event, Flow, MethodConfig, MethodKind, Observer, Outcome, Schedule, Setup,
+    SimclrConfig, SupervisedConfig, TrainConfig, Trainer,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -134,6 +134,44 @@ fn a_run_stopped_and_resumed_gives_the_bits_of_one_that_was_not() {
             assert_same_bits(&whole, &last(&parts), &format!("{:?} stopped at {stop}", method.kind));
         }
     }
+}
+
+/// Two images' worth of warm-up, then a cosine; a run stopped while it rises, and while it falls.
+#[test]
+fn a_run_with_a_schedule_and_decay_resumes_to_the_bit() {
+    let place = tempfile::tempdir().unwrap();
+    let method = methods().remove(0).0;
+    let trainer = || {
+        let compute = Compute::new(2).unwrap();
+        let loader = LoaderConfig { batch_size: 8, views: 3, workers: 2, seed: 7, ..LoaderConfig::default() };
+        let (schedule, warmup_epochs, weight_decay) = (Schedule::Cosine, 1.5, 0.1);
+        Trainer::new(Setup {
+            backbone: ModelConfig::default().build(7, compute.clone()).unwrap(),
+            loader: ViewLoader::new(shapes(), Pipeline::relational(SIDE).unwrap(), loader).unwrap(),
+            method: method.clone(),
+            config: TrainConfig { epochs: 4, log_every: 1, schedule, warmup_epochs, weight_decay, ..TrainConfig::default() },
+            seed: 7,
+            compute,
+            info: Default::default(),
+        })
+        .unwrap()
+    };
+    let whole = folder(place.path(), "whole");
+    trainer().run(&whole, &mut ()).unwrap();
+    let rates: Vec<f64> = whole.metrics().unwrap().iter().map(|line| line.lr.unwrap()).collect();
+    assert_eq!(rates.len(), 16);
+    assert_eq!((rates[0], rates[5], rates[6]), (1e-3 / 6.0, 1e-3, 1e-3));
+    assert!(rates[6..].windows(2).all(|pair| pair[1] < pair[0]) && rates[15] > 0.0, "{rates:?}");
+    for stop in [3, 10] {
+        let parts = folder(place.path(), &format!("parts-{stop}"));
+        trainer().run(&parts, &mut StopAt(stop)).unwrap();
+        let mut resumed = trainer();
+        assert!(resumed.resume(&parts).unwrap());
+        resumed.run(&parts, &mut ()).unwrap();
+        assert_same_bits(&last(&whole), &last(&parts), &format!("stopped at {stop}"));
+    }
+    let plain = run(&folder(place.path(), "plain"), &method, 2);
+    assert!(plain.tensors != last(&whole).tensors, "the schedule does something");
 }
 
 #[test]

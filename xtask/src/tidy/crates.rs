@@ -39,7 +39,9 @@ fn check_recipe(file: &File) -> Option<Violation> {
     if !(file.path.starts_with("configs/") && file.path.ends_with(".toml")) {
         return None;
     }
-    let command = format!("train {}", file.path);
+    // A sweep is a file for `compare`; only such a file lists recipes.
+    let verb = if file.text.lines().any(|line| line.starts_with("recipes = ")) { "compare" } else { "train" };
+    let command = format!("{verb} {}", file.path);
     let named = file.text.lines().any(|line| line.trim_start().starts_with('#') && names(line, &command));
     (!named).then(|| {
         Violation::new(

@@ -13,7 +13,7 @@ fn image(width_px: usize, height_px: usize) -> Image {
 }
 
 fn plain(crop: Crop) -> ViewParameters {
-    ViewParameters { crop, flip: false, jitter: None, grayscale: false, invert: false }
+    ViewParameters { crop, flip: false, jitter: None, grayscale: false, invert: false, blur_sigma_px: None, solarise: None }
 }
 
 fn applied(side_px: usize, image: &Image, parameters: &ViewParameters) -> Vec<f32> {
@@ -168,4 +168,44 @@ fn sides_and_deviations_out_of_range_are_errors() {
     assert_eq!(key(Pipeline::relational(4097)), "augment.side");
     assert_eq!(key(Pipeline::new(&config, 32, [0.0; 3], [1.0, 0.0, 1.0])), "augment.std");
     assert_eq!(key(Pipeline::new(&config, 32, [f32::NAN; 3], [1.0; 3])), "augment.mean");
+}
+
+#[test]
+fn blurred_and_solarised_views_are_the_same_bits_on_every_instruction_set_and_leave_other_draws_alone() {
+    let plain = PipelineConfig::default();
+    let mut more = plain.clone();
+    (more.blur.p, more.solarise.p) = (1.0, 1.0);
+    let pipeline = |config: &PipelineConfig| Pipeline::new(config, 21, [0.0; 3], [1.0; 3]).expect("valid settings");
+    let (plain, more) = (pipeline(&plain), pipeline(&more));
+    let image = image(23, 17);
+    for view in 0..20 {
+        let key = ViewKey { view, ..ViewKey::default() };
+        let (without, with) = (plain.parameters(key, 23, 17), more.parameters(key, 23, 17));
+        let sigma = with.blur_sigma_px.expect("always blurred");
+        assert!((0.1..2.0).contains(&sigma) && with.solarise == Some(0.5));
+        assert_eq!(ViewParameters { blur_sigma_px: None, solarise: None, ..with }, without);
+        // By hand: the plain view, blurred and solarised by code that is compiled for the oldest machine. The order of
+        // planes and the padding of blocks do not come into it.
+        let rows = plain.view(&image, key);
+        let mut blur = crate::blur::Blur::default();
+        blur.fill(1, sigma);
+        let mut expected = vec![0.0; rows.len()];
+        for channel in 0..3 {
+            let mut plane: Vec<f32> = rows.iter().skip(channel).step_by(3).copied().collect();
+            blur.apply(21, &mut plane);
+            for (to, v) in expected.iter_mut().skip(channel).step_by(3).zip(plane) {
+                *to = if v >= 0.5 { 1.0 - v } else { v };
+            }
+        }
+        assert_eq!(more.view(&image, key), expected);
+    }
+}
+
+#[test]
+fn a_kernel_wider_than_its_reflection_is_refused() {
+    let mut config = PipelineConfig::default();
+    (config.blur.p, config.blur.kernel) = (0.5, 21);
+    let refused = Pipeline::new(&config, 10, [0.0; 3], [1.0; 3]);
+    assert!(matches!(refused, Err(Error::Setting { key: "augment.blur.kernel", .. })), "{refused:?}");
+    assert!(Pipeline::new(&config, 11, [0.0; 3], [1.0; 3]).is_ok());
 }

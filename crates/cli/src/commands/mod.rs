@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod compare;
 mod data;
 mod embed;
 mod export;
@@ -21,6 +22,8 @@ use crate::{Config, Error, Result, interrupt, output, warnings};
 pub enum Command {
     /// Trains a backbone, probes it and writes a report
     Train(train::Arguments),
+    /// Trains recipes with several seeds and tables what they reach
+    Compare(compare::Arguments),
     /// Scores a run's backbone beside random weights, or features from files
     Probe(probe::Arguments),
     /// Writes the features of a data set's images to a file
@@ -43,6 +46,7 @@ pub fn run(command: Command) -> ExitCode {
     warnings::listen();
     let done = match command {
         Command::Train(arguments) => train::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Embed(arguments) => embed::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -95,8 +95,13 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError::Resume`] for a setting that would make it another run; the same value as before is no change.
+    /// [`ConfigError::ResumeSchedule`] for another number of epochs where the learning rate was planned for so many.
     pub(crate) fn resumed_with(&self, settings: &[String]) -> Result<Self> {
         let changed = self.changed_by(settings)?;
+        let epochs = (self.train.epochs, changed.train.epochs);
+        if epochs.0 != epochs.1 && self.train.schedule_follows_epochs() {
+            return Err(ConfigError::ResumeSchedule { given: epochs.1, stored: epochs.0 });
+        }
         let (stored, new) = (self.to_table(), changed.to_table());
         for (key, value) in Layer::from_settings(settings)?.settings() {
             let (before, after) = (value_at(&stored, &key), value_at(&new, &key));
@@ -111,6 +116,11 @@ impl Config {
     /// As a table of TOML, every default written out.
     pub(crate) fn to_table(&self) -> Table {
         Table::try_from(self).expect("a configuration holds nothing but what TOML knows")
+    }
+
+    /// Its settings as (dotted key, value), in a fixed order.
+    pub(crate) fn as_settings(&self) -> Vec<(String, Value)> {
+        self.as_layer().settings()
     }
 
     fn as_layer(&self) -> Layer {

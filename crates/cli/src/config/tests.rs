@@ -17,7 +17,12 @@ fn configs() -> PathBuf {
 
 fn recipes(folder: &Path, found: &mut Vec<PathBuf>) {
     for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if path.is_dir() { recipes(&path, found) } else { found.push(path) }
+        if path.is_dir() {
+            recipes(&path, found);
+        } else if !fs::read_to_string(&path).unwrap().contains("\nrecipes = ") {
+            // What lists recipes is a sweep, for `compare`.
+            found.push(path);
+        }
     }
 }
 

@@ -47,6 +47,20 @@ pub struct Arguments {
     no_report: bool,
 }
 
+impl Arguments {
+    /// As a comparison asks for one of its runs.
+    pub(super) fn of_comparison(recipe_and_settings: Vec<String>, out: PathBuf, resume: bool) -> Self {
+        Self { recipe_and_settings, out: Some(out), resume, overwrite: false, dry_run: false, no_report: false }
+    }
+}
+
+/// Everything that is checked before a run starts, and nothing more.
+pub(super) fn check(arguments: &Arguments) -> Result<()> {
+    let given = given(arguments)?;
+    let start = Start::find(&given.out, arguments, &given)?;
+    Plan::make(start.config())?.trainer(start.config()).map(drop)
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let given = given(arguments)?;
     let mut start = Start::find(&given.out, arguments, &given)?;

@@ -1,0 +1,88 @@
+use std::path::PathBuf;
+
+use relata_artifact::{RunFolder, read_checkpoint_metadata};
+
+use crate::commands::train;
+use crate::config::Recipe;
+use crate::evaluation::LAST;
+use crate::log::shown;
+use crate::{Config, Error, Result};
+
+/// One run of a comparison.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// What it has in common with its other seeds.
+    pub(super) group: String,
+    pub(super) seed: u64,
+    /// Recipe and settings, as `train` takes them.
+    pub(super) words: Vec<String>,
+    pub(super) out: PathBuf,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    New,
+    Interrupted,
+    Done,
+}
+
+impl Entry {
+    pub(super) fn config(&self) -> Result<Config> {
+        let config = Config::from_layers(&Recipe::from_arguments(&self.words)?.layers())?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    pub(super) fn run_name(&self) -> String {
+        format!("{}-seed{}", self.group, self.seed)
+    }
+
+    /// Looks into the run's folder.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where it holds a run of other settings.
+    pub(super) fn state(&self) -> Result<State> {
+        let config = self.config()?;
+        if !self.out.join("config.toml").is_file() {
+            return Ok(if self.out.join("checkpoints").is_dir() { State::Interrupted } else { State::New });
+        }
+        let run = RunFolder::open(&self.out)?;
+        let stored = Config::of_run(&run.config_path().display().to_string(), &run.config()?)?;
+        if let Some(difference) = difference(&stored, &config) {
+            let run = shown(&self.out);
+            return Err(Error::Usage(format!("{run} holds a run of other settings ({difference}): choose another --out")));
+        }
+        let last = run.checkpoint_path(LAST)?;
+        if !last.exists() {
+            return Ok(State::Interrupted);
+        }
+        let metadata = read_checkpoint_metadata(&last)?;
+        let epoch = metadata.get("train.epoch").and_then(|epoch| epoch.parse::<u32>().ok());
+        let probed: Vec<String> = run.probes()?.into_iter().map(|(_, probe)| probe.protocol).collect();
+        let scored =
+            !config.probe.after_train || config.probe.protocols.iter().all(|p| probed.iter().any(|name| name == p.name()));
+        Ok(if epoch >= Some(config.train.epochs) && scored { State::Done } else { State::Interrupted })
+    }
+
+    pub(super) fn arguments(&self, state: State) -> train::Arguments {
+        // A run that is there knows its settings.
+        let resume = state != State::New;
+        let stored = resume && self.out.join("config.toml").is_file();
+        let words =
+            if stored { self.words.iter().filter(|word| word.contains('=')).cloned().collect() } else { self.words.clone() };
+        train::Arguments::of_comparison(words, self.out.clone(), resume)
+    }
+}
+
+/// The first setting that two runs do not share, of those that change a result.
+fn difference(stored: &Config, wanted: &Config) -> Option<String> {
+    let plain = |config: &Config| {
+        let mut config = Config { threads: 0, device: String::new(), ..config.clone() };
+        config.data.root = Default::default();
+        config.as_settings()
+    };
+    let (stored, wanted) = (plain(stored), plain(wanted));
+    let differing = stored.into_iter().zip(wanted).find(|(there, here)| there != here);
+    differing.map(|((key, there), (_, here))| format!("{key} = {there} there, {here} here"))
+}

@@ -1,0 +1,95 @@
+//! Recipes x settings x seeds, one after another, and one table of what they reached.
+
+mod entry;
+mod sweep;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use relata_artifact::{RunFolder, write_atomic};
+
+use super::train;
+use crate::log::shown;
+use crate::words::counted;
+use crate::{Error, Result, output};
+use entry::{Entry, State};
+
+#[derive(Debug, Args)]
+#[command(after_help = crate::words::help("Examples:
+  relata compare configs/cifar10/conv4-relational.toml configs/cifar10/conv4-simclr.toml --seeds 1,2,3 data.root=datasets
+  relata compare configs/shapes/sweep.toml --out runs/sweep
+
+Each run has its folder below --out. What is done is not run again, what was interrupted goes on, and a run that fails does
+not keep the others from running. At the end: a table here, compare.md, compare.json and compare.html there.
+
+A sweep file names recipes, seeds, settings for all runs, and lists of values to combine:
+  recipes = [\"configs/shapes/conv4-relational.toml\"]
+  seeds = [1, 2]
+  [settings]
+  train.epochs = 4
+  [grid]
+  method.hidden = [128, 256]"))]
+pub struct Arguments {
+    /// Recipes or one sweep file, then settings for all runs, such as train.epochs=10
+    #[arg(value_name = "RECIPE | SWEEP | KEY=VALUE", required = true)]
+    recipes_and_settings: Vec<String>,
+    /// Seeds of each recipe; without it, the sweep file's, or 1
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
+    seeds: Vec<u64>,
+    /// The folder of the runs and of the comparison
+    #[arg(long, value_name = "FOLDER", default_value = "runs/compare")]
+    out: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let entries = sweep::entries(&arguments.recipes_and_settings, &arguments.seeds, &arguments.out)?;
+    let states = entries.iter().map(Entry::state).collect::<Result<Vec<_>>>()?;
+    for (entry, _) in entries.iter().zip(&states).filter(|(_, state)| **state == State::New) {
+        train::check(&entry.arguments(State::New))?;
+    }
+    let mut times = table::times(&arguments.out)?;
+    let mut failures = Vec::new();
+    for (number, (entry, state)) in entries.iter().zip(states).enumerate() {
+        let place = format!("{} of {}", number + 1, counted(entries.len(), "run"));
+        if state == State::Done {
+            output::note(format!("{place}: {} is done", shown(&entry.out)));
+            continue;
+        }
+        output::note(format!("{place}: {}", shown(&entry.out)));
+        let start = Instant::now();
+        let outcome = train::run(&entry.arguments(state));
+        *times.entry(entry.run_name()).or_insert(0.0) += start.elapsed().as_secs_f64();
+        table::write_times(&arguments.out, &times)?;
+        match outcome {
+            Ok(()) => {}
+            Err(Error::Interrupted { step, .. }) => {
+                let resume = format!("the same command; it goes on with {}", shown(&entry.out));
+                return Err(Error::Interrupted { step, resume });
+            }
+            Err(error) => {
+                output::note(format!("{} failed: {error}", shown(&entry.out)));
+                failures.push(shown(&entry.out));
+            }
+        }
+    }
+    conclude(&entries, &times, &arguments.out)?;
+    if failures.is_empty() { Ok(()) } else { Err(Error::RunsFailed { runs: failures, of: entries.len() }) }
+}
+
+/// The table, and the page of all runs that there are.
+fn conclude(entries: &[Entry], times: &table::Times, out: &Path) -> Result<()> {
+    let rows = table::rows(entries, times)?;
+    output::result(table::text(&rows));
+    let mut files = vec![(out.join("compare.md"), table::markdown(&rows)), (out.join("compare.json"), table::json(&rows, times))];
+    let runs: Vec<RunFolder> = entries.iter().filter_map(|entry| RunFolder::open(&entry.out).ok()).collect();
+    if !runs.is_empty() {
+        files.push((out.join("compare.html"), relata_report::render_comparison(&runs)?));
+    }
+    for (path, text) in files {
+        write_atomic(&path, text.as_bytes())?;
+        output::result(shown(&path));
+    }
+    Ok(())
+}
