@@ -20,7 +20,7 @@ impl Blur {
         self.weights.extend((0..=radius).map(|i| (weight(i) / total) as f32));
     }
 
-    /// Bytes for views of `side_px`.
+    /// Floats for views of `side_px`.
     pub(crate) fn floats(side_px: usize) -> usize {
         side_px * side_px + 3 * side_px
     }
@@ -40,18 +40,18 @@ impl Blur {
             }
             let shifted = |by: usize| &row[by..by + side];
             to.iter_mut().zip(shifted(radius)).for_each(|(to, v)| *to = weights[0] * v);
-            for i in 1..=radius {
-                add(weights[i], shifted(radius - i), shifted(radius + i), to);
+            for (i, &weight) in weights.iter().enumerate().skip(1) {
+                add(weight, shifted(radius - i), shifted(radius + i), to);
             }
         }
         for (y, to) in plane.chunks_exact_mut(side).enumerate().take(side) {
             let line = |y: usize| &horizontal[y * side..][..side];
             to.iter_mut().zip(line(y)).for_each(|(to, v)| *to = weights[0] * v);
-            for i in 1..=radius {
+            for (i, &weight) in weights.iter().enumerate().skip(1) {
                 // Reflected without the border itself: -1 is 1, side is side - 2.
                 let (above, below) = (y.abs_diff(i), y + i);
                 let below = if below < side { below } else { 2 * (side - 1) - below };
-                add(weights[i], line(above), line(below), to);
+                add(weight, line(above), line(below), to);
             }
         }
     }

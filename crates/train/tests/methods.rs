@@ -136,7 +136,7 @@ fn a_run_stopped_and_resumed_gives_the_bits_of_one_that_was_not() {
     }
 }
 
-/// Two images' worth of warm-up, then a cosine; a run stopped while it rises, and while it falls.
+/// An epoch and a half of warm-up, then a cosine; a run stopped while it rises, and while it falls.
 #[test]
 fn a_run_with_a_schedule_and_decay_resumes_to_the_bit() {
     let place = tempfile::tempdir().unwrap();
