@@ -1,6 +1,8 @@
 //! `read_folder FOLDER [THREADS]`: reads every image of a folder and says how fast, as one line of JSON; `bench/peer_loader.py`
 //! runs it in turns with PIL.
 
+#![allow(clippy::print_stdout)]
+
 use std::path::Path;
 use std::time::Instant;
 

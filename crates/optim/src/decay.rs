@@ -31,7 +31,7 @@ mod tests {
         let config = AdamConfig { lr: 0.1, ..AdamConfig::default() };
         let mut adam = Adam::new(config, 3);
         for t in 1..=3 {
-            decay(config.lr, 0.5, &mut values, &[0..3]);
+            decay(config.lr, 0.5, &mut values, std::slice::from_ref(&(0..3)));
             adam.step(&mut values, &[0.3, -0.1, 0.0].map(|g: f32| g * t as f32));
         }
         for (ours, theirs) in values.iter().zip(ADAMW) {

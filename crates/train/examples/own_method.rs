@@ -55,7 +55,7 @@ impl Method for Vicreg {
         let weight = Tensor::from_slice(&self.head.values, shape, &device).and_then(|weight| Var::from_tensor(&weight));
         let weight = weight.map_err(relata_model::Error::from)?;
         let (loss, d_features, d_head) =
-            seam::loss_and_gradients(features, batch.rows(), self.width, &device, &[weight.clone()], |features| {
+            seam::loss_and_gradients(features, batch.rows(), self.width, &device, std::slice::from_ref(&weight), |features| {
                 loss(&features.matmul(&weight.t()?)?, batch)
             })?;
         self.d_features = d_features;

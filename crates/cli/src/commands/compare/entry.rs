@@ -48,7 +48,7 @@ impl Entry {
             return Ok(if self.out.join("checkpoints").is_dir() { State::Interrupted } else { State::New });
         }
         let run = RunFolder::open(&self.out)?;
-        let stored = Config::of_run(&run.config_path().display().to_string(), &run.config()?)?;
+        let stored = Config::from_toml(&run.config_path().display().to_string(), &run.config()?)?;
         if let Some(difference) = difference(&stored, &config) {
             let run = shown(&self.out);
             return Err(Error::Usage(format!("{run} holds a run of other settings ({difference}): choose another --out")));
