@@ -47,6 +47,7 @@ impl Facts {
             Some("relational") => "Relational reasoning",
             Some("simclr") => "SimCLR",
             Some("barlow") => "Barlow Twins",
+            Some("byol") => "BYOL",
             Some("rotation") => "Rotation prediction",
             Some("deepinfomax") => "Deep InfoMax",
             Some("deepcluster") => "DeepCluster",

@@ -70,6 +70,7 @@ pub struct Barlow {
     redundancy: f64,
     width: usize,
     compute: Compute,
+    parameters: Parameters,
     head: ProjectionHead,
     /// `[N, P]`, u.
     unit: Vec<f32>,
@@ -87,10 +88,14 @@ impl Barlow {
     pub fn new(config: &BarlowConfig, shape: HeadShape, seed: u64, compute: Compute) -> Self {
         let rows = shape.views * shape.max_images;
         let width = config.output;
+        let mut parameters = Parameters::default();
+        let head = ProjectionHead::new(config.projection(shape.width), rows, "", &mut parameters, compute.clone());
+        parameters.initialise(seed, 1);
         Self {
             redundancy: config.redundancy,
             width,
-            head: ProjectionHead::new(config.projection(shape.width), rows, seed, compute.clone()),
+            parameters,
+            head,
             compute,
             unit: vec![0.0; rows * width],
             d_unit: vec![0.0; rows * width],
@@ -137,7 +142,7 @@ impl Method for Barlow {
     fn step(&mut self, features: &[f32], batch: BatchShape, _labels: &[usize]) -> Result<MethodStep> {
         let (images, width) = (batch.images, self.width);
         let len = images * width;
-        let projections = self.head.forward(features, batch.rows())?;
+        let projections = self.head.forward(&mut self.parameters, features, batch.rows())?;
         for view in 0..batch.views {
             let inv_std = &mut self.inv_std[view * width..][..width];
             normalise(&projections[view * len..][..len], &mut self.unit[view * len..][..len], inv_std);
@@ -157,11 +162,10 @@ impl Method for Barlow {
             let inv_std = &self.inv_std[view * width..][..width];
             back_through_normalisation(&self.unit[range.clone()], &mut self.d_unit[range], inv_std);
         }
-        self.head.backward(features, &self.d_unit[..batch.rows() * width]);
+        self.head.backward(&mut self.parameters, features, &self.d_unit[..batch.rows() * width]);
         // The normalisation takes every constant away; Adam would turn the rounding noise into whole steps.
-        let parameters = self.head.parameters_mut();
-        let end = parameters.len();
-        parameters.gradients[end - width..].fill(0.0);
+        let end = self.parameters.len();
+        self.parameters.gradients[end - width..].fill(0.0);
         let figures = vec![("on_diagonal", on_diagonal), ("off_diagonal", off_diagonal)];
         Ok(MethodStep { loss: on_diagonal + off_diagonal, figures })
     }
@@ -171,11 +175,11 @@ impl Method for Barlow {
     }
 
     fn parameters(&self) -> &Parameters {
-        self.head.parameters()
+        &self.parameters
     }
 
     fn parameters_mut(&mut self) -> &mut Parameters {
-        self.head.parameters_mut()
+        &mut self.parameters
     }
 }
 

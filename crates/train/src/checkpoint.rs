@@ -1,6 +1,7 @@
 //! A run's whole state as named tensors and text: weights as PyTorch has them, the optimiser's moments as they lie here.
 
 use crate::optimizer::Optimizer;
+use crate::target::Target;
 use crate::{Error, Method, Result};
 use relata_artifact::{Checkpoint, RunFolder, TensorRef};
 use relata_model::{Backbone, Parameters, TorchTensor};
@@ -23,6 +24,7 @@ pub(crate) struct State<'a> {
     pub(crate) method: &'a mut dyn Method,
     pub(crate) backbone_optimizer: &'a mut Optimizer,
     pub(crate) method_optimizer: &'a mut Optimizer,
+    pub(crate) target: Option<&'a mut Target>,
 }
 
 const STEP: &str = "train.step";
@@ -41,7 +43,11 @@ pub(crate) fn save(
 ) -> Result<()> {
     let head = state.method.head_name();
     let mut tensors: Vec<TorchTensor> = Vec::new();
-    for (prefix, parameters) in [("backbone", state.backbone.parameters()), (head, state.method.parameters())] {
+    let mut parts = vec![("backbone".to_owned(), state.backbone.parameters()), (head.to_owned(), state.method.parameters())];
+    if let Some(target) = &state.target {
+        parts.extend([(target_of("backbone"), &target.backbone), (target_of(head), &target.method)]);
+    }
+    for (prefix, parameters) in parts {
         tensors.extend(parameters.torch_tensors().into_iter().map(|t| TorchTensor { name: format!("{prefix}.{}", t.name), ..t }));
     }
     let mut moments: Vec<(String, [usize; 1], &[f32])> = Vec::new();
@@ -64,6 +70,11 @@ pub(crate) fn save(
     metadata.extend(numbers.map(|(key, value)| (key.to_owned(), value.to_string())));
     folder.save_checkpoint(name, &all, &metadata)?;
     Ok(())
+}
+
+/// Prefix of a part's average.
+fn target_of(part: &str) -> String {
+    format!("target.{part}")
 }
 
 /// Takes up the state of `checkpoint`; nothing is changed where a part does not fit.
@@ -90,6 +101,10 @@ pub(crate) fn restore(name: &str, checkpoint: &Checkpoint, state: &mut State<'_>
     };
     let backbone = load("backbone", state.backbone.parameters())?;
     let method = load(head, state.method.parameters())?;
+    let target = match &state.target {
+        Some(target) => Some((load(&target_of("backbone"), &target.backbone)?, load(&target_of(head), &target.method)?)),
+        None => None,
+    };
     let mut optimizers = [state.backbone_optimizer.clone(), state.method_optimizer.clone()];
     for (optimizer, part) in optimizers.iter_mut().zip(["backbone", head]) {
         let moment = |which: &str| {
@@ -103,6 +118,9 @@ pub(crate) fn restore(name: &str, checkpoint: &Checkpoint, state: &mut State<'_>
     }
     *state.backbone.parameters_mut() = backbone;
     *state.method.parameters_mut() = method;
+    if let (Some(to), Some((backbone, method))) = (&mut state.target, target) {
+        **to = Target { backbone, method };
+    }
     let [backbone_optimizer, method_optimizer] = optimizers;
     (*state.backbone_optimizer, *state.method_optimizer) = (backbone_optimizer, method_optimizer);
     Ok(Position { step, epoch: epoch as u32, batch: batch as usize })

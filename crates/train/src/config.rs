@@ -1,8 +1,8 @@
 use crate::classifier::Classifier;
 use crate::rotation::TURNS;
 use crate::{
-    Barlow, BarlowConfig, Error, HeadShape, Method, Random, Relational, Result, Rotation, Simclr, SimclrConfig, Supervised,
-    SupervisedConfig,
+    Barlow, BarlowConfig, Byol, ByolConfig, Error, HeadShape, Method, Random, Relational, Result, Rotation, Simclr, SimclrConfig,
+    Supervised, SupervisedConfig,
 };
 use relata_model::{Aggregation, Compute, PairLoss, RelationHead, RelationHeadConfig};
 use relata_optim::Schedule;
@@ -97,6 +97,8 @@ pub enum MethodKind {
     Simclr,
     /// Barlow Twins (Zbontar et al. 2021).
     Barlow,
+    /// BYOL, Bootstrap Your Own Latent (Grill et al. 2020).
+    Byol,
     /// Rotation prediction (Gidaris et al. 2018).
     Rotation,
     /// Training with labels: the upper bound.
@@ -136,6 +138,8 @@ pub struct MethodConfig {
     pub simclr: SimclrConfig,
     /// Settings of Barlow Twins.
     pub barlow: BarlowConfig,
+    /// BYOL's settings.
+    pub byol: ByolConfig,
     /// Settings of training with labels.
     pub supervised: SupervisedConfig,
 }
@@ -143,8 +147,9 @@ pub struct MethodConfig {
 impl Default for MethodConfig {
     fn default() -> Self {
         let (kind, aggregation, loss) = (MethodKind::Relational, Aggregation::Cat, LossKind::Bce);
-        let (simclr, barlow, supervised) = (SimclrConfig::default(), BarlowConfig::default(), SupervisedConfig::default());
-        Self { kind, aggregation, loss, gamma: 2.0, alpha: 0.5, hidden: 256, simclr, barlow, supervised }
+        let (simclr, barlow, byol) = (SimclrConfig::default(), BarlowConfig::default(), ByolConfig::default());
+        let supervised = SupervisedConfig::default();
+        Self { kind, aggregation, loss, gamma: 2.0, alpha: 0.5, hidden: 256, simclr, barlow, byol, supervised }
     }
 }
 
@@ -156,6 +161,7 @@ impl MethodKind {
             Self::Relational => "relational",
             Self::Simclr => "simclr",
             Self::Barlow => "barlow",
+            Self::Byol => "byol",
             Self::Rotation => "rotation",
             Self::Supervised => "supervised",
             Self::Random => "random",
@@ -173,6 +179,7 @@ impl MethodConfig {
             MethodKind::Relational => self.validate_relational(views),
             MethodKind::Simclr => self.simclr.validate(views),
             MethodKind::Barlow => self.barlow.validate(views),
+            MethodKind::Byol => self.byol.validate(views),
             MethodKind::Supervised => self.supervised.validate(),
             MethodKind::Rotation | MethodKind::Random => Ok(()),
         }
@@ -214,6 +221,12 @@ impl MethodConfig {
         self.kind != MethodKind::Random
     }
 
+    /// Whether a run keeps a target network: one more set of the parameters of backbone and method.
+    #[must_use]
+    pub fn has_target(&self) -> bool {
+        self.kind == MethodKind::Byol
+    }
+
     /// Rows that the backbone gets for each view of a batch.
     #[must_use]
     pub fn rows_per_view(&self) -> usize {
@@ -229,6 +242,7 @@ impl MethodConfig {
             MethodKind::Relational => (self.aggregation.width(width) + 4) * self.hidden + 1,
             MethodKind::Simclr => self.simclr.parameter_count(width),
             MethodKind::Barlow => self.barlow.parameter_count(width),
+            MethodKind::Byol => self.byol.parameter_count(width),
             MethodKind::Rotation => Classifier::parameter_count(width, TURNS),
             MethodKind::Supervised => Classifier::parameter_count(width, classes),
             MethodKind::Random => 0,
@@ -243,6 +257,7 @@ impl MethodConfig {
             MethodKind::Relational => RelationHead::bytes(self.head(), width, views, max_images),
             MethodKind::Simclr => self.simclr.bytes(shape),
             MethodKind::Barlow => self.barlow.bytes(shape),
+            MethodKind::Byol => self.byol.bytes(shape),
             MethodKind::Rotation => Rotation::bytes(shape, side_px),
             MethodKind::Supervised => Supervised::bytes(shape),
             MethodKind::Random => 0,
@@ -256,6 +271,7 @@ impl MethodConfig {
             MethodKind::Relational => Box::new(Relational::new(self.head(), width, views, max_images, seed, compute)?),
             MethodKind::Simclr => Box::new(Simclr::new(&self.simclr, shape, seed, compute)),
             MethodKind::Barlow => Box::new(Barlow::new(&self.barlow, shape, seed, compute)),
+            MethodKind::Byol => Box::new(Byol::new(&self.byol, shape, seed, compute)),
             MethodKind::Rotation => Box::new(Rotation::new(shape, seed, compute)),
             MethodKind::Supervised => Box::new(Supervised::new(self.supervised.clone(), shape, seed, compute)?),
             MethodKind::Random => Box::new(Random::default()),

@@ -1,3 +1,5 @@
+use crate::BatchShape;
+
 /// What can go wrong during training.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -39,6 +41,14 @@ pub enum Error {
         expected: usize,
         /// Labels given.
         got: usize,
+    },
+    /// A step of a method with a target network, without that target's view of the same batch.
+    #[error("a step on {expected:?} came with a target of {got:?}; take_target comes before each step, with the same batch")]
+    Target {
+        /// The step's batch.
+        expected: BatchShape,
+        /// The target's batch, if any.
+        got: Option<BatchShape>,
     },
     /// The loss, or a weight, became NaN or infinite.
     #[error(

@@ -4,13 +4,14 @@
 //! checkpoints into a [`relata_artifact::RunFolder`], and tells an [`Observer`] what happens. It never prints.
 //!
 //! A run is repeatable to the bit: at any number of threads, and however often it was stopped and resumed. Each method
-//! is one file behind the [`Method`] trait: `relational` is the paper's (arXiv 2006.05849), `simclr`, `barlow`, `rotation`,
-//! `supervised` and `random` are what it is compared with.
+//! is one file behind the [`Method`] trait: `relational` is the paper's (arXiv 2006.05849), `simclr`, `barlow`, `byol`,
+//! `rotation`, `supervised` and `random` are what it is compared with.
 
 mod config;
 mod method;
 
 mod barlow;
+mod byol;
 mod random;
 mod relational;
 mod rotation;
@@ -19,15 +20,18 @@ mod supervised;
 
 mod classifier;
 mod projection;
+mod unit;
 
 mod checkpoint;
 mod event;
 mod optimizer;
+mod target;
 mod trainer;
 
 mod error;
 
 pub use barlow::{Barlow, BarlowConfig};
+pub use byol::{Byol, ByolConfig};
 pub use config::{LossKind, MethodConfig, MethodKind, TrainConfig};
 pub use error::{Error, Result};
 pub use event::{EpochReport, Event, Flow, Observer, StepReport};

@@ -111,6 +111,22 @@ pub trait Method: Send {
         train.lr
     }
 
+    /// Momentum tau, in [0, 1], of the method's target network at a step of `steps`, the first being 0; `None`, at every step
+    /// alike, where it has none. A target is a copy of the parameters of backbone and method; after each step
+    /// `t ← tau · t + (1 − tau) · p`.
+    fn target_momentum(&self, _step: u64, _steps: u64) -> Option<f64> {
+        None
+    }
+
+    /// Takes what the target's backbone makes of the batch that [`Method::step`] gets next: features as there. Meanwhile
+    /// [`Method::parameters`] are the target's. Called only where there is a target.
+    ///
+    /// # Errors
+    /// Where the batch cannot be used.
+    fn take_target(&mut self, _features: &[f32], _batch: BatchShape) -> Result<()> {
+        Ok(())
+    }
+
     /// Loss of a batch of features `[rows_per_view · K·B, D]`; fills the gradients of the method's own parameters and
     /// [`Method::d_features`]. `labels` are those of the B images, or none where [`Method::needs_labels`] says no.
     ///

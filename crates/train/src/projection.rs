@@ -8,6 +8,7 @@ use crate::Result;
 use crate::classifier::check_rows;
 use relata_model::{Compute, ParameterKind, Parameters};
 use relata_ops::{matmul, matmul_of_transposed, matmul_transposed};
+use std::ops::Range;
 
 /// PyTorch's defaults for `BatchNorm1d`.
 const EPS: f64 = 1e-5;
@@ -28,11 +29,12 @@ pub(crate) struct ProjectionShape {
     pub(crate) leak: f32,
 }
 
-/// The head for batches of up to a number of rows.
+/// The head for batches of up to a number of rows; its parameters are a range of its method's.
 #[derive(Debug)]
 pub(crate) struct ProjectionHead {
     shape: ProjectionShape,
-    parameters: Parameters,
+    place: Range<usize>,
+    norm: usize,
     compute: Compute,
     rows: usize,
     /// `[N, Hd]`, x̂.
@@ -48,20 +50,26 @@ pub(crate) struct ProjectionHead {
 }
 
 impl ProjectionHead {
-    /// Freshly drawn as PyTorch does; parameters are named `linear1`, `bn1`, `linear2`.
-    pub(crate) fn new(shape: ProjectionShape, max_rows: usize, seed: u64, compute: Compute) -> Self {
+    /// Adds its parameters, `linear1`, `bn1`, `linear2` behind `prefix`, at the end of `parameters`, not yet initialised.
+    pub(crate) fn new(
+        shape: ProjectionShape,
+        max_rows: usize,
+        prefix: &str,
+        parameters: &mut Parameters,
+        compute: Compute,
+    ) -> Self {
         let ProjectionShape { width, hidden, output, .. } = shape;
-        let mut parameters = Parameters::default();
-        parameters.add("linear1.weight", &[hidden, width], ParameterKind::LinearWeight);
-        parameters.add("linear1.bias", &[hidden], ParameterKind::LinearBias { inputs: width });
-        parameters.add_norm("bn1", hidden);
-        parameters.add("linear2.weight", &[output, hidden], ParameterKind::LinearWeight);
-        parameters.add("linear2.bias", &[output], ParameterKind::LinearBias { inputs: hidden });
-        parameters.initialise(seed, 1);
+        let (start, name) = (parameters.len(), |name: &str| format!("{prefix}{name}"));
+        parameters.add(name("linear1.weight"), &[hidden, width], ParameterKind::LinearWeight);
+        parameters.add(name("linear1.bias"), &[hidden], ParameterKind::LinearBias { inputs: width });
+        let norm = parameters.add_norm(&name("bn1"), hidden);
+        parameters.add(name("linear2.weight"), &[output, hidden], ParameterKind::LinearWeight);
+        parameters.add(name("linear2.bias"), &[output], ParameterKind::LinearBias { inputs: hidden });
         let of_rows = |columns: usize| vec![0.0; max_rows * columns];
         Self {
             shape,
-            parameters,
+            place: start..parameters.len(),
+            norm,
             compute,
             rows: 0,
             normalised: of_rows(hidden),
@@ -87,13 +95,13 @@ impl ProjectionHead {
     ///
     /// # Errors
     /// Where the features are not `rows` rows, or more than there is room for.
-    pub(crate) fn forward(&mut self, features: &[f32], rows: usize) -> Result<&[f32]> {
+    pub(crate) fn forward(&mut self, parameters: &mut Parameters, features: &[f32], rows: usize) -> Result<&[f32]> {
         let ProjectionShape { width, hidden, output, leak } = self.shape;
         check_rows(features, rows, width, self.d_features.len() / width)?;
         self.rows = rows;
         let (isa, n) = (self.compute.isa(), rows as f64);
-        let Parameters { values, norms, batches_tracked, .. } = &mut self.parameters;
-        let [weight1, bias1, gamma, beta, weight2, bias2] = parts(values, self.shape);
+        let Parameters { values, norms, batches_tracked, .. } = parameters;
+        let [weight1, bias1, gamma, beta, weight2, bias2] = parts(&values[self.place.clone()], self.shape);
         let (h, y) = (&mut self.normalised[..rows * hidden], &mut self.hidden[..rows * hidden]);
         self.compute.install(|| matmul_transposed(isa, rows, width, hidden, features, weight1, h, false));
 
@@ -110,7 +118,7 @@ impl ProjectionHead {
                 *square += (f64::from(*h) - mean).powi(2);
             }
         }
-        let norm = &mut norms[0];
+        let norm = &mut norms[self.norm];
         for c in 0..hidden {
             let var = squares[c] / n;
             self.inv_std[c] = 1.0 / (var + EPS).sqrt();
@@ -118,7 +126,8 @@ impl ProjectionHead {
             norm.mean[c] = moved(norm.mean[c], means[c] + f64::from(bias1[c]));
             norm.var[c] = moved(norm.var[c], squares[c] / (n - 1.0).max(1.0));
         }
-        *batches_tracked += 1;
+        // Once a batch, however many heads there are.
+        *batches_tracked += u64::from(self.norm == 0);
         for (h, y) in h.chunks_exact_mut(hidden).zip(y.chunks_exact_mut(hidden)) {
             for c in 0..hidden {
                 h[c] = ((f64::from(h[c]) - means[c]) * self.inv_std[c]) as f32;
@@ -135,12 +144,13 @@ impl ProjectionHead {
     }
 
     /// All gradients of the last forward pass, given that of its projections.
-    pub(crate) fn backward(&mut self, features: &[f32], d_output: &[f32]) {
+    pub(crate) fn backward(&mut self, parameters: &mut Parameters, features: &[f32], d_output: &[f32]) {
         let ProjectionShape { width, hidden, output, leak } = self.shape;
         let (rows, isa) = (self.rows, self.compute.isa());
         let n = rows as f64;
-        let Parameters { values, gradients, .. } = &mut self.parameters;
-        let [weight1, _, gamma, beta, weight2, _] = parts(values, self.shape);
+        let Parameters { values, gradients, .. } = parameters;
+        let [weight1, _, gamma, beta, weight2, _] = parts(&values[self.place.clone()], self.shape);
+        let gradients = &mut gradients[self.place.clone()];
         let [d_weight1, d_bias1, d_gamma, d_beta, d_weight2, d_bias2] = parts_mut(gradients, self.shape);
         let (normalised, d) = (&self.normalised[..rows * hidden], &mut self.hidden[..rows * hidden]);
         self.compute.install(|| {
@@ -183,12 +193,14 @@ impl ProjectionHead {
         &self.d_features[..self.rows * self.shape.width]
     }
 
-    pub(crate) fn parameters(&self) -> &Parameters {
-        &self.parameters
+    /// The projections of the last forward pass.
+    pub(crate) fn output(&self) -> &[f32] {
+        &self.output[..self.rows * self.shape.output]
     }
 
-    pub(crate) fn parameters_mut(&mut self) -> &mut Parameters {
-        &mut self.parameters
+    /// Where its numbers lie among its method's.
+    pub(crate) fn place(&self) -> Range<usize> {
+        self.place.clone()
     }
 }
 

@@ -1,12 +1,10 @@
 use crate::projection::{LEAK, ProjectionHead, ProjectionShape};
+use crate::unit::{back_through_unit, unit_rows};
 use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
 use rayon::prelude::*;
 use relata_model::{Compute, Parameters};
 use relata_ops::{matmul, matmul_of_transposed, matmul_transposed};
 use serde::{Deserialize, Serialize};
-
-/// Norms below it count as it, as in PyTorch's `cosine_similarity`.
-const SMALLEST_NORM: f64 = 1e-8;
 
 /// How the probabilities of the positives become a loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -68,7 +66,7 @@ impl SimclrConfig {
     /// Bytes of the buffers, parameters apart.
     pub(crate) fn bytes(&self, shape: HeadShape) -> usize {
         let rows = shape.views * shape.max_images;
-        ProjectionHead::bytes(self.projection(shape.width), rows) + size_of::<f32>() * rows * (rows + 3 * self.output)
+        ProjectionHead::bytes(self.projection(shape.width), rows) + size_of::<f32>() * rows * (rows + 2 * self.output)
     }
 }
 
@@ -81,6 +79,7 @@ impl SimclrConfig {
 /// Learning*, 2020, equation 2, every image its own class.
 #[derive(Debug)]
 pub struct Simclr {
+    parameters: Parameters,
     head: ProjectionHead,
     contrast: Contrast,
 }
@@ -90,8 +89,10 @@ impl Simclr {
     #[must_use]
     pub fn new(config: &SimclrConfig, shape: HeadShape, seed: u64, compute: Compute) -> Self {
         let rows = shape.views * shape.max_images;
-        let head = ProjectionHead::new(config.projection(shape.width), rows, seed, compute.clone());
-        Self { head, contrast: Contrast::new(config, rows, compute) }
+        let mut parameters = Parameters::default();
+        let head = ProjectionHead::new(config.projection(shape.width), rows, "", &mut parameters, compute.clone());
+        parameters.initialise(seed, 1);
+        Self { parameters, head, contrast: Contrast::new(config, rows, compute) }
     }
 }
 
@@ -101,9 +102,9 @@ impl Method for Simclr {
     }
 
     fn step(&mut self, features: &[f32], batch: BatchShape, _labels: &[usize]) -> Result<MethodStep> {
-        let projections = self.head.forward(features, batch.rows())?;
+        let projections = self.head.forward(&mut self.parameters, features, batch.rows())?;
         let outcome = self.contrast.step(projections, batch);
-        self.head.backward(features, self.contrast.d_projections(batch));
+        self.head.backward(&mut self.parameters, features, self.contrast.d_projections(batch));
         Ok(MethodStep { loss: outcome.loss, figures: vec![("contrast_acc", outcome.accuracy)] })
     }
 
@@ -112,11 +113,11 @@ impl Method for Simclr {
     }
 
     fn parameters(&self) -> &Parameters {
-        self.head.parameters()
+        &self.parameters
     }
 
     fn parameters_mut(&mut self) -> &mut Parameters {
-        self.head.parameters_mut()
+        &mut self.parameters
     }
 }
 
@@ -133,7 +134,7 @@ struct Contrast {
     /// `[N, N]`: similarities, and then the loss's gradient by them, up to a factor common to all.
     pairs: Vec<f32>,
     rows: Vec<Row>,
-    d_unit: Vec<f32>,
+    /// `[N, P]`: the gradient of u, then of the projections.
     d_projections: Vec<f32>,
 }
 
@@ -163,7 +164,6 @@ impl Contrast {
             norms: vec![0.0; max_rows],
             pairs: vec![0.0; max_rows * max_rows],
             rows: vec![Row::default(); max_rows],
-            d_unit: of_rows(),
             d_projections: of_rows(),
         }
     }
@@ -173,16 +173,12 @@ impl Contrast {
     }
 
     fn step(&mut self, projections: &[f32], batch: BatchShape) -> Contrasted {
-        let Self { loss, temperature, width, compute, unit, norms, pairs, rows, d_unit, d_projections } = self;
+        let Self { loss, temperature, width, compute, unit, norms, pairs, rows, d_projections } = self;
         let (n, width, isa) = (batch.rows(), *width, compute.isa());
         let len = n * width;
         let (unit, norms, pairs, rows) = (&mut unit[..len], &mut norms[..n], &mut pairs[..n * n], &mut rows[..n]);
-        let (d_unit, d_projections) = (&mut d_unit[..len], &mut d_projections[..len]);
-        for ((z, u), norm) in projections.chunks_exact(width).zip(unit.chunks_exact_mut(width)).zip(&mut *norms) {
-            *norm = z.iter().map(|z| f64::from(*z).powi(2)).sum::<f64>().sqrt();
-            let scale = 1.0 / norm.max(SMALLEST_NORM);
-            u.iter_mut().zip(z).for_each(|(u, z)| *u = (f64::from(*z) * scale) as f32);
-        }
+        let d = &mut d_projections[..len];
+        unit_rows(projections, width, unit, norms);
         compute.install(|| {
             matmul_transposed(isa, n, width, n, unit, unit, pairs, false);
             pairs.par_chunks_mut(n).zip(&mut *rows).enumerate().for_each(|(i, (row, outcome))| {
@@ -198,19 +194,10 @@ impl Contrast {
         };
         compute.install(|| {
             // d_u = (G + Gᵀ) · u: a row is similar to others, and others to it.
-            matmul_of_transposed(isa, n, n, width, pairs, unit, d_unit);
-            matmul(isa, n, n, width, pairs, unit, d_unit, true);
+            matmul_of_transposed(isa, n, n, width, pairs, unit, d);
+            matmul(isa, n, n, width, pairs, unit, d, true);
         });
-        let units = unit.chunks_exact(width).zip(d_unit.chunks_exact(width)).zip(&*norms);
-        for (((u, d_u), norm), d_z) in units.zip(d_projections.chunks_exact_mut(width)) {
-            let along: f64 = u.iter().zip(d_u).map(|(u, d)| f64::from(*u) * f64::from(*d)).sum();
-            // A vector shorter than the smallest norm is only scaled, so that its length counts too.
-            let along = if *norm < SMALLEST_NORM { 0.0 } else { along };
-            let scale = slope / *temperature / norm.max(SMALLEST_NORM);
-            for ((d_z, u), d_u) in d_z.iter_mut().zip(u).zip(d_u) {
-                *d_z = (scale * (f64::from(*d_u) - f64::from(*u) * along)) as f32;
-            }
-        }
+        back_through_unit(unit, width, norms, slope / *temperature, d);
         Contrasted { loss: value, accuracy: right as f64 / n as f64 }
     }
 }

@@ -1,5 +1,6 @@
 use crate::checkpoint::{self, Position, State};
 use crate::optimizer::{Decay, Optimizer};
+use crate::target::Target;
 use crate::{
     BatchShape, EpochReport, Error, Event, Flow, HeadShape, IntoMethod, Method, MethodConfig, Observer, Result, StepReport,
     TrainConfig, ViewBatch,
@@ -55,6 +56,8 @@ pub struct Trainer {
     method_optimizer: Optimizer,
     backbone_decay: Decay,
     method_decay: Decay,
+    /// Of a method that has one.
+    target: Option<Target>,
     /// Those of the batch's images, where the method wants them.
     labels: Vec<usize>,
     loader: ViewLoader,
@@ -85,11 +88,14 @@ impl Trainer {
             (0..dataset.len()).try_for_each(|image| label(dataset, image).map(drop))?;
         }
         let optimizer = |len| Optimizer::new(method.optimizer(&config), len);
+        let steps = u64::from(config.epochs) * loader.batches_per_epoch() as u64;
+        let target = method.target_momentum(0, steps).map(|_| Target::new(backbone.parameters(), method.parameters()));
         Ok(Self {
             backbone_optimizer: optimizer(backbone.parameters().len()),
             method_optimizer: optimizer(method.parameters().len()),
             backbone_decay: Decay::of_weights(config.weight_decay, backbone.parameters()),
             method_decay: Decay::of_weights(config.weight_decay, method.parameters()),
+            target,
             labels: Vec::new(),
             backbone,
             method,
@@ -245,7 +251,7 @@ impl Trainer {
         Ok(Outcome::Finished { step: self.position.step })
     }
 
-    /// One batch: features, loss, both ways back, the optimiser's step.
+    /// One batch: the target's features where there is one, features, loss, both ways back, the optimiser's step.
     fn step(&mut self, batch: &Batch, lr: f64) -> Result<crate::MethodStep> {
         let shape = BatchShape { images: batch.size(), views: batch.views };
         self.labels.clear();
@@ -255,8 +261,16 @@ impl Trainer {
             }
         }
         let (rows, side_px) = (shape.rows() * self.method.rows_per_view(), batch.side_px);
-        let prepared = self.method.prepare(ViewBatch { rows: &batch.rows, shape, side_px });
-        let images = Images::new(prepared, rows, side_px, side_px)?;
+        let views = ViewBatch { rows: &batch.rows, shape, side_px };
+        // Before the network's own pass, whose activations the way back needs.
+        if let Some(target) = &mut self.target {
+            target.stand_in(&mut *self.backbone, &mut *self.method, |backbone, method| -> Result<()> {
+                let images = Images::new(method.prepare(views), rows, side_px, side_px)?;
+                let features = backbone.forward(images, Mode::Train)?;
+                method.take_target(features, shape)
+            })?;
+        }
+        let images = Images::new(self.method.prepare(views), rows, side_px, side_px)?;
         let features = self.backbone.forward(images, Mode::Train)?;
         let step = self.method.step(features, shape, &self.labels)?;
         let number = self.position.step + 1;
@@ -271,6 +285,10 @@ impl Trainer {
         let parameters = self.method.parameters_mut();
         self.method_decay.apply(lr, &mut parameters.values);
         self.method_optimizer.step(lr, &mut parameters.values, &parameters.gradients);
+        let steps = u64::from(self.config.epochs) * self.loader.batches_per_epoch() as u64;
+        if let (Some(target), Some(momentum)) = (&mut self.target, self.method.target_momentum(self.position.step, steps)) {
+            target.follow(momentum, self.backbone.parameters(), self.method.parameters());
+        }
         self.position.step = number;
         Ok(step)
     }
@@ -281,6 +299,7 @@ impl Trainer {
             method: &mut *self.method,
             backbone_optimizer: &mut self.backbone_optimizer,
             method_optimizer: &mut self.method_optimizer,
+            target: self.target.as_mut(),
         }
     }
 

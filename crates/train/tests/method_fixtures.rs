@@ -3,8 +3,8 @@
 use relata_model::{Compute, Parameters};
 use relata_testkit::{Tolerance, hash_uniforms};
 use relata_train::{
-    Barlow, BarlowConfig, BatchShape, ContrastiveLoss, HeadShape, Method, Rotation, Simclr, SimclrConfig, Supervised,
-    SupervisedConfig, ViewBatch,
+    Barlow, BarlowConfig, BatchShape, Byol, ByolConfig, ContrastiveLoss, HeadShape, Method, Rotation, Simclr, SimclrConfig,
+    Supervised, SupervisedConfig, ViewBatch,
 };
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -49,8 +49,13 @@ impl Fixture {
     }
 
     fn features(&self, case: &str, rows: usize) -> Vec<f32> {
+        self.features_of(case, rows, case)
+    }
+
+    /// Of the case's width, by a name of their own.
+    fn features_of(&self, case: &str, rows: usize, name: &str) -> Vec<f32> {
         let len = rows * self.size(case, "width");
-        hash_uniforms(&format!("{}-{case}/features", self.method), len).iter().map(|v| (1.5 * v) as f32).collect()
+        hash_uniforms(&format!("{}-{name}/features", self.method), len).iter().map(|v| (1.5 * v) as f32).collect()
     }
 
     fn assert_close(&self, name: &str, actual: &[f32]) {
@@ -67,7 +72,11 @@ impl Fixture {
         self.assert_close(&format!("{prefix}.d_features"), method.d_features());
         for gradient in method.parameters().torch_gradients() {
             // The bias before a batch norm has no gradient but rounding noise; ours is zero.
-            let constant = gradient.name == "linear1.bias" || (self.method == "barlow" && gradient.name == "linear2.bias");
+            let constant = match self.method {
+                "barlow" => gradient.name.ends_with("bias") && !gradient.name.starts_with("bn1"),
+                "byol" => gradient.name.ends_with("linear1.bias") || gradient.name == "projector.linear2.bias",
+                _ => gradient.name == "linear1.bias",
+            };
             if constant {
                 assert!(gradient.data.iter().all(|d| *d == 0.0));
             } else {
@@ -82,8 +91,8 @@ fn fill(parameters: &mut Parameters, prefix: &str) {
     let mut tensors = HashMap::new();
     for tensor in parameters.torch_tensors() {
         let scale: Box<dyn Fn(f64) -> f64> = match tensor.name.as_str() {
-            "bn1.running_var" => Box::new(|v| 1.0 + 0.5 * (v + 1.0) / 2.0),
-            "bn1.weight" => Box::new(|v| 1.0 + 0.2 * v),
+            name if name.ends_with("bn1.running_var") => Box::new(|v| 1.0 + 0.5 * (v + 1.0) / 2.0),
+            name if name.ends_with("bn1.weight") => Box::new(|v| 1.0 + 0.2 * v),
             name if name.ends_with("bias") || name.ends_with("running_mean") => Box::new(|v| 0.1 * v),
             _ => {
                 let inputs = tensor.shape[1] as f64;
@@ -139,6 +148,65 @@ fn the_terms_of_barlow_twins_and_their_gradients_are_those_of_pytorch() {
             fixture.assert_close(&format!("{case}.{name}"), &[*value as f32]);
         }
         fixture.assert_gradients(case, &method);
+    }
+}
+
+fn byol(fixture: &Fixture, case: &str) -> Byol {
+    let config = ByolConfig { hidden: fixture.size(case, "hidden"), output: fixture.size(case, "output"), ..Default::default() };
+    Byol::new(&config, fixture.shape(case, 0), 1, Compute::new(2).unwrap())
+}
+
+#[test]
+fn byol_s_loss_figures_and_gradients_are_those_of_pytorch() {
+    let fixture = Fixture::read("byol");
+    assert_eq!(fixture.cases.len(), 3);
+    for case in fixture.cases.keys() {
+        let (mut method, batch) = (byol(&fixture, case), fixture.batch(case));
+        fill(method.parameters_mut(), "target/");
+        method.take_target(&fixture.features_of(case, batch.rows(), &format!("target-{case}")), batch).unwrap();
+        fill(method.parameters_mut(), "byol/");
+        let step = method.step(&fixture.features(case, batch.rows()), batch, &[]).unwrap();
+        fixture.assert_close(&format!("{case}.loss"), &[step.loss as f32]);
+        assert_eq!(step.figures.iter().map(|figure| figure.0).collect::<Vec<_>>(), ["cosine", "spread"]);
+        for (name, value) in &step.figures {
+            fixture.assert_close(&format!("{case}.{name}"), &[*value as f32]);
+        }
+        fixture.assert_gradients(case, &method);
+    }
+}
+
+#[test]
+fn byol_steps_only_with_a_target_of_the_same_batch() {
+    let fixture = Fixture::read("byol");
+    let (mut method, batch) = (byol(&fixture, "smallest"), fixture.batch("smallest"));
+    let features = fixture.features("smallest", batch.rows());
+    let less = BatchShape { images: batch.images - 1, ..batch };
+    let fewer = &features[..less.rows() * 7];
+    let expect = |result: Result<_, relata_train::Error>, wanted: Option<BatchShape>| {
+        let error = result.unwrap_err();
+        assert!(matches!(error, relata_train::Error::Target { got, .. } if got == wanted), "{error:?}");
+    };
+    expect(method.step(&features, batch, &[]), None);
+    method.take_target(fewer, less).unwrap();
+    expect(method.step(&features, batch, &[]), Some(less));
+    method.take_target(&features, batch).unwrap();
+    method.step(&features, batch, &[]).unwrap();
+    expect(method.step(&features, batch, &[]), None);
+    // A target that was refused leaves none behind.
+    method.take_target(&features, batch).unwrap();
+    assert!(matches!(method.take_target(fewer, batch).unwrap_err(), relata_train::Error::Model(_)));
+    expect(method.step(&features, batch, &[]), None);
+}
+
+#[test]
+fn byol_s_momentum_rises_from_its_base_to_one_along_a_cosine() {
+    let shape = HeadShape { width: 7, views: 2, max_images: 2, classes: 0 };
+    let byol = Byol::new(&ByolConfig { momentum: 0.9, ..ByolConfig::default() }, shape, 1, Compute::new(1).unwrap());
+    // 1 - 0.1 (cos(pi k / 4) + 1) / 2; more steps than foretold stay at the end.
+    let expected = [0.9, 0.914_644_660_940_672_6, 0.95, 0.985_355_339_059_327_4, 1.0, 1.0];
+    for (step, expected) in (0..).zip(expected) {
+        let momentum = byol.target_momentum(step, 4).unwrap();
+        assert!((momentum - expected).abs() < 1e-12, "step {step}: {momentum}");
     }
 }
 
@@ -262,9 +330,11 @@ fn features_of_another_size_are_refused() {
     let compute = Compute::new(1).unwrap();
     let mut simclr = Simclr::new(&SimclrConfig::default(), shape, 1, compute.clone());
     let mut barlow = Barlow::new(&BarlowConfig::default(), shape, 1, compute.clone());
+    let mut byol = Byol::new(&ByolConfig::default(), shape, 1, compute.clone());
     let mut rotation = Rotation::new(shape, 1, compute.clone());
     let mut supervised = Supervised::new(SupervisedConfig::default(), shape, 1, compute).unwrap();
-    let methods: [(&mut dyn Method, usize); 4] = [(&mut simclr, 1), (&mut barlow, 1), (&mut rotation, 4), (&mut supervised, 1)];
+    let methods: [(&mut dyn Method, usize); 5] =
+        [(&mut simclr, 1), (&mut barlow, 1), (&mut byol, 1), (&mut rotation, 4), (&mut supervised, 1)];
     for (method, factor) in methods {
         for (images, rows) in [(2, 3), (3, 6)] {
             let (batch, features) = (BatchShape { images, views: 2 }, vec![0.5; factor * rows * 7]);

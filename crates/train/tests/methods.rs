@@ -3,9 +3,9 @@
 use relata_artifact::{Checkpoint, RunFolder};
 use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
 use relata_data::{Dataset, Image, Shapes, ShapesOptions};
-use relata_model::{Compute, ModelConfig};
+use relata_model::{Compute, Executor, ModelConfig};
 use relata_train::{
-    BarlowConfig, ContrastiveLoss, Error, Event, Flow, MethodConfig, MethodKind, Observer, Outcome, Schedule, Setup,
+    BarlowConfig, ByolConfig, ContrastiveLoss, Error, Event, Flow, MethodConfig, MethodKind, Observer, Outcome, Schedule, Setup,
     SimclrConfig, SupervisedConfig, TrainConfig, Trainer,
 };
 use std::collections::BTreeSet;
@@ -29,6 +29,11 @@ fn methods() -> Vec<(MethodConfig, &'static str, &'static [&'static str])> {
             MethodConfig { barlow: BarlowConfig { redundancy: 0.5, hidden: 20, output: 4 }, ..of(MethodKind::Barlow) },
             "projector",
             &["on_diagonal", "off_diagonal"],
+        ),
+        (
+            MethodConfig { byol: ByolConfig { momentum: 0.9, hidden: 20, output: 9 }, ..of(MethodKind::Byol) },
+            "byol",
+            &["cosine", "spread"],
         ),
         (of(MethodKind::Rotation), "rotation", &["rotation_acc"]),
         (of(MethodKind::Supervised), "classifier", &["class_acc"]),
@@ -181,8 +186,9 @@ fn every_method_writes_its_own_head_and_its_own_figures() {
         let folder = folder(place.path(), &number.to_string());
         let checkpoint = run(&folder, method, 2);
         let groups: BTreeSet<&str> = checkpoint.tensors.iter().map(|t| t.name.split('.').next().unwrap()).collect();
-        let with_head = BTreeSet::from(["backbone", "optimizer", head]);
-        let expected = if method.kind == MethodKind::Random { BTreeSet::from(["backbone", "optimizer"]) } else { with_head };
+        let mut expected = BTreeSet::from(["backbone", "optimizer"]);
+        expected.extend((method.kind != MethodKind::Random).then_some(head));
+        expected.extend(method.has_target().then_some(&"target"));
         assert_eq!(groups, expected);
         for line in folder.metrics().unwrap() {
             let json = serde_json::to_value(&line).unwrap();
@@ -225,6 +231,67 @@ fn random_takes_no_step_and_keeps_its_initial_weights() {
         assert_eq!(checkpoint.tensor(&format!("backbone.{}", tensor.name)).unwrap().data, tensor.data, "{}", tensor.name);
     }
     assert_eq!(folder.metrics().unwrap(), []);
+}
+
+/// BYOL's first step, at that momentum; the epochs' only one.
+fn byol_s_only_step(place: &Path, momentum: f64, executor: Executor) -> Checkpoint {
+    let compute = Compute::new(2).unwrap();
+    let method = MethodConfig { kind: MethodKind::Byol, ..MethodConfig::default() };
+    let loader = LoaderConfig { batch_size: 8, views: 2, workers: 1, seed: 7, ..LoaderConfig::default() };
+    let mut trainer = Trainer::new(Setup {
+        backbone: ModelConfig { executor, ..ModelConfig::default() }.build(7, compute.clone()).unwrap(),
+        loader: ViewLoader::new(some_shapes(8), Pipeline::relational(SIDE).unwrap(), loader).unwrap(),
+        method: MethodConfig { byol: ByolConfig { momentum, ..ByolConfig::default() }, ..method },
+        config: TrainConfig { epochs: 1, ..TrainConfig::default() },
+        seed: 7,
+        compute,
+        info: Default::default(),
+    })
+    .unwrap();
+    let folder = folder(place, &format!("{executor:?}-{momentum}"));
+    assert_eq!(trainer.run(&folder, &mut ()).unwrap(), Outcome::Finished { step: 1 });
+    last(&folder)
+}
+
+#[test]
+fn a_target_follows_the_parameters_by_its_momentum() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |momentum| byol_s_only_step(place.path(), momentum, Executor::Fused);
+    // At 1 the target stays what it was: the initial weights.
+    let (initial, checkpoint) = (at(1.0), at(0.75));
+    let (mut parameters, mut statistics) = (0, 0);
+    for target in checkpoint.tensors.iter().filter(|t| t.name.starts_with("target.")) {
+        let own = checkpoint.tensor(target.name.strip_prefix("target.").unwrap()).unwrap();
+        if target.name.contains("running") {
+            // Target and network saw the same batch with the same weights; the predictor of a target is never asked.
+            assert!(target.data == own.data || target.name.contains("predictor"), "{}", target.name);
+            statistics += 1;
+            continue;
+        }
+        let start = initial.tensor(&target.name).unwrap();
+        for ((t, p), s) in target.data.iter().zip(&own.data).zip(&start.data) {
+            let expected = 0.75 * f64::from(*s) + 0.25 * f64::from(*p);
+            assert_eq!(*t, expected as f32, "{}: {s} to {p}", target.name);
+        }
+        parameters += usize::from(target.data != start.data);
+    }
+    // Conv-4's four convolutions and norms, and six of each head; the biases before a norm do not move.
+    assert_eq!((parameters, statistics), (4 * 3 + 2 * 6 - 3, 2 * (4 + 2)));
+}
+
+#[test]
+fn a_target_works_with_either_executor() {
+    let place = tempfile::tempdir().unwrap();
+    let [fused, candle] = [Executor::Fused, Executor::Candle].map(|executor| byol_s_only_step(place.path(), 0.5, executor));
+    // What Adam's first step divides by its own size would blow rounding up; its mean of gradients does not.
+    for name in ["optimizer.backbone.mean", "optimizer.byol.mean"] {
+        let (fused, candle) = (&fused.tensor(name).unwrap().data, &candle.tensor(name).unwrap().data);
+        let largest = fused.iter().fold(0.0f32, |most, g| most.max(g.abs()));
+        assert!(largest > 0.0);
+        for (at, (f, c)) in fused.iter().zip(candle).enumerate() {
+            assert!((f - c).abs() <= 1e-4 * largest, "{name}, entry {at}: {f}, candle {c}");
+        }
+    }
 }
 
 #[test]
@@ -309,7 +376,8 @@ fn settings_outside_their_range_are_named() {
     let simclr = |simclr| MethodConfig { kind: MethodKind::Simclr, simclr, ..MethodConfig::default() };
     let supervised = |supervised| MethodConfig { kind: MethodKind::Supervised, supervised, ..MethodConfig::default() };
     let barlow = |barlow| MethodConfig { kind: MethodKind::Barlow, barlow, ..MethodConfig::default() };
-    let twins = BarlowConfig::default;
+    let byol = |byol| MethodConfig { kind: MethodKind::Byol, byol, ..MethodConfig::default() };
+    let (twins, latent) = (BarlowConfig::default, ByolConfig::default);
     let (contrast, labels) = (SimclrConfig::default, SupervisedConfig::default);
     let cases = [
         (simclr(contrast()), 1, "augment.views"),
@@ -322,6 +390,11 @@ fn settings_outside_their_range_are_named() {
         (barlow(BarlowConfig { redundancy: -0.1, ..twins() }), 2, "method.barlow.redundancy"),
         (barlow(BarlowConfig { hidden: 0, ..twins() }), 2, "method.barlow.hidden"),
         (barlow(BarlowConfig { output: 0, ..twins() }), 2, "method.barlow.output"),
+        (byol(latent()), 1, "augment.views"),
+        (byol(ByolConfig { momentum: f64::NAN, ..latent() }), 2, "method.byol.momentum"),
+        (byol(ByolConfig { momentum: 1.01, ..latent() }), 2, "method.byol.momentum"),
+        (byol(ByolConfig { hidden: 0, ..latent() }), 2, "method.byol.hidden"),
+        (byol(ByolConfig { output: 0, ..latent() }), 2, "method.byol.output"),
         (supervised(SupervisedConfig { lr: 0.0, ..labels() }), 1, "method.supervised.lr"),
         (supervised(SupervisedConfig { momentum: 1.0, ..labels() }), 1, "method.supervised.momentum"),
         (MethodConfig::default(), 1, "augment.views"),

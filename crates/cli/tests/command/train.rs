@@ -31,9 +31,14 @@ fn a_run_ends_with_scores_beside_random_weights_and_a_report() {
 #[test]
 fn every_method_ends_with_scores_and_its_figures_in_the_report() {
     let place = Place::new();
-    for (method, figure) in
-        [("simclr", "contrast_acc"), ("rotation", "rotation_acc"), ("supervised", "class_acc"), ("random", "None, by intention")]
-    {
+    for (method, figure) in [
+        ("simclr", "contrast_acc"),
+        ("barlow", "off_diagonal"),
+        ("byol", "cosine"),
+        ("rotation", "rotation_acc"),
+        ("supervised", "class_acc"),
+        ("random", "None, by intention"),
+    ] {
         let method = format!("method.kind={method}");
         let settings =
             ["data.limit=64", "train.epochs=1", "train.batch_size=16", "train.log_every=1", "probe.protocols=[\"knn\"]"];

@@ -9,7 +9,7 @@ use crate::{Config, Error, Result};
 /// Bytes of a training run, by what they are for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Memory {
-    /// Weights, their gradients and the optimiser's two means, of backbone and head.
+    /// Weights, their gradients and the optimiser's two means, of backbone and head, and the target's weights where there is one.
     parameters: usize,
     /// Activations, their gradients, workspaces.
     backbone: usize,
@@ -38,7 +38,7 @@ impl Memory {
         let rows = shape.views * shape.max_images * config.method.rows_per_view();
         let parameters = architecture.parameters().len() + config.method.parameter_count(shape);
         Ok(Some(Self {
-            parameters: 4 * size_of::<f32>() * parameters,
+            parameters: (4 + usize::from(config.method.has_target())) * size_of::<f32>() * parameters,
             backbone: Network::plan_bytes(&architecture, compute, (rows, side_px, side_px), Mode::Train)?,
             method: config.method.bytes(shape, side_px),
             loader: loader.bytes(side_px),

@@ -1,0 +1,194 @@
+use crate::projection::{ProjectionHead, ProjectionShape};
+use crate::unit::{back_through_unit, unit_rows};
+use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
+use relata_model::{Compute, Parameters};
+use serde::{Deserialize, Serialize};
+use std::f64::consts::PI;
+
+/// `[method.byol]` of a configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ByolConfig {
+    /// Share of itself that the target keeps in the first step; it rises to 1 over the run. Default 0.996, the paper's.
+    pub momentum: f64,
+    /// Width of the hidden layers of projector and predictor. Default 256; the paper, for a ResNet-50: 4096.
+    pub hidden: usize,
+    /// Width of projections and predictions. Default 64; the paper: 256.
+    pub output: usize,
+}
+
+impl Default for ByolConfig {
+    fn default() -> Self {
+        Self { momentum: 0.996, hidden: 256, output: 64 }
+    }
+}
+
+impl ByolConfig {
+    pub(crate) fn validate(&self, views: usize) -> Result<()> {
+        let setting = |key, value: String, allowed| Err(Error::Setting { key, value, allowed });
+        if views < 2 {
+            return setting("augment.views", views.to_string(), "2 or more: BYOL predicts one view of an image from another");
+        }
+        if !(0.0..=1.0).contains(&self.momentum) {
+            return setting("method.byol.momentum", self.momentum.to_string(), "0 to 1");
+        }
+        for (key, width) in [("method.byol.hidden", self.hidden), ("method.byol.output", self.output)] {
+            if width == 0 {
+                return setting(key, width.to_string(), "1 or more");
+            }
+        }
+        Ok(())
+    }
+
+    fn projector(&self, width: usize) -> ProjectionShape {
+        ProjectionShape { width, hidden: self.hidden, output: self.output, leak: 0.0 }
+    }
+
+    fn predictor(&self) -> ProjectionShape {
+        self.projector(self.output)
+    }
+
+    /// Numbers that the two heads train.
+    pub(crate) fn parameter_count(&self, width: usize) -> usize {
+        ProjectionHead::parameter_count(self.projector(width)) + ProjectionHead::parameter_count(self.predictor())
+    }
+
+    /// Bytes of the buffers, parameters apart.
+    pub(crate) fn bytes(&self, shape: HeadShape) -> usize {
+        let rows = shape.views * shape.max_images;
+        let heads = [self.projector(shape.width), self.predictor()];
+        heads.map(|head| ProjectionHead::bytes(head, rows)).iter().sum::<usize>() + 3 * size_of::<f32>() * rows * self.output
+    }
+}
+
+/// BYOL: predict what a slowly following copy of the network, the target, makes of another view of the image (Grill et al.,
+/// *Bootstrap Your Own Latent: A New Approach to Self-Supervised Learning*, NeurIPS 2020, arXiv 2006.07733). No negatives.
+///
+/// With q the predictions from a view's projections, t the target's projections of it and cos the cosine: `2 − 2 · cos(q_vi, t_wi)`,
+/// the mean over the B images i and all ordered pairs of views v ≠ w. Nothing goes back through t. After step s of S,
+/// the first being 0, the target's parameters follow: `t ← tau · t + (1 − tau) · p` with
+/// `tau = 1 − (1 − momentum) · (cos(π · s / S) + 1) / 2`.
+///
+/// Figures: `cosine`, the mean; `spread`, 1 − the squared length of the mean direction of t: near 0 where all images have become
+/// the same, 1 where they point everywhere.
+#[derive(Debug)]
+pub struct Byol {
+    momentum: f64,
+    width: usize,
+    /// Of both heads, `projector` and `predictor`. The target has both, but its predictor is never asked.
+    parameters: Parameters,
+    projector: ProjectionHead,
+    predictor: ProjectionHead,
+    /// The batch that `target` was made of, until the step that takes it.
+    target_batch: Option<BatchShape>,
+    /// `[N, P]`, t divided by its norm.
+    target: Vec<f32>,
+    /// `[N, P]`, q divided by its norm.
+    unit: Vec<f32>,
+    norms: Vec<f64>,
+    /// `[N, P]`: the gradient of `unit`, then of q.
+    d_predictions: Vec<f32>,
+}
+
+impl Byol {
+    /// A method with freshly drawn heads.
+    #[must_use]
+    pub fn new(config: &ByolConfig, shape: HeadShape, seed: u64, compute: Compute) -> Self {
+        let rows = shape.views * shape.max_images;
+        let mut parameters = Parameters::default();
+        let projector = config.projector(shape.width);
+        let projector = ProjectionHead::new(projector, rows, "projector.", &mut parameters, compute.clone());
+        let predictor = ProjectionHead::new(config.predictor(), rows, "predictor.", &mut parameters, compute);
+        parameters.initialise(seed, 1);
+        let of_rows = || vec![0.0; rows * config.output];
+        Self {
+            momentum: config.momentum,
+            width: config.output,
+            parameters,
+            projector,
+            predictor,
+            target_batch: None,
+            target: of_rows(),
+            unit: of_rows(),
+            norms: vec![0.0; rows],
+            d_predictions: of_rows(),
+        }
+    }
+
+    /// Mean cosine of predictions and the target's other views, whose gradient, that of the loss, is put into
+    /// `d_predictions`; and the spread of the target.
+    fn compare(&mut self, batch: BatchShape) -> (f64, f64) {
+        let (p, terms) = (self.width, (batch.rows() * (batch.views - 1)) as f64);
+        let place = |view: usize, image: usize| (view * batch.images + image) * p..(view * batch.images + image + 1) * p;
+        let (mut total, mut all, mut sum) = (0.0, vec![0.0; p], vec![0.0; p]);
+        for image in 0..batch.images {
+            sum.fill(0.0);
+            for view in 0..batch.views {
+                sum.iter_mut().zip(&self.target[place(view, image)]).for_each(|(sum, t)| *sum += f64::from(*t));
+            }
+            all.iter_mut().zip(&sum).for_each(|(all, sum)| *all += sum);
+            for view in 0..batch.views {
+                let (own, u) = (&self.target[place(view, image)], &self.unit[place(view, image)]);
+                for (c, d) in self.d_predictions[place(view, image)].iter_mut().enumerate() {
+                    let others = sum[c] - f64::from(own[c]);
+                    total += f64::from(u[c]) * others;
+                    *d = others as f32;
+                }
+            }
+        }
+        let len = batch.rows() * p;
+        let (unit, norms) = (&self.unit[..len], &self.norms[..batch.rows()]);
+        back_through_unit(unit, p, norms, -2.0 / terms, &mut self.d_predictions[..len]);
+        let direction: f64 = all.iter().map(|all| (all / batch.rows() as f64).powi(2)).sum();
+        (total / terms, 1.0 - direction)
+    }
+}
+
+impl Method for Byol {
+    fn head_name(&self) -> &'static str {
+        "byol"
+    }
+
+    fn target_momentum(&self, step: u64, steps: u64) -> Option<f64> {
+        let done = (step as f64 / steps.max(1) as f64).min(1.0);
+        Some(1.0 - (1.0 - self.momentum) * ((PI * done).cos() + 1.0) / 2.0)
+    }
+
+    fn take_target(&mut self, features: &[f32], batch: BatchShape) -> Result<()> {
+        self.target_batch = None;
+        let projections = self.projector.forward(&mut self.parameters, features, batch.rows())?;
+        unit_rows(projections, self.width, &mut self.target, &mut self.norms);
+        self.target_batch = Some(batch);
+        Ok(())
+    }
+
+    fn step(&mut self, features: &[f32], batch: BatchShape, _labels: &[usize]) -> Result<MethodStep> {
+        let projections = self.projector.forward(&mut self.parameters, features, batch.rows())?;
+        let predictions = self.predictor.forward(&mut self.parameters, projections, batch.rows())?;
+        let target = self.target_batch.take();
+        if target != Some(batch) {
+            return Err(Error::Target { expected: batch, got: target });
+        }
+        unit_rows(predictions, self.width, &mut self.unit, &mut self.norms);
+        let (cosine, spread) = self.compare(batch);
+        let d_predictions = &self.d_predictions[..batch.rows() * self.width];
+        self.predictor.backward(&mut self.parameters, self.projector.output(), d_predictions);
+        self.projector.backward(&mut self.parameters, features, self.predictor.d_features());
+        // The predictor's normalisation takes every constant away; Adam would turn the rounding noise into whole steps.
+        let end = self.projector.place().end;
+        self.parameters.gradients[end - self.width..end].fill(0.0);
+        Ok(MethodStep { loss: 2.0 - 2.0 * cosine, figures: vec![("cosine", cosine), ("spread", spread)] })
+    }
+
+    fn d_features(&self) -> &[f32] {
+        self.projector.d_features()
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        &mut self.parameters
+    }
+}

@@ -1,0 +1,62 @@
+//! The target network of a method that has one: copies of the parameters of backbone and method that follow them slowly.
+
+use crate::Method;
+use relata_model::{Backbone, Parameters};
+use std::mem;
+
+/// What stands in for the parameters of backbone and method in a target's forward pass. Their running statistics are
+/// the target's own: they follow the batches that it has seen.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) backbone: Parameters,
+    pub(crate) method: Parameters,
+}
+
+impl Target {
+    /// A target that is the same as the network at first.
+    pub(crate) fn new(backbone: &Parameters, method: &Parameters) -> Self {
+        Self { backbone: copy(backbone), method: copy(method) }
+    }
+
+    /// Lends `pass` backbone and method with the target's parameters in the place of their own, which they have back
+    /// after it, whatever it came to.
+    pub(crate) fn stand_in<R>(
+        &mut self,
+        backbone: &mut dyn Backbone,
+        method: &mut dyn Method,
+        pass: impl FnOnce(&mut dyn Backbone, &mut dyn Method) -> R,
+    ) -> R {
+        self.swap(backbone, method);
+        let result = pass(backbone, method);
+        self.swap(backbone, method);
+        result
+    }
+
+    /// `t ← momentum · t + (1 − momentum) · p` for every parameter, in f64 and rounded once.
+    pub(crate) fn follow(&mut self, momentum: f64, backbone: &Parameters, method: &Parameters) {
+        for (target, live) in [(&mut self.backbone, backbone), (&mut self.method, method)] {
+            for (t, p) in target.values.iter_mut().zip(&live.values) {
+                *t = (momentum * f64::from(*t) + (1.0 - momentum) * f64::from(*p)) as f32;
+            }
+        }
+    }
+
+    fn swap(&mut self, backbone: &mut dyn Backbone, method: &mut dyn Method) {
+        swap(&mut self.backbone, backbone.parameters_mut());
+        swap(&mut self.method, method.parameters_mut());
+    }
+}
+
+/// Without gradients: nothing goes back through a target.
+fn copy(parameters: &Parameters) -> Parameters {
+    let mut copy = parameters.clone();
+    copy.gradients = Vec::new();
+    copy
+}
+
+/// All but the gradients, which stay where the backward pass looks for them.
+fn swap(target: &mut Parameters, live: &mut Parameters) {
+    mem::swap(&mut target.values, &mut live.values);
+    mem::swap(&mut target.norms, &mut live.norms);
+    mem::swap(&mut target.batches_tracked, &mut live.batches_tracked);
+}
