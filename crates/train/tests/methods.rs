@@ -233,8 +233,8 @@ fn random_takes_no_step_and_keeps_its_initial_weights() {
     assert_eq!(folder.metrics().unwrap(), []);
 }
 
-/// BYOL's first step, at that momentum; the epochs' only one.
-fn byol_s_only_step(place: &Path, momentum: f64, executor: Executor) -> Checkpoint {
+/// BYOL after epochs of one step each.
+fn byol_after(epochs: u32, place: &Path, momentum: f64, lr: f64, executor: Executor) -> Checkpoint {
     let compute = Compute::new(2).unwrap();
     let method = MethodConfig { kind: MethodKind::Byol, ..MethodConfig::default() };
     let loader = LoaderConfig { batch_size: 8, views: 2, workers: 1, seed: 7, ..LoaderConfig::default() };
@@ -242,21 +242,21 @@ fn byol_s_only_step(place: &Path, momentum: f64, executor: Executor) -> Checkpoi
         backbone: ModelConfig { executor, ..ModelConfig::default() }.build(7, compute.clone()).unwrap(),
         loader: ViewLoader::new(some_shapes(8), Pipeline::relational(SIDE).unwrap(), loader).unwrap(),
         method: MethodConfig { byol: ByolConfig { momentum, ..ByolConfig::default() }, ..method },
-        config: TrainConfig { epochs: 1, ..TrainConfig::default() },
+        config: TrainConfig { epochs, lr, ..TrainConfig::default() },
         seed: 7,
         compute,
         info: Default::default(),
     })
     .unwrap();
-    let folder = folder(place, &format!("{executor:?}-{momentum}"));
-    assert_eq!(trainer.run(&folder, &mut ()).unwrap(), Outcome::Finished { step: 1 });
+    let folder = folder(place, &format!("{executor:?}-{momentum}-{lr}"));
+    assert_eq!(trainer.run(&folder, &mut ()).unwrap(), Outcome::Finished { step: epochs.into() });
     last(&folder)
 }
 
 #[test]
 fn a_target_follows_the_parameters_by_its_momentum() {
     let place = tempfile::tempdir().unwrap();
-    let at = |momentum| byol_s_only_step(place.path(), momentum, Executor::Fused);
+    let at = |momentum| byol_after(1, place.path(), momentum, 1e-3, Executor::Fused);
     // At 1 the target stays what it was: the initial weights.
     let (initial, checkpoint) = (at(1.0), at(0.75));
     let (mut parameters, mut statistics) = (0, 0);
@@ -280,9 +280,27 @@ fn a_target_follows_the_parameters_by_its_momentum() {
 }
 
 #[test]
+fn a_target_looks_with_its_own_weights() {
+    let place = tempfile::tempdir().unwrap();
+    // A target that keeps its initial weights sees the same, whatever becomes of the network; of which 1e-30 makes nothing.
+    let [learns, stays] = [1e-3, 1e-30].map(|lr| byol_after(3, place.path(), 1.0, lr, Executor::Fused));
+    let statistics = |of: &Checkpoint, part: &str| -> Vec<f32> {
+        let running = of.tensors.iter().filter(|t| t.name.starts_with(part) && t.name.contains("running"));
+        running.flat_map(|t| t.data.clone()).collect()
+    };
+    for part in ["backbone", "byol.projector"] {
+        let of_target = statistics(&stays, &format!("target.{part}"));
+        assert!(!of_target.is_empty());
+        assert_eq!(of_target, statistics(&learns, &format!("target.{part}")));
+        assert_eq!(of_target, statistics(&stays, part));
+        assert_ne!(of_target, statistics(&learns, part));
+    }
+}
+
+#[test]
 fn a_target_works_with_either_executor() {
     let place = tempfile::tempdir().unwrap();
-    let [fused, candle] = [Executor::Fused, Executor::Candle].map(|executor| byol_s_only_step(place.path(), 0.5, executor));
+    let [fused, candle] = [Executor::Fused, Executor::Candle].map(|executor| byol_after(1, place.path(), 0.5, 1e-3, executor));
     // What Adam's first step divides by its own size would blow rounding up; its mean of gradients does not.
     for name in ["optimizer.backbone.mean", "optimizer.byol.mean"] {
         let (fused, candle) = (&fused.tensor(name).unwrap().data, &candle.tensor(name).unwrap().data);
