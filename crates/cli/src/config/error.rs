@@ -72,16 +72,15 @@ pub enum ConfigError {
         /// What would be allowed.
         allowed: &'static str,
     },
-    /// `--resume` with another number of epochs, where the learning rate of every step follows from it.
-    #[error(
-        "train.epochs = {given} differs from the run's {stored}, and train.schedule = \"cosine\" plans the learning rate for so many; \
-         train a new run (--out) instead"
-    )]
+    /// `--resume` with another number of epochs, where what every step does follows from it.
+    #[error("train.epochs = {given} differs from the run's {stored}, and {planned} for so many; train a new run (--out) instead")]
     ResumeSchedule {
         /// The number asked for.
         given: u32,
         /// The number in the run's config.toml.
         stored: u32,
+        /// What was planned for that number, and by what.
+        planned: &'static str,
     },
     /// `--resume` with a setting that would make it another run.
     #[error(

@@ -95,12 +95,17 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError::Resume`] for a setting that would make it another run; the same value as before is no change.
-    /// [`ConfigError::ResumeSchedule`] for another number of epochs where the learning rate was planned for so many.
+    /// [`ConfigError::ResumeSchedule`] for another number of epochs where learning rate or momentum was planned for so many.
     pub(crate) fn resumed_with(&self, settings: &[String]) -> Result<Self> {
         let changed = self.changed_by(settings)?;
         let epochs = (self.train.epochs, changed.train.epochs);
-        if epochs.0 != epochs.1 && self.train.schedule_follows_epochs() {
-            return Err(ConfigError::ResumeSchedule { given: epochs.1, stored: epochs.0 });
+        let planned = if self.train.schedule_follows_epochs() {
+            Some("train.schedule = \"cosine\" plans the learning rate")
+        } else {
+            self.method.has_target().then_some("the method plans its target's momentum")
+        };
+        if let Some(planned) = planned.filter(|_| epochs.0 != epochs.1) {
+            return Err(ConfigError::ResumeSchedule { given: epochs.1, stored: epochs.0, planned });
         }
         let (stored, new) = (self.to_table(), changed.to_table());
         for (key, value) in Layer::from_settings(settings)?.settings() {

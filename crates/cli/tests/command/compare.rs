@@ -110,9 +110,12 @@ fn a_folder_with_a_run_of_other_settings_is_not_taken_for_this_one() {
 }
 
 #[test]
-fn a_cosine_run_refuses_another_number_of_epochs_on_resume() {
+fn a_run_planned_for_its_epochs_refuses_another_number_on_resume() {
     let place = place();
     place.train(&["train.epochs=1", "train.schedule=cosine", "--out", "run"]).succeeded();
-    place.run(&["train", "--resume", "run", "train.epochs=2"]).failed(2, &["train.epochs = 2", "cosine"]);
-    place.run(&["train", "--resume", "run"]).succeeded();
+    place.train(&["train.epochs=1", "method.kind=byol", "--out", "target"]).succeeded();
+    for (run, planned) in [("run", "cosine"), ("target", "momentum")] {
+        place.run(&["train", "--resume", run, "train.epochs=2"]).failed(2, &["train.epochs = 2", planned]);
+        place.run(&["train", "--resume", run]).succeeded();
+    }
 }
