@@ -1,8 +1,8 @@
 use crate::classifier::Classifier;
 use crate::rotation::TURNS;
 use crate::{
-    Barlow, BarlowConfig, Error, HeadShape, Method, Random, Relational, Result, Rotation, Simclr, SimclrConfig, Supervised,
-    SupervisedConfig,
+    Barlow, BarlowConfig, DeepCluster, DeepClusterConfig, Error, HeadShape, Method, Random, Relational, Result, Rotation, Simclr,
+    SimclrConfig, Supervised, SupervisedConfig,
 };
 use relata_model::{Aggregation, Compute, PairLoss, RelationHead, RelationHeadConfig};
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,8 @@ pub enum MethodKind {
     Simclr,
     /// Barlow Twins (Zbontar et al. 2021).
     Barlow,
+    /// `DeepCluster` (Caron et al. 2018).
+    DeepCluster,
     /// Rotation prediction (Gidaris et al. 2018).
     Rotation,
     /// Training with labels: the upper bound.
@@ -108,6 +110,8 @@ pub struct MethodConfig {
     pub simclr: SimclrConfig,
     /// Settings of Barlow Twins.
     pub barlow: BarlowConfig,
+    /// Settings of `DeepCluster`.
+    pub deepcluster: DeepClusterConfig,
     /// Settings of training with labels.
     pub supervised: SupervisedConfig,
 }
@@ -115,8 +119,18 @@ pub struct MethodConfig {
 impl Default for MethodConfig {
     fn default() -> Self {
         let (kind, aggregation, loss) = (MethodKind::Relational, Aggregation::Cat, LossKind::Bce);
-        let (simclr, barlow, supervised) = (SimclrConfig::default(), BarlowConfig::default(), SupervisedConfig::default());
-        Self { kind, aggregation, loss, gamma: 2.0, alpha: 0.5, hidden: 256, simclr, barlow, supervised }
+        Self {
+            kind,
+            aggregation,
+            loss,
+            gamma: 2.0,
+            alpha: 0.5,
+            hidden: 256,
+            simclr: SimclrConfig::default(),
+            barlow: BarlowConfig::default(),
+            deepcluster: DeepClusterConfig::default(),
+            supervised: SupervisedConfig::default(),
+        }
     }
 }
 
@@ -128,6 +142,7 @@ impl MethodKind {
             Self::Relational => "relational",
             Self::Simclr => "simclr",
             Self::Barlow => "barlow",
+            Self::DeepCluster => "deepcluster",
             Self::Rotation => "rotation",
             Self::Supervised => "supervised",
             Self::Random => "random",
@@ -145,6 +160,7 @@ impl MethodConfig {
             MethodKind::Relational => self.validate_relational(views),
             MethodKind::Simclr => self.simclr.validate(views),
             MethodKind::Barlow => self.barlow.validate(views),
+            MethodKind::DeepCluster => self.deepcluster.validate(),
             MethodKind::Supervised => self.supervised.validate(),
             MethodKind::Rotation | MethodKind::Random => Ok(()),
         }
@@ -186,6 +202,12 @@ impl MethodConfig {
         self.kind != MethodKind::Random
     }
 
+    /// Whether each epoch begins with a pass of all images through the backbone.
+    #[must_use]
+    pub fn wants_features(&self) -> bool {
+        self.kind == MethodKind::DeepCluster
+    }
+
     /// Rows that the backbone gets for each view of a batch.
     #[must_use]
     pub fn rows_per_view(&self) -> usize {
@@ -201,6 +223,7 @@ impl MethodConfig {
             MethodKind::Relational => (self.aggregation.width(width) + 4) * self.hidden + 1,
             MethodKind::Simclr => self.simclr.parameter_count(width),
             MethodKind::Barlow => self.barlow.parameter_count(width),
+            MethodKind::DeepCluster => self.deepcluster.parameter_count(width),
             MethodKind::Rotation => Classifier::parameter_count(width, TURNS),
             MethodKind::Supervised => Classifier::parameter_count(width, classes),
             MethodKind::Random => 0,
@@ -215,6 +238,7 @@ impl MethodConfig {
             MethodKind::Relational => RelationHead::bytes(self.head(), width, views, max_images),
             MethodKind::Simclr => self.simclr.bytes(shape),
             MethodKind::Barlow => self.barlow.bytes(shape),
+            MethodKind::DeepCluster => self.deepcluster.bytes(shape),
             MethodKind::Rotation => Rotation::bytes(shape, side_px),
             MethodKind::Supervised => Supervised::bytes(shape),
             MethodKind::Random => 0,
@@ -228,6 +252,7 @@ impl MethodConfig {
             MethodKind::Relational => Box::new(Relational::new(self.head(), width, views, max_images, seed, compute)?),
             MethodKind::Simclr => Box::new(Simclr::new(&self.simclr, shape, seed, compute)),
             MethodKind::Barlow => Box::new(Barlow::new(&self.barlow, shape, seed, compute)),
+            MethodKind::DeepCluster => Box::new(DeepCluster::new(&self.deepcluster, shape, seed, compute)?),
             MethodKind::Rotation => Box::new(Rotation::new(shape, seed, compute)),
             MethodKind::Supervised => Box::new(Supervised::new(self.supervised.clone(), shape, seed, compute)?),
             MethodKind::Random => Box::new(Random::default()),

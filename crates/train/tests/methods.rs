@@ -5,8 +5,8 @@ use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
 use relata_data::{Dataset, Image, Shapes, ShapesOptions};
 use relata_model::{Compute, ModelConfig};
 use relata_train::{
-    BarlowConfig, ContrastiveLoss, Error, Event, Flow, MethodConfig, MethodKind, Observer, Outcome, Setup, SimclrConfig,
-    SupervisedConfig, TrainConfig, Trainer,
+    BarlowConfig, ContrastiveLoss, DeepClusterConfig, Error, Event, Flow, MethodConfig, MethodKind, Observer, Outcome, Setup,
+    SimclrConfig, SupervisedConfig, TrainConfig, Trainer,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -29,6 +29,11 @@ fn methods() -> Vec<(MethodConfig, &'static str, &'static [&'static str])> {
             MethodConfig { barlow: BarlowConfig { redundancy: 0.5, hidden: 20, output: 4 }, ..of(MethodKind::Barlow) },
             "projector",
             &["on_diagonal", "off_diagonal"],
+        ),
+        (
+            MethodConfig { deepcluster: DeepClusterConfig { clusters: 4, hidden: 20 }, ..of(MethodKind::DeepCluster) },
+            "clusters",
+            &["cluster_acc", "changed_share"],
         ),
         (of(MethodKind::Rotation), "rotation", &["rotation_acc"]),
         (of(MethodKind::Supervised), "classifier", &["class_acc"]),
@@ -159,11 +164,12 @@ fn every_method_writes_its_own_head_and_its_own_figures() {
 }
 
 /// On images as they are: a few of them can be learned by heart. In whole batches:
-/// two images alone correlate fully, whatever is learned.
+/// two images alone correlate fully, whatever is learned. DeepCluster is asked something else every epoch: it has a test of its own.
 #[test]
 fn a_method_learns_what_it_is_asked() {
     let place = tempfile::tempdir().unwrap();
-    for (number, (method, ..)) in methods().iter().enumerate().filter(|(_, (m, ..))| m.kind != MethodKind::Random) {
+    let asked_once = |kind| kind != MethodKind::Random && kind != MethodKind::DeepCluster;
+    for (number, (method, ..)) in methods().iter().enumerate().filter(|(_, (m, ..))| asked_once(m.kind)) {
         let folder = folder(place.path(), &number.to_string());
         let pipeline = Pipeline::evaluation(SIDE).unwrap();
         trainer_on(pipeline, method, some_shapes(24), 2, 30).unwrap().run(&folder, &mut ()).unwrap();
@@ -172,6 +178,73 @@ fn a_method_learns_what_it_is_asked() {
         let (start, end) = (mean(&losses[..8]), mean(&losses[losses.len() - 8..]));
         assert!(end < 0.97 * start, "{:?}: loss {start} at the start, {end} at the end", method.kind);
     }
+}
+
+#[test]
+fn deepcluster_learns_its_clusters_within_an_epoch_and_begins_anew_in_the_next() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = folder(place.path(), "deepcluster");
+    let deepcluster = DeepClusterConfig { clusters: 6, hidden: 64 };
+    let method = MethodConfig { kind: MethodKind::DeepCluster, deepcluster, ..MethodConfig::default() };
+    let pipeline = Pipeline::evaluation(SIDE).unwrap();
+    trainer_on(pipeline, &method, some_shapes(480), 2, 3).unwrap().run(&folder, &mut ()).unwrap();
+    let lines: Vec<_> = folder.metrics().unwrap().iter().map(|line| serde_json::to_value(line).unwrap()).collect();
+    let number = |line: usize, name: &str| lines[line][name].as_f64().unwrap();
+    // 60 steps an epoch, 20 lines.
+    assert_eq!(lines.len(), 60);
+    for epoch in 0..3 {
+        let (first, last) = (20 * epoch, 20 * epoch + 19);
+        let (start, end) = (number(first, "loss"), number(last, "loss"));
+        assert!((start - 6.0_f64.ln()).abs() < 0.2 && end < 0.6 * start, "epoch {epoch}: loss {start}, then {end}");
+        assert!(number(last, "cluster_acc") > 0.7, "epoch {epoch}: {}", number(last, "cluster_acc"));
+        let changed = number(first, "changed_share");
+        assert_eq!(changed, number(last, "changed_share"));
+        assert!(if epoch == 0 { changed == 1.0 } else { changed > 0.0 && changed < 0.9 }, "epoch {epoch}: {changed}");
+    }
+}
+
+/// One image again and again.
+struct Alike(Arc<dyn Dataset>);
+
+impl Dataset for Alike {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn image(&self, _index: usize) -> relata_data::Result<Image> {
+        self.0.image(0)
+    }
+
+    fn label(&self, _index: usize) -> Option<usize> {
+        None
+    }
+
+    fn class_names(&self) -> &[String] {
+        &[]
+    }
+
+    fn source(&self, index: usize) -> String {
+        format!("alike {index}")
+    }
+
+    fn fingerprint(&self) -> &str {
+        "alike"
+    }
+}
+
+#[test]
+fn images_that_cannot_be_clustered_are_an_error_that_says_so() {
+    let place = tempfile::tempdir().unwrap();
+    let of = |clusters| MethodConfig {
+        kind: MethodKind::DeepCluster,
+        deepcluster: DeepClusterConfig { clusters, ..DeepClusterConfig::default() },
+        ..MethodConfig::default()
+    };
+    let error = trainer(&of(27), shapes(), 1, 1).err().unwrap();
+    assert!(matches!(error, Error::Setting { key: "method.deepcluster.clusters", .. }), "{error:?}");
+    let mut alike = trainer(&of(4), Arc::new(Alike(shapes())), 2, 1).unwrap();
+    let error = alike.run(&folder(place.path(), "alike"), &mut ()).unwrap_err();
+    assert!(matches!(error, Error::OneCluster { images: 26, epoch: 1 }), "{error:?}");
 }
 
 #[test]
@@ -271,6 +344,7 @@ fn settings_outside_their_range_are_named() {
     let simclr = |simclr| MethodConfig { kind: MethodKind::Simclr, simclr, ..MethodConfig::default() };
     let supervised = |supervised| MethodConfig { kind: MethodKind::Supervised, supervised, ..MethodConfig::default() };
     let barlow = |barlow| MethodConfig { kind: MethodKind::Barlow, barlow, ..MethodConfig::default() };
+    let clusters = |deepcluster| MethodConfig { kind: MethodKind::DeepCluster, deepcluster, ..MethodConfig::default() };
     let twins = BarlowConfig::default;
     let (contrast, labels) = (SimclrConfig::default, SupervisedConfig::default);
     let cases = [
@@ -284,6 +358,9 @@ fn settings_outside_their_range_are_named() {
         (barlow(BarlowConfig { redundancy: -0.1, ..twins() }), 2, "method.barlow.redundancy"),
         (barlow(BarlowConfig { hidden: 0, ..twins() }), 2, "method.barlow.hidden"),
         (barlow(BarlowConfig { output: 0, ..twins() }), 2, "method.barlow.output"),
+        (clusters(DeepClusterConfig { clusters: 1, ..DeepClusterConfig::default() }), 1, "method.deepcluster.clusters"),
+        (clusters(DeepClusterConfig { clusters: 1 << 25, ..DeepClusterConfig::default() }), 1, "method.deepcluster.clusters"),
+        (clusters(DeepClusterConfig { hidden: 0, ..DeepClusterConfig::default() }), 1, "method.deepcluster.hidden"),
         (supervised(SupervisedConfig { lr: 0.0, ..labels() }), 1, "method.supervised.lr"),
         (supervised(SupervisedConfig { momentum: 1.0, ..labels() }), 1, "method.supervised.momentum"),
         (MethodConfig::default(), 1, "augment.views"),
@@ -295,7 +372,7 @@ fn settings_outside_their_range_are_named() {
     for (method, ..) in methods() {
         method.validate(2).unwrap();
     }
-    for kind in [MethodKind::Rotation, MethodKind::Supervised, MethodKind::Random] {
+    for kind in [MethodKind::DeepCluster, MethodKind::Rotation, MethodKind::Supervised, MethodKind::Random] {
         MethodConfig { kind, ..MethodConfig::default() }.validate(1).unwrap();
     }
 }
