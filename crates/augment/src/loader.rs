@@ -61,6 +61,13 @@ impl LoaderConfig {
         Self { batch_size, views: 1, shuffle: false, drop_single: false, ..Self::default() }
     }
 
+    /// What [`ViewLoader::evaluation`] makes of these settings.
+    #[must_use]
+    pub fn to_evaluation(&self) -> Self {
+        let Self { batch_size, views, workers, prefetch, seed, on_bad_image, .. } = *self;
+        Self { workers, prefetch, seed, on_bad_image, ..Self::evaluation(batch_size * views) }
+    }
+
     /// Upper bound of the loader's memory in bytes for views of `side_px` while the consumer holds one batch: the batches in
     /// flight and the workers' scratch for images of the views' size. Images larger than the views add their own decoded
     /// size, one a worker.
@@ -123,6 +130,15 @@ impl ViewLoader {
     #[must_use]
     pub fn config(&self) -> &LoaderConfig {
         &self.config
+    }
+
+    /// A loader of the same images as they are, normalised alike: in order, one view an image, nothing random or left out, in
+    /// batches of as many rows.
+    ///
+    /// # Errors
+    /// None that this loader has not had.
+    pub fn evaluation(&self) -> Result<Self> {
+        Self::new(Arc::clone(&self.dataset), self.pipeline.without_randomness(), self.config.to_evaluation())
     }
 
     /// The images that views are made of.

@@ -2,14 +2,11 @@
 
 use rayon::prelude::*;
 use relata_artifact::FeatureHealth;
+use relata_cluster::{symmetric_eigenvalues, unit_rows};
 use relata_model::Compute;
 
-use crate::eigenvalues::symmetric_eigenvalues;
-use crate::similarity::unit_rows;
 use crate::{Error, Features, Result};
 
-/// Pieces that rows are cut into, by their number alone.
-const PIECES: usize = 16;
 /// Rows that uniformity compares with each other: two million pairs.
 const UNIFORMITY_ROWS: usize = 2000;
 /// A dimension whose standard deviation is below this share of the root mean square of all is dead.
@@ -112,33 +109,9 @@ fn warnings(health: &FeatureHealth) -> Vec<String> {
     words
 }
 
-/// `[D, D]`, lower triangle: products of the features less their mean, over the rows. In f64, joined in the order of the rows.
+/// `[D, D]`, lower triangle.
 fn covariance(features: &Features) -> Vec<f64> {
-    let (width, rows) = (features.width(), features.rows());
-    let mut mean = vec![0.0; width];
-    for row in features.values().chunks_exact(width) {
-        mean.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
-    }
-    mean.iter_mut().for_each(|sum| *sum /= rows as f64);
-    let piece = |values: &[f32]| {
-        let mut sums = vec![0.0; width * width];
-        let mut centred = vec![0.0; width];
-        for row in values.chunks_exact(width) {
-            centred.iter_mut().zip(row.iter().zip(&mean)).for_each(|(to, (&value, mean))| *to = f64::from(value) - mean);
-            for (i, &value) in centred.iter().enumerate() {
-                sums[i * width..=i * width + i].iter_mut().zip(&centred).for_each(|(sum, other)| *sum += value * other);
-            }
-        }
-        sums
-    };
-    let pieces: Vec<Vec<f64>> = features.values().par_chunks(rows.div_ceil(PIECES) * width).map(piece).collect();
-    let mut pieces = pieces.into_iter();
-    let mut covariance = pieces.next().unwrap_or_default();
-    for piece in pieces {
-        covariance.iter_mut().zip(piece).for_each(|(sum, part)| *sum += part);
-    }
-    covariance.iter_mut().for_each(|sum| *sum /= rows as f64);
-    covariance
+    relata_cluster::covariance(features.values(), features.width()).lower
 }
 
 fn dead_share(covariance: &[f64], width: usize) -> f64 {

@@ -68,7 +68,6 @@ mod features;
 
 mod answers;
 mod config;
-mod eigenvalues;
 mod extract;
 mod finetune;
 mod health;

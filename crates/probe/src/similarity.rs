@@ -1,20 +1,4 @@
-//! Cosine similarities, and an order of rows by them.
-
-use rayon::prelude::*;
-
-/// PyTorch's bound for `normalize`: shorter rows count as zero rows.
-const SHORTEST: f64 = 1e-12;
-
-/// The rows scaled to length 1.
-pub(crate) fn unit_rows(values: &[f32], width: usize) -> Vec<f32> {
-    let mut unit = values.to_vec();
-    unit.par_chunks_exact_mut(width).for_each(|row| {
-        let length = row.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt();
-        let scale = 1.0 / length.max(SHORTEST);
-        row.iter_mut().for_each(|value| *value = (f64::from(*value) * scale) as f32);
-    });
-    unit
-}
+//! An order of rows by their cosine similarities.
 
 /// A number that is smaller for the more similar row, and for the smaller index among equals. Rows have 32 bits.
 pub(crate) fn rank(row: usize, similarity: f32) -> u64 {

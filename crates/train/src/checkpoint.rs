@@ -59,6 +59,9 @@ pub(crate) fn save(
     let mut all: Vec<TensorRef<'_>> =
         tensors.iter().map(|t| TensorRef { name: &t.name, shape: &t.shape, data: &t.data }).collect();
     all.extend(moments.iter().map(|(name, shape, data)| TensorRef { name, shape, data }));
+    let own: Vec<(String, [usize; 1], Vec<f32>)> =
+        state.method.state().into_iter().map(|(name, data)| (format!("{head}.{name}"), [data.len()], data)).collect();
+    all.extend(own.iter().map(|(name, shape, data)| TensorRef { name, shape, data }));
     let mut metadata = info.clone();
     let numbers = [
         (STEP, position.step),
@@ -116,6 +119,11 @@ pub(crate) fn restore(name: &str, checkpoint: &Checkpoint, state: &mut State<'_>
             return Err(misfit(format!("the optimizer's state of {part} has another length")));
         }
     }
+    let own = |which: &'static str| {
+        let name = format!("{head}.{which}");
+        checkpoint.tensor(&name).map(|tensor| tensor.data.clone()).ok_or_else(|| format!("it lacks {name}"))
+    };
+    state.method.restore(&own).map_err(misfit)?;
     *state.backbone.parameters_mut() = backbone;
     *state.method.parameters_mut() = method;
     if let (Some(to), Some((backbone, method))) = (&mut state.target, target) {

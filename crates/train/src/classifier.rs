@@ -1,4 +1,4 @@
-//! A linear layer and cross-entropy on features: what `rotation` and `supervised` have above the backbone.
+//! A linear layer and cross-entropy on features: what `rotation` and `supervised` have above the backbone, and `deepcluster` in part.
 
 use crate::{Error, Result};
 use relata_model::{Compute, ParameterKind, Parameters};
@@ -62,28 +62,16 @@ impl Classifier {
         let (weight, bias) = parameters.values.split_at(width * classes);
         let (d_weight, d_bias) = parameters.gradients.split_at_mut(width * classes);
         compute.install(|| matmul_transposed(isa, rows, width, classes, features, weight, logits, false));
-        let (mut loss, mut right) = (0.0, 0);
-        let mut bias_sums = vec![0.0f64; classes];
-        for (row, logits) in logits.chunks_exact_mut(classes).enumerate() {
-            let target = target(row);
+        for logits in logits.chunks_exact_mut(classes) {
             logits.iter_mut().zip(bias).for_each(|(z, b)| *z += b);
-            let (best, largest) = largest(logits);
-            right += usize::from(best == target);
-            let sum: f64 = logits.iter().map(|z| f64::from(z - largest).exp()).sum();
-            loss += sum.ln() - f64::from(logits[target] - largest);
-            for (class, z) in logits.iter_mut().enumerate() {
-                let p = f64::from(*z - largest).exp() / sum;
-                let d = (p - if class == target { 1.0 } else { 0.0 }) / rows as f64;
-                bias_sums[class] += d;
-                *z = d as f32;
-            }
         }
+        let (outcome, bias_sums) = cross_entropy(logits, classes, target, |_| 1.0);
         d_bias.iter_mut().zip(&bias_sums).for_each(|(d, sum)| *d = *sum as f32);
         compute.install(|| {
             matmul(isa, rows, classes, width, logits, weight, d_features, false);
             matmul_of_transposed(isa, rows, classes, width, logits, features, d_weight);
         });
-        Ok(Classified { loss: loss / rows as f64, accuracy: right as f64 / rows as f64 })
+        Ok(outcome)
     }
 
     pub(crate) fn d_features(&self) -> &[f32] {
@@ -97,6 +85,36 @@ impl Classifier {
     pub(crate) fn parameters_mut(&mut self) -> &mut Parameters {
         &mut self.parameters
     }
+}
+
+/// Cross-entropy of `logits [rows, classes]` with the target of each row, classes weighted as PyTorch's `CrossEntropyLoss(weight)`
+/// does it: `Σ_r w(t_r) · (ln Σ exp(z_r) − z_r[t_r]) / Σ_r w(t_r)`. Leaves the gradient in the place of the logits,
+/// `w(t_r) · (softmax(z_r) − onehot(t_r)) / Σ w`, and gives its sums over the rows in f64, before it is rounded.
+pub(crate) fn cross_entropy(
+    logits: &mut [f32],
+    classes: usize,
+    target: impl Fn(usize) -> usize,
+    weight: impl Fn(usize) -> f64,
+) -> (Classified, Vec<f64>) {
+    let rows = logits.len() / classes;
+    let total: f64 = (0..rows).map(|row| weight(target(row))).sum();
+    let (mut loss, mut right) = (0.0, 0);
+    let mut sums = vec![0.0; classes];
+    for (row, logits) in logits.chunks_exact_mut(classes).enumerate() {
+        let target = target(row);
+        let weight = weight(target);
+        let (best, largest) = largest(logits);
+        right += usize::from(best == target);
+        let sum: f64 = logits.iter().map(|z| f64::from(z - largest).exp()).sum();
+        loss += weight * (sum.ln() - f64::from(logits[target] - largest));
+        for (class, z) in logits.iter_mut().enumerate() {
+            let p = f64::from(*z - largest).exp() / sum;
+            let d = weight * (p - if class == target { 1.0 } else { 0.0 }) / total;
+            sums[class] += d;
+            *z = d as f32;
+        }
+    }
+    (Classified { loss: loss / total, accuracy: right as f64 / rows as f64 }, sums)
 }
 
 /// Features must be `rows` rows of `width`, and no more than there is room for.

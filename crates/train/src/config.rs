@@ -1,8 +1,8 @@
 use crate::classifier::Classifier;
 use crate::rotation::TURNS;
 use crate::{
-    Barlow, BarlowConfig, Byol, ByolConfig, Error, HeadShape, Method, Random, Relational, Result, Rotation, Simclr, SimclrConfig,
-    Supervised, SupervisedConfig,
+    Barlow, BarlowConfig, Byol, ByolConfig, DeepCluster, DeepClusterConfig, Error, HeadShape, Method, Random, Relational, Result,
+    Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig,
 };
 use relata_model::{Aggregation, Compute, PairLoss, RelationHead, RelationHeadConfig};
 use relata_optim::Schedule;
@@ -99,6 +99,8 @@ pub enum MethodKind {
     Barlow,
     /// BYOL, Bootstrap Your Own Latent (Grill et al. 2020).
     Byol,
+    /// `DeepCluster` (Caron et al. 2018).
+    DeepCluster,
     /// Rotation prediction (Gidaris et al. 2018).
     Rotation,
     /// Training with labels: the upper bound.
@@ -140,6 +142,8 @@ pub struct MethodConfig {
     pub barlow: BarlowConfig,
     /// BYOL's settings.
     pub byol: ByolConfig,
+    /// Settings of `DeepCluster`.
+    pub deepcluster: DeepClusterConfig,
     /// Settings of training with labels.
     pub supervised: SupervisedConfig,
 }
@@ -147,9 +151,19 @@ pub struct MethodConfig {
 impl Default for MethodConfig {
     fn default() -> Self {
         let (kind, aggregation, loss) = (MethodKind::Relational, Aggregation::Cat, LossKind::Bce);
-        let (simclr, barlow, byol) = (SimclrConfig::default(), BarlowConfig::default(), ByolConfig::default());
-        let supervised = SupervisedConfig::default();
-        Self { kind, aggregation, loss, gamma: 2.0, alpha: 0.5, hidden: 256, simclr, barlow, byol, supervised }
+        Self {
+            kind,
+            aggregation,
+            loss,
+            gamma: 2.0,
+            alpha: 0.5,
+            hidden: 256,
+            simclr: SimclrConfig::default(),
+            barlow: BarlowConfig::default(),
+            byol: ByolConfig::default(),
+            deepcluster: DeepClusterConfig::default(),
+            supervised: SupervisedConfig::default(),
+        }
     }
 }
 
@@ -162,6 +176,7 @@ impl MethodKind {
             Self::Simclr => "simclr",
             Self::Barlow => "barlow",
             Self::Byol => "byol",
+            Self::DeepCluster => "deepcluster",
             Self::Rotation => "rotation",
             Self::Supervised => "supervised",
             Self::Random => "random",
@@ -180,6 +195,7 @@ impl MethodConfig {
             MethodKind::Simclr => self.simclr.validate(views),
             MethodKind::Barlow => self.barlow.validate(views),
             MethodKind::Byol => self.byol.validate(views),
+            MethodKind::DeepCluster => self.deepcluster.validate(),
             MethodKind::Supervised => self.supervised.validate(),
             MethodKind::Rotation | MethodKind::Random => Ok(()),
         }
@@ -227,6 +243,12 @@ impl MethodConfig {
         self.kind == MethodKind::Byol
     }
 
+    /// Whether each epoch begins with a pass of all images through the backbone.
+    #[must_use]
+    pub fn wants_features(&self) -> bool {
+        self.kind == MethodKind::DeepCluster
+    }
+
     /// Rows that the backbone gets for each view of a batch.
     #[must_use]
     pub fn rows_per_view(&self) -> usize {
@@ -243,6 +265,7 @@ impl MethodConfig {
             MethodKind::Simclr => self.simclr.parameter_count(width),
             MethodKind::Barlow => self.barlow.parameter_count(width),
             MethodKind::Byol => self.byol.parameter_count(width),
+            MethodKind::DeepCluster => self.deepcluster.parameter_count(width),
             MethodKind::Rotation => Classifier::parameter_count(width, TURNS),
             MethodKind::Supervised => Classifier::parameter_count(width, classes),
             MethodKind::Random => 0,
@@ -258,6 +281,7 @@ impl MethodConfig {
             MethodKind::Simclr => self.simclr.bytes(shape),
             MethodKind::Barlow => self.barlow.bytes(shape),
             MethodKind::Byol => self.byol.bytes(shape),
+            MethodKind::DeepCluster => self.deepcluster.bytes(shape),
             MethodKind::Rotation => Rotation::bytes(shape, side_px),
             MethodKind::Supervised => Supervised::bytes(shape),
             MethodKind::Random => 0,
@@ -272,6 +296,7 @@ impl MethodConfig {
             MethodKind::Simclr => Box::new(Simclr::new(&self.simclr, shape, seed, compute)),
             MethodKind::Barlow => Box::new(Barlow::new(&self.barlow, shape, seed, compute)),
             MethodKind::Byol => Box::new(Byol::new(&self.byol, shape, seed, compute)),
+            MethodKind::DeepCluster => Box::new(DeepCluster::new(&self.deepcluster, shape, seed, compute)?),
             MethodKind::Rotation => Box::new(Rotation::new(shape, seed, compute)),
             MethodKind::Supervised => Box::new(Supervised::new(self.supervised.clone(), shape, seed, compute)?),
             MethodKind::Random => Box::new(Random::default()),

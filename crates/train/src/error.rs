@@ -50,6 +50,17 @@ pub enum Error {
         /// The target's batch, if any.
         got: Option<BatchShape>,
     },
+    /// All images in one cluster.
+    #[error(
+        "the features of all {images} images fell into one cluster at the start of epoch {epoch}, so there is nothing left to tell: \
+         the backbone has collapsed, or the images are all alike"
+    )]
+    OneCluster {
+        /// Images that could be read.
+        images: usize,
+        /// The epoch; the first is 1.
+        epoch: u32,
+    },
     /// The loss, or a weight, became NaN or infinite.
     #[error(
         "{what} became {value} in step {step} (epoch {epoch}); the last good checkpoint is kept: resume from it with a smaller train.lr"

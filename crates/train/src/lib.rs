@@ -4,7 +4,7 @@
 //! checkpoints into a [`relata_artifact::RunFolder`], and tells an [`Observer`] what happens. It never prints.
 //!
 //! A run is repeatable to the bit: at any number of threads, and however often it was stopped and resumed. Each method
-//! is one file behind the [`Method`] trait: `relational` is the paper's (arXiv 2006.05849), `simclr`, `barlow`, `byol`,
+//! is one file behind the [`Method`] trait: `relational` is the paper's (arXiv 2006.05849), `simclr`, `barlow`, `byol`, `deepcluster`,
 //! `rotation`, `supervised` and `random` are what it is compared with.
 
 mod config;
@@ -12,6 +12,7 @@ mod method;
 
 mod barlow;
 mod byol;
+mod deepcluster;
 mod random;
 mod relational;
 mod rotation;
@@ -33,6 +34,7 @@ mod error;
 pub use barlow::{Barlow, BarlowConfig};
 pub use byol::{Byol, ByolConfig};
 pub use config::{LossKind, MethodConfig, MethodKind, TrainConfig};
+pub use deepcluster::{DeepCluster, DeepClusterConfig};
 pub use error::{Error, Result};
 pub use event::{EpochReport, Event, Flow, Observer, StepReport};
 pub use method::{BatchShape, HeadShape, IntoMethod, Method, MethodStep, ViewBatch};

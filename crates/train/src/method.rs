@@ -39,6 +39,8 @@ pub struct HeadShape {
     pub views: usize,
     /// Most images a batch.
     pub max_images: usize,
+    /// Images of the data.
+    pub images: usize,
     /// Classes of the data; 0 where they have no labels.
     pub classes: usize,
 }
@@ -90,6 +92,39 @@ pub trait Method: Send {
         false
     }
 
+    /// Whether an epoch begins with [`Method::start_epoch`]: a pass of all images through the backbone.
+    fn wants_features(&self) -> bool {
+        false
+    }
+
+    /// Before the first step of an epoch (the first is 0): the features `[images, D]` of the data, by running statistics and
+    /// without augmentation; `images` are their numbers, all but those that cannot be read. Not called where a run is
+    /// taken up in the midst of an epoch: what the method made of the features comes from its [`Method::state`].
+    ///
+    /// # Errors
+    /// Where nothing can be made of the features.
+    fn start_epoch(&mut self, _epoch: u32, _features: &[f32], _images: &[usize]) -> Result<()> {
+        Ok(())
+    }
+
+    /// A label for each image of the data that the method has given itself, for [`Method::step`]; valid until the next epoch.
+    fn own_labels(&self) -> Option<&[usize]> {
+        None
+    }
+
+    /// What a run needs beside the parameters to be taken up again to the bit, by name.
+    fn state(&self) -> Vec<(&'static str, Vec<f32>)> {
+        Vec::new()
+    }
+
+    /// Takes up what [`Method::state`] gave; `state` finds it by name, or says what is wrong. Changes nothing where it fails.
+    ///
+    /// # Errors
+    /// What does not fit, in words.
+    fn restore(&mut self, _state: &dyn Fn(&'static str) -> Result<Vec<f32>, String>) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Rows that [`Method::prepare`] makes of each view.
     fn rows_per_view(&self) -> usize {
         1
@@ -128,7 +163,8 @@ pub trait Method: Send {
     }
 
     /// Loss of a batch of features `[rows_per_view · K·B, D]`; fills the gradients of the method's own parameters and
-    /// [`Method::d_features`]. `labels` are those of the B images, or none where [`Method::needs_labels`] says no.
+    /// [`Method::d_features`]. `labels` are those of the B images, the data's or [`Method::own_labels`],
+    /// or none where the method wants neither.
     ///
     /// # Errors
     /// Where the batch cannot be used.

@@ -82,7 +82,9 @@ impl Trainer {
         }
         let (width, max_images) = (backbone.architecture().width, loader.config().batch_size);
         let classes = loader.dataset().class_names().len();
-        let method = method.into_method(HeadShape { width, views, max_images, classes }, seed, compute)?;
+        let images = loader.dataset().len();
+        let shape = HeadShape { width, views, max_images, images, classes };
+        let method = method.into_method(shape, seed, compute)?;
         if method.needs_labels() {
             let dataset = loader.dataset();
             (0..dataset.len()).try_for_each(|image| label(dataset, image).map(drop))?;
@@ -170,6 +172,10 @@ impl Trainer {
             let mut window = Totals::default();
             let (mut waited, start) = (0.0, Instant::now());
             let batches = self.loader.batches_per_epoch();
+            if self.method.wants_features() && self.position.batch == 0 {
+                self.start_epoch(epoch)?;
+                clock.last = Instant::now();
+            }
             let mut views = self.loader.epoch_from(epoch, self.position.batch);
             let mut flow = Flow::Continue;
             loop {
@@ -251,6 +257,25 @@ impl Trainer {
         Ok(Outcome::Finished { step: self.position.step })
     }
 
+    /// Features of all images by the backbone as it stands, for the method to make something of.
+    fn start_epoch(&mut self, epoch: u32) -> Result<()> {
+        let loader = self.loader.evaluation()?;
+        let (mut features, mut images) = (Vec::new(), Vec::new());
+        for batch in loader.epoch(0) {
+            let batch = batch?;
+            let input = Images::new(&batch.rows, batch.size(), batch.side_px, batch.side_px)?;
+            let rows = self.backbone.forward(input, Mode::Eval)?;
+            if let Some(at) = rows.iter().position(|value| !value.is_finite()) {
+                let what = format!("a feature of image {}", batch.images[at * batch.size() / rows.len()]);
+                let step = self.position.step;
+                return Err(Error::NotFinite { what, value: f64::from(rows[at]), step, epoch: epoch + 1 });
+            }
+            features.extend_from_slice(rows);
+            images.extend_from_slice(&batch.images);
+        }
+        self.method.start_epoch(epoch, &features, &images)
+    }
+
     /// One batch: the target's features where there is one, features, loss, both ways back, the optimiser's step.
     fn step(&mut self, batch: &Batch, lr: f64) -> Result<crate::MethodStep> {
         let shape = BatchShape { images: batch.size(), views: batch.views };
@@ -259,6 +284,9 @@ impl Trainer {
             for &image in &batch.images {
                 self.labels.push(label(self.loader.dataset(), image)?);
             }
+        }
+        if let Some(own) = self.method.own_labels() {
+            self.labels.extend(batch.images.iter().map(|&image| own[image]));
         }
         let (rows, side_px) = (shape.rows() * self.method.rows_per_view(), batch.side_px);
         let views = ViewBatch { rows: &batch.rows, shape, side_px };

@@ -3,8 +3,8 @@
 use relata_model::{Compute, Parameters};
 use relata_testkit::{Tolerance, hash_uniforms};
 use relata_train::{
-    Barlow, BarlowConfig, BatchShape, Byol, ByolConfig, ContrastiveLoss, HeadShape, Method, Rotation, Simclr, SimclrConfig,
-    Supervised, SupervisedConfig, ViewBatch,
+    Barlow, BarlowConfig, BatchShape, Byol, ByolConfig, ContrastiveLoss, DeepCluster, DeepClusterConfig, HeadShape, Method,
+    Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig, ViewBatch,
 };
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -45,7 +45,7 @@ impl Fixture {
     /// Room for one image more than the case has, so that no buffer is full.
     fn shape(&self, case: &str, classes: usize) -> HeadShape {
         let BatchShape { images, views } = self.batch(case);
-        HeadShape { width: self.size(case, "width"), views, max_images: images + 1, classes }
+        HeadShape { width: self.size(case, "width"), views, max_images: images + 1, images: images + 1, classes }
     }
 
     fn features(&self, case: &str, rows: usize) -> Vec<f32> {
@@ -151,6 +151,91 @@ fn the_terms_of_barlow_twins_and_their_gradients_are_those_of_pytorch() {
     }
 }
 
+fn deepcluster(fixture: &Fixture, case: &str) -> (DeepCluster, Vec<usize>) {
+    let (clusters, images) = (fixture.size(case, "clusters"), fixture.size(case, "all_images"));
+    let share = hash_uniforms(&format!("deepcluster-{case}/assignments"), images);
+    let assignments: Vec<usize> = share.iter().map(|v| ((v + 1.0) / 2.0 * clusters as f64).floor() as usize).collect();
+    let config = DeepClusterConfig { clusters, hidden: fixture.size(case, "hidden") };
+    let shape = HeadShape { images, ..fixture.shape(case, 0) };
+    let mut method = DeepCluster::new(&config, shape, 1, Compute::new(2).unwrap()).unwrap();
+    fill(method.parameters_mut(), "clusters/");
+    let state = |name: &str| match name {
+        "assignments" => Ok(assignments.iter().map(|&cluster| cluster as f32).collect()),
+        "changed_share" => Ok(vec![0.25]),
+        other => Err(other.to_owned()),
+    };
+    method.restore(&state).unwrap();
+    (method, assignments)
+}
+
+#[test]
+fn deepcluster_s_weighted_loss_accuracy_and_gradients_are_those_of_pytorch() {
+    let fixture = Fixture::read("deepcluster");
+    assert_eq!(fixture.cases.len(), 3);
+    for case in fixture.cases.keys() {
+        let ((mut method, assignments), batch) = (deepcluster(&fixture, case), fixture.batch(case));
+        assert_eq!(method.own_labels(), Some(&assignments[..]));
+        let step = method.step(&fixture.features(case, batch.rows()), batch, &assignments[..batch.images]).unwrap();
+        fixture.assert_close(&format!("{case}.loss"), &[step.loss as f32]);
+        fixture.assert_close(&format!("{case}.accuracy"), &[step.figures[0].1 as f32]);
+        assert_eq!(step.figures[1], ("changed_share", 0.25));
+        fixture.assert_gradients(case, &method);
+    }
+}
+
+#[test]
+fn a_state_that_does_not_fit_changes_nothing() {
+    let fixture = Fixture::read("deepcluster");
+    let (mut method, _) = deepcluster(&fixture, "smallest");
+    let before = method.state();
+    let with = |assignments: &[f32], changed: &[f32]| {
+        let (assignments, changed) = (assignments.to_vec(), changed.to_vec());
+        move |name: &'static str| Ok(if name == "assignments" { assignments.clone() } else { changed.clone() })
+    };
+    let clusters = |value: f32| [0.0, 1.0, 2.0, 0.0, value, 2.0, 0.0, 1.0, 2.0];
+    for value in [3.0, -1.0, 0.5, f32::NAN] {
+        assert!(method.restore(&with(&clusters(value), &[0.5])).is_err(), "{value}");
+    }
+    assert!(method.restore(&with(&clusters(1.0)[1..], &[0.5])).is_err());
+    assert!(method.restore(&with(&clusters(1.0), &[0.5, 0.5])).is_err());
+    assert!(method.restore(&|name| Err(format!("it lacks {name}"))).is_err());
+    assert_eq!(method.state(), before);
+    method.restore(&with(&clusters(1.0), &[0.5])).unwrap();
+    assert_eq!(method.state()[0].1, clusters(1.0));
+}
+
+#[test]
+fn an_epoch_draws_the_last_layer_and_the_clusters_anew_and_leaves_the_rest() {
+    let shape = HeadShape { width: 6, views: 1, max_images: 8, images: 400, classes: 0 };
+    let config = DeepClusterConfig { clusters: 20, hidden: 256 };
+    let mut method = DeepCluster::new(&config, shape, 1, Compute::new(2).unwrap()).unwrap();
+    let features: Vec<f32> = hash_uniforms("deepcluster/epoch", 400 * 6).iter().map(|v| *v as f32).collect();
+    // One image could not be read.
+    let images: Vec<usize> = (0..400).filter(|image| *image != 7).collect();
+    let part = |method: &DeepCluster, name: &str| method.parameters().values[method.parameters().range(name).unwrap()].to_vec();
+    let first_layer = part(&method, "linear1.weight");
+    let mut seen: Vec<(Vec<f32>, Vec<usize>)> = Vec::new();
+    for epoch in 0..2 {
+        method.start_epoch(epoch, &features[..399 * 6], &images).unwrap();
+        assert_eq!(part(&method, "linear1.weight"), first_layer);
+        assert!(part(&method, "linear2.bias").iter().all(|bias| *bias == 0.0));
+        let weights = part(&method, "linear2.weight");
+        let count = weights.len() as f64;
+        let square = weights.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>() / count;
+        let mean = weights.iter().map(|w| f64::from(*w)).sum::<f64>() / count;
+        // 5120 draws: five standard deviations of either.
+        assert!((square.sqrt() - 0.01).abs() < 5e-4 && mean.abs() < 7e-4, "{mean} {square}");
+        let labels = method.own_labels().unwrap().to_vec();
+        assert!(labels.len() == 400 && labels[7] == 0 && (0..20).all(|cluster| labels.contains(&cluster)));
+        seen.push((weights, labels));
+    }
+    assert!(seen[0].0 != seen[1].0 && seen[0].1 != seen[1].1);
+    let changed = f64::from(method.state()[1].1[0]);
+    let same_number = seen[0].1.iter().zip(&seen[1].1).filter(|(old, new)| old == new).count() as f64 / 400.0;
+    // Clusters of evenly spread points depend on the start; by their numbers nearly all would have changed.
+    assert!(changed > 0.1 && changed < 1.0 - same_number, "{changed} {same_number}");
+}
+
 fn byol(fixture: &Fixture, case: &str) -> Byol {
     let config = ByolConfig { hidden: fixture.size(case, "hidden"), output: fixture.size(case, "output"), ..Default::default() };
     Byol::new(&config, fixture.shape(case, 0), 1, Compute::new(2).unwrap())
@@ -200,7 +285,7 @@ fn byol_steps_only_with_a_target_of_the_same_batch() {
 
 #[test]
 fn byol_s_momentum_rises_from_its_base_to_one_along_a_cosine() {
-    let shape = HeadShape { width: 7, views: 2, max_images: 2, classes: 0 };
+    let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 0 };
     let byol = Byol::new(&ByolConfig { momentum: 0.9, ..ByolConfig::default() }, shape, 1, Compute::new(1).unwrap());
     // 1 - 0.1 (cos(pi k / 4) + 1) / 2; more steps than foretold stay at the end.
     let expected = [0.9, 0.914_644_660_940_672_6, 0.95, 0.985_355_339_059_327_4, 1.0, 1.0];
@@ -228,7 +313,7 @@ fn rotation_s_loss_accuracy_and_gradients_are_those_of_pytorch() {
 fn views_are_turned_as_pytorch_turns_them() {
     let fixture = Fixture::read("rotation");
     let views: Vec<f32> = hash_uniforms("rotation/images", 2 * 5 * 5 * 3).iter().map(|v| (1.5 * v) as f32).collect();
-    let shape = HeadShape { width: 3, views: 1, max_images: 2, classes: 0 };
+    let shape = HeadShape { width: 3, views: 1, max_images: 2, images: 2, classes: 0 };
     let mut method = Rotation::new(shape, 1, Compute::new(2).unwrap());
     let batch = ViewBatch { rows: &views, shape: BatchShape { images: 2, views: 1 }, side_px: 5 };
     assert_eq!(method.prepare(batch), fixture.floats("turned"));
@@ -326,15 +411,17 @@ fn simclr_s_gradient_is_the_slope_of_its_definition() {
 
 #[test]
 fn features_of_another_size_are_refused() {
-    let shape = HeadShape { width: 7, views: 2, max_images: 2, classes: 3 };
+    let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 3 };
     let compute = Compute::new(1).unwrap();
     let mut simclr = Simclr::new(&SimclrConfig::default(), shape, 1, compute.clone());
     let mut barlow = Barlow::new(&BarlowConfig::default(), shape, 1, compute.clone());
     let mut byol = Byol::new(&ByolConfig::default(), shape, 1, compute.clone());
     let mut rotation = Rotation::new(shape, 1, compute.clone());
     let mut supervised = Supervised::new(SupervisedConfig::default(), shape, 1, compute).unwrap();
-    let methods: [(&mut dyn Method, usize); 5] =
-        [(&mut simclr, 1), (&mut barlow, 1), (&mut byol, 1), (&mut rotation, 4), (&mut supervised, 1)];
+    let two = DeepClusterConfig { clusters: 2, hidden: 5 };
+    let mut clusters = DeepCluster::new(&two, shape, 1, Compute::new(1).unwrap()).unwrap();
+    let methods: [(&mut dyn Method, usize); 6] =
+        [(&mut simclr, 1), (&mut barlow, 1), (&mut byol, 1), (&mut clusters, 1), (&mut rotation, 4), (&mut supervised, 1)];
     for (method, factor) in methods {
         for (images, rows) in [(2, 3), (3, 6)] {
             let (batch, features) = (BatchShape { images, views: 2 }, vec![0.5; factor * rows * 7]);
@@ -345,4 +432,8 @@ fn features_of_another_size_are_refused() {
     let batch = BatchShape { images: 2, views: 2 };
     let error = supervised.step(&[0.5; 28], batch, &[0]).unwrap_err();
     assert!(matches!(error, relata_train::Error::Labels { expected: 2, got: 1 }), "{error:?}");
+    for labels in [&[0][..], &[0, 2]] {
+        let error = clusters.step(&[0.5; 28], batch, labels).unwrap_err();
+        assert!(matches!(error, relata_train::Error::Labels { .. }), "{error:?}");
+    }
 }

@@ -5,8 +5,8 @@ use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
 use relata_data::{Dataset, Image, Shapes, ShapesOptions};
 use relata_model::{Compute, Executor, ModelConfig};
 use relata_train::{
-    BarlowConfig, ByolConfig, ContrastiveLoss, Error, Event, Flow, MethodConfig, MethodKind, Observer, Outcome, Schedule, Setup,
-    SimclrConfig, SupervisedConfig, TrainConfig, Trainer,
+    BarlowConfig, ByolConfig, ContrastiveLoss, DeepClusterConfig, Error, Event, Flow, MethodConfig, MethodKind, Observer,
+    Outcome, Schedule, Setup, SimclrConfig, SupervisedConfig, TrainConfig, Trainer,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -34,6 +34,11 @@ fn methods() -> Vec<(MethodConfig, &'static str, &'static [&'static str])> {
             MethodConfig { byol: ByolConfig { momentum: 0.9, hidden: 20, output: 9 }, ..of(MethodKind::Byol) },
             "byol",
             &["cosine", "spread"],
+        ),
+        (
+            MethodConfig { deepcluster: DeepClusterConfig { clusters: 4, hidden: 20 }, ..of(MethodKind::DeepCluster) },
+            "clusters",
+            &["cluster_acc", "changed_share"],
         ),
         (of(MethodKind::Rotation), "rotation", &["rotation_acc"]),
         (of(MethodKind::Supervised), "classifier", &["class_acc"]),
@@ -203,11 +208,12 @@ fn every_method_writes_its_own_head_and_its_own_figures() {
 }
 
 /// On images as they are: a few of them can be learned by heart. In whole batches:
-/// two images alone correlate fully, whatever is learned.
+/// two images alone correlate fully, whatever is learned. DeepCluster is asked something else every epoch: it has a test of its own.
 #[test]
 fn a_method_learns_what_it_is_asked() {
     let place = tempfile::tempdir().unwrap();
-    for (number, (method, ..)) in methods().iter().enumerate().filter(|(_, (m, ..))| m.kind != MethodKind::Random) {
+    let asked_once = |kind| kind != MethodKind::Random && kind != MethodKind::DeepCluster;
+    for (number, (method, ..)) in methods().iter().enumerate().filter(|(_, (m, ..))| asked_once(m.kind)) {
         let folder = folder(place.path(), &number.to_string());
         let pipeline = Pipeline::evaluation(SIDE).unwrap();
         trainer_on(pipeline, method, some_shapes(24), 2, 30).unwrap().run(&folder, &mut ()).unwrap();
@@ -216,6 +222,73 @@ fn a_method_learns_what_it_is_asked() {
         let (start, end) = (mean(&losses[..8]), mean(&losses[losses.len() - 8..]));
         assert!(end < 0.97 * start, "{:?}: loss {start} at the start, {end} at the end", method.kind);
     }
+}
+
+#[test]
+fn deepcluster_learns_its_clusters_within_an_epoch_and_begins_anew_in_the_next() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = folder(place.path(), "deepcluster");
+    let deepcluster = DeepClusterConfig { clusters: 6, hidden: 64 };
+    let method = MethodConfig { kind: MethodKind::DeepCluster, deepcluster, ..MethodConfig::default() };
+    let pipeline = Pipeline::evaluation(SIDE).unwrap();
+    trainer_on(pipeline, &method, some_shapes(480), 2, 3).unwrap().run(&folder, &mut ()).unwrap();
+    let lines: Vec<_> = folder.metrics().unwrap().iter().map(|line| serde_json::to_value(line).unwrap()).collect();
+    let number = |line: usize, name: &str| lines[line][name].as_f64().unwrap();
+    // 60 steps an epoch, 20 lines.
+    assert_eq!(lines.len(), 60);
+    for epoch in 0..3 {
+        let (first, last) = (20 * epoch, 20 * epoch + 19);
+        let (start, end) = (number(first, "loss"), number(last, "loss"));
+        assert!((start - 6.0_f64.ln()).abs() < 0.2 && end < 0.6 * start, "epoch {epoch}: loss {start}, then {end}");
+        assert!(number(last, "cluster_acc") > 0.7, "epoch {epoch}: {}", number(last, "cluster_acc"));
+        let changed = number(first, "changed_share");
+        assert_eq!(changed, number(last, "changed_share"));
+        assert!(if epoch == 0 { changed == 1.0 } else { changed > 0.0 && changed < 0.9 }, "epoch {epoch}: {changed}");
+    }
+}
+
+/// One image again and again.
+struct Alike(Arc<dyn Dataset>);
+
+impl Dataset for Alike {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn image(&self, _index: usize) -> relata_data::Result<Image> {
+        self.0.image(0)
+    }
+
+    fn label(&self, _index: usize) -> Option<usize> {
+        None
+    }
+
+    fn class_names(&self) -> &[String] {
+        &[]
+    }
+
+    fn source(&self, index: usize) -> String {
+        format!("alike {index}")
+    }
+
+    fn fingerprint(&self) -> &str {
+        "alike"
+    }
+}
+
+#[test]
+fn images_that_cannot_be_clustered_are_an_error_that_says_so() {
+    let place = tempfile::tempdir().unwrap();
+    let of = |clusters| MethodConfig {
+        kind: MethodKind::DeepCluster,
+        deepcluster: DeepClusterConfig { clusters, ..DeepClusterConfig::default() },
+        ..MethodConfig::default()
+    };
+    let error = trainer(&of(27), shapes(), 1, 1).err().unwrap();
+    assert!(matches!(error, Error::Setting { key: "method.deepcluster.clusters", .. }), "{error:?}");
+    let mut alike = trainer(&of(4), Arc::new(Alike(shapes())), 2, 1).unwrap();
+    let error = alike.run(&folder(place.path(), "alike"), &mut ()).unwrap_err();
+    assert!(matches!(error, Error::OneCluster { images: 26, epoch: 1 }), "{error:?}");
 }
 
 #[test]
@@ -396,6 +469,7 @@ fn settings_outside_their_range_are_named() {
     let barlow = |barlow| MethodConfig { kind: MethodKind::Barlow, barlow, ..MethodConfig::default() };
     let byol = |byol| MethodConfig { kind: MethodKind::Byol, byol, ..MethodConfig::default() };
     let (twins, latent) = (BarlowConfig::default, ByolConfig::default);
+    let clusters = |deepcluster| MethodConfig { kind: MethodKind::DeepCluster, deepcluster, ..MethodConfig::default() };
     let (contrast, labels) = (SimclrConfig::default, SupervisedConfig::default);
     let cases = [
         (simclr(contrast()), 1, "augment.views"),
@@ -413,6 +487,9 @@ fn settings_outside_their_range_are_named() {
         (byol(ByolConfig { momentum: 1.01, ..latent() }), 2, "method.byol.momentum"),
         (byol(ByolConfig { hidden: 0, ..latent() }), 2, "method.byol.hidden"),
         (byol(ByolConfig { output: 0, ..latent() }), 2, "method.byol.output"),
+        (clusters(DeepClusterConfig { clusters: 1, ..DeepClusterConfig::default() }), 1, "method.deepcluster.clusters"),
+        (clusters(DeepClusterConfig { clusters: 1 << 25, ..DeepClusterConfig::default() }), 1, "method.deepcluster.clusters"),
+        (clusters(DeepClusterConfig { hidden: 0, ..DeepClusterConfig::default() }), 1, "method.deepcluster.hidden"),
         (supervised(SupervisedConfig { lr: 0.0, ..labels() }), 1, "method.supervised.lr"),
         (supervised(SupervisedConfig { momentum: 1.0, ..labels() }), 1, "method.supervised.momentum"),
         (MethodConfig::default(), 1, "augment.views"),
@@ -424,7 +501,7 @@ fn settings_outside_their_range_are_named() {
     for (method, ..) in methods() {
         method.validate(2).unwrap();
     }
-    for kind in [MethodKind::Rotation, MethodKind::Supervised, MethodKind::Random] {
+    for kind in [MethodKind::DeepCluster, MethodKind::Rotation, MethodKind::Supervised, MethodKind::Random] {
         MethodConfig { kind, ..MethodConfig::default() }.validate(1).unwrap();
     }
 }

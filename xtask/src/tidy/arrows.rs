@@ -10,13 +10,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ops", &[]),
     ("model", &["ops"]),
     ("optim", &["ops"]),
+    ("cluster", &["ops"]),
     // `ops` for the heads that are written out by hand: projection, classifier, contrast.
-    ("train", &["data", "augment", "ops", "model", "optim", "artifact"]),
+    ("train", &["data", "augment", "ops", "model", "optim", "cluster", "artifact"]),
     // `ops` for the matrix products of the linear probe and kNN; never `train`: a score must not need a trainer.
-    ("probe", &["data", "augment", "model", "ops", "optim", "artifact"]),
+    ("probe", &["data", "augment", "model", "ops", "optim", "cluster", "artifact"]),
     ("artifact", &[]),
     ("report", &["artifact"]),
-    ("cli", &["data", "augment", "ops", "model", "optim", "train", "probe", "artifact", "report"]),
+    ("cli", &["data", "augment", "ops", "model", "optim", "cluster", "train", "probe", "artifact", "report"]),
     ("testkit", &[]),
     // The rooms beside `cli` for `bench`, which times them one by one.
     ("xtask", &["cli", "data", "augment", "ops", "model", "optim"]),
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn candle_stays_out_of_the_rooms_of_plain_buffers() {
-        for name in ["data", "augment", "ops", "optim", "artifact", "report"] {
+        for name in ["data", "augment", "ops", "optim", "cluster", "artifact", "report"] {
             assert_eq!(rules(&check(&room(&format!("relata-{name}"), &[("candle-core", false)]))), ["candle"]);
         }
     }

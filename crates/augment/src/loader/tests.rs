@@ -163,6 +163,23 @@ fn a_tail_of_one_image_is_dropped_and_reported() {
 }
 
 #[test]
+fn a_training_loader_s_evaluation_shows_the_same_images_whole_and_in_order() {
+    let config = LoaderConfig { batch_size: 2, views: 2, workers: 2, seed: 3, ..LoaderConfig::default() };
+    let dataset: Arc<dyn Dataset> = Arc::new(numbered(9));
+    let training =
+        ViewLoader::new(Arc::clone(&dataset), Pipeline::relational(SIDE).expect("a side"), config).expect("valid settings");
+    let pass = training.evaluation().expect("valid settings");
+    let whole = Pipeline::relational(SIDE).expect("a side").without_randomness();
+    let plain = ViewLoader::new(dataset, whole, LoaderConfig::evaluation(9)).expect("valid settings");
+    let expected = plain.epoch(0).next().expect("a batch").expect("readable");
+    let batches: Vec<_> = pass.epoch(0).map(|batch| batch.expect("readable")).collect();
+    assert_eq!(batches.iter().map(|batch| batch.size()).collect::<Vec<_>>(), [4, 4, 1]);
+    let rows: Vec<f32> = batches.iter().flat_map(|batch| batch.rows.iter().copied()).collect();
+    let images: Vec<usize> = batches.iter().flat_map(|batch| batch.images.iter().copied()).collect();
+    assert!(rows == expected.rows && images == expected.images);
+}
+
+#[test]
 fn an_evaluation_pass_shows_every_image_in_order_and_untouched() {
     let pipeline = Pipeline::evaluation(SIDE).expect("a side");
     let loader = ViewLoader::new(Arc::new(numbered(9)), pipeline, LoaderConfig::evaluation(4)).expect("valid settings");

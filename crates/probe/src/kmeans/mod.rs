@@ -1,20 +1,18 @@
 //! Clusters against classes: how much of the labels the features hold without being asked.
 
 mod agreement;
-mod lloyd;
 #[cfg(test)]
 mod tests;
 
+use relata_cluster::{Rows, contingency, optimal_assignment, unit_rows};
 use relata_model::Compute;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::error::check;
 use crate::features::{labels_to_fit, labels_to_score};
-use crate::similarity::unit_rows;
 use crate::{Error, Features, Protocol, Result, Score};
-use agreement::{adjusted_rand_index, contingency, normalised_mutual_information, optimal_assignment};
-use lloyd::Rows;
+use agreement::{adjusted_rand_index, normalised_mutual_information};
 
 /// k-means on the training features, as many clusters as classes, from which the test rows take the nearest centre.
 ///
@@ -60,10 +58,17 @@ impl KMeans {
             .install(|| {
                 let train = self.prepared(train);
                 let test = self.prepared(test);
-                let rows = |values| Rows { values, width: test.1, isa: compute.isa() };
-                let found = rows(&train.0).cluster(classes, self.restarts, self.max_iterations, self.seed);
+                let rows = |values| Rows::new(values, test.1, compute.isa());
+                let settings = relata_cluster::KMeans {
+                    clusters: classes,
+                    restarts: self.restarts,
+                    max_iterations: self.max_iterations,
+                    seed: self.seed,
+                    round: 0,
+                };
+                let found = rows(&train.0).cluster(&settings);
                 found.map(|found| {
-                    let clusters: Vec<usize> = rows(&test.0).nearest(&found.centres).into_iter().map(|(at, _)| at).collect();
+                    let clusters = rows(&test.0).nearest(&found.centres);
                     (found, clusters)
                 })
             })

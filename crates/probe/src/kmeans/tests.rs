@@ -1,9 +1,9 @@
+use relata_cluster::{KMeans as Settings, Rows, contingency, optimal_assignment};
 use relata_model::Compute;
 use relata_ops::Isa;
 
 use super::KMeans;
-use super::agreement::{adjusted_rand_index, contingency, normalised_mutual_information, optimal_assignment};
-use super::lloyd::Rows;
+use super::agreement::{adjusted_rand_index, normalised_mutual_information};
 use crate::fixture::Fixture;
 use crate::test_clouds::{clouds, names, with_random_labels};
 use crate::{Error, Features};
@@ -35,41 +35,11 @@ fn agreement_is_that_of_scikit_learn() {
 }
 
 #[test]
-fn an_assignment_is_one_to_one_and_beats_every_other() {
-    for seed in 0..30 {
-        let count = |i| (relata_testkit::hash_uniform(&format!("counts {seed}"), i).abs() * 9.0) as u32;
-        let (rows, columns) = [(4, 4), (5, 3), (3, 5)][seed % 3];
-        let counts: Vec<Vec<u32>> = (0..rows).map(|r| (0..columns).map(|c| count(r * 5 + c)).collect()).collect();
-        let assigned = optimal_assignment(&counts);
-        let mut taken: Vec<usize> = assigned.iter().flatten().copied().collect();
-        let sum: u32 = assigned.iter().zip(&counts).filter_map(|(class, row)| class.map(|class| row[class])).sum();
-        taken.sort_unstable();
-        taken.dedup();
-        assert_eq!(taken.len(), rows.min(columns), "{assigned:?}");
-        assert_eq!(sum, best(&counts, &mut vec![false; columns]), "{counts:?}");
-    }
-}
-
-/// The largest sum over all assignments, tried one by one.
-fn best(counts: &[Vec<u32>], taken: &mut Vec<bool>) -> u32 {
-    let Some((row, rest)) = counts.split_first() else { return 0 };
-    let mut most = if counts.len() > taken.iter().filter(|taken| !**taken).count() { best(rest, taken) } else { 0 };
-    for column in 0..row.len() {
-        if !taken[column] {
-            taken[column] = true;
-            most = most.max(row[column] + best(rest, taken));
-            taken[column] = false;
-        }
-    }
-    most
-}
-
-#[test]
 fn the_best_of_many_restarts_is_that_of_scikit_learn() {
     let fixture = Fixture::load("kmeans");
     let train = fixture.features("train");
-    let rows = Rows { values: train.values(), width: 16, isa: Isa::best() };
-    let found = rows.cluster(5, 200, 1000, 3).unwrap();
+    let settings = Settings { clusters: 5, restarts: 200, max_iterations: 1000, seed: 3, round: 0 };
+    let found = Rows::new(train.values(), 16, Isa::best()).cluster(&settings).unwrap();
     let expected = fixture.number("inertia");
     assert!(found.settled && (found.inertia / expected - 1.0).abs() < 1e-6, "{} against {expected}", found.inertia);
     let counts = contingency(&found.clusters, &fixture.labels("train.clusters"), 5, 5);
@@ -108,16 +78,6 @@ fn rows_that_are_all_alike_leave_clusters_empty_and_do_no_harm() {
     let train = Features::new(vec![1.0; 12], 2, vec![0, 1, 2, 0, 1, 2], names(3)).unwrap();
     let score = KMeans::default().score(&train, &train, &compute(1)).unwrap();
     assert!((score.accuracy_pct - 100.0 / 3.0).abs() < 1e-9, "{score:?}");
-}
-
-#[test]
-fn an_empty_cluster_takes_the_farthest_row() {
-    // Two first centres on the same spot: one of them is left without rows.
-    let values = [0.0, 0.1, 10.0, 10.1];
-    let rows = Rows { values: &values, width: 1, isa: Isa::best() };
-    let found = rows.cluster(2, 1, 300, 0).unwrap();
-    assert!(found.settled && found.clusters[0] == found.clusters[1] && found.clusters[2] == found.clusters[3]);
-    assert!(found.clusters[0] != found.clusters[2] && (found.inertia - 0.01).abs() < 1e-6, "{found:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod tests;
 
 use rayon::prelude::*;
+use relata_cluster::unit_rows;
 use relata_model::Compute;
 use relata_ops::{Isa, matmul_transposed};
 use serde_json::{Map, Value, json};
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::answers::{Answer, first_largest};
 use crate::error::check;
 use crate::features::{labels_to_fit, labels_to_score};
-use crate::similarity::{rank, row_and_similarity, unit_rows};
+use crate::similarity::{rank, row_and_similarity};
 use crate::{Features, Protocol, Result, Score};
 
 /// Test and training rows whose similarities are computed at once: 16 MiB of them.

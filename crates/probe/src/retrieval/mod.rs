@@ -7,13 +7,14 @@ mod tests;
 pub use nearest::{Neighbour, nearest};
 
 use rayon::prelude::*;
+use relata_cluster::unit_rows;
 use relata_model::Compute;
 use relata_ops::{Isa, matmul_transposed};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::features::{labels_to_fit, labels_to_score};
-use crate::similarity::{rank, row_and_similarity, unit_rows};
+use crate::similarity::{rank, row_and_similarity};
 use crate::{Features, Protocol, Result, Score};
 
 /// Similarities that are in memory at once: 64 MiB of them, or one query's.

@@ -1,9 +1,10 @@
 //! Which images a few images are nearest to: examples for people to look at.
 
+use relata_cluster::unit_rows;
 use relata_model::Compute;
 use relata_ops::matmul_transposed;
 
-use crate::similarity::{rank, row_and_similarity, unit_rows};
+use crate::similarity::{rank, row_and_similarity};
 use crate::{Error, Features, Result};
 
 /// An image that was found.

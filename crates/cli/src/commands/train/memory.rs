@@ -1,6 +1,7 @@
 //! What a run takes of the machine's memory, known before its first step.
 
 use relata_augment::LoaderConfig;
+use relata_data::Dataset;
 use relata_model::{Compute, Executor, Mode, Network};
 use relata_train::HeadShape;
 
@@ -22,26 +23,39 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Of a run with this loader on images of that many classes, or `None` where the executor's memory cannot be foretold.
+    /// Of a run with this loader on these images, or `None` where the executor's memory cannot be foretold.
     pub(super) fn plan(
         config: &Config,
         loader: &LoaderConfig,
         side_px: usize,
-        classes: usize,
+        dataset: &dyn Dataset,
         compute: &Compute,
     ) -> Result<Option<Self>> {
         if config.model.executor != Executor::Fused {
             return Ok(None);
         }
         let architecture = config.model.architecture();
-        let shape = HeadShape { width: architecture.width, views: loader.views, max_images: loader.batch_size, classes };
+        let shape = HeadShape {
+            width: architecture.width,
+            views: loader.views,
+            max_images: loader.batch_size,
+            images: dataset.len(),
+            classes: dataset.class_names().len(),
+        };
         let rows = shape.views * shape.max_images * config.method.rows_per_view();
         let parameters = architecture.parameters().len() + config.method.parameter_count(shape);
+        let pass = loader.to_evaluation();
+        let (backbone_of_pass, loader_of_pass) = if config.method.wants_features() {
+            let size = (pass.batch_size, side_px, side_px);
+            (Network::plan_bytes(&architecture, compute, size, Mode::Eval)?, pass.bytes(side_px))
+        } else {
+            (0, 0)
+        };
         Ok(Some(Self {
             parameters: (4 + usize::from(config.method.has_target())) * size_of::<f32>() * parameters,
-            backbone: Network::plan_bytes(&architecture, compute, (rows, side_px, side_px), Mode::Train)?,
+            backbone: Network::plan_bytes(&architecture, compute, (rows, side_px, side_px), Mode::Train)? + backbone_of_pass,
             method: config.method.bytes(shape, side_px),
-            loader: loader.bytes(side_px),
+            loader: loader.bytes(side_px) + loader_of_pass,
             program: resident_bytes().unwrap_or(0),
         }))
     }
@@ -65,9 +79,15 @@ impl Memory {
 }
 
 /// Refuses a batch that the machine has no memory for, and names the largest that it has.
-pub(super) fn check(config: &Config, loader: &LoaderConfig, side_px: usize, classes: usize, compute: &Compute) -> Result<()> {
+pub(super) fn check(
+    config: &Config,
+    loader: &LoaderConfig,
+    side_px: usize,
+    dataset: &dyn Dataset,
+    compute: &Compute,
+) -> Result<()> {
     let needed = |loader: &LoaderConfig| -> Result<Option<usize>> {
-        Ok(Memory::plan(config, loader, side_px, classes, compute)?.map(Memory::total))
+        Ok(Memory::plan(config, loader, side_px, dataset, compute)?.map(Memory::total))
     };
     let (Some(total), Some(free)) = (needed(loader)?, available_bytes()) else { return Ok(()) };
     // What the program holds is no longer among what is free.

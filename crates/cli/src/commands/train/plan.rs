@@ -56,7 +56,7 @@ impl Plan {
             ..LoaderConfig::default()
         };
         let loader = ViewLoader::new(Arc::clone(&dataset), pipeline.clone(), loader)?;
-        memory::check(config, loader.config(), pipeline.side_px(), dataset.class_names().len(), &compute)?;
+        memory::check(config, loader.config(), pipeline.side_px(), &*dataset, &compute)?;
         Ok(Self { dataset, pipeline, compute, labelled, no_probes, warnings, loader })
     }
 
@@ -129,7 +129,7 @@ impl Plan {
         let rows = self.loader.config().batch_size * config.augment.views * config.method.rows_per_view();
         let side = self.pipeline.side_px();
         let architecture = config.model.architecture();
-        let memory = Memory::plan(config, self.loader.config(), side, self.dataset.class_names().len(), &self.compute)?;
+        let memory = Memory::plan(config, self.loader.config(), side, &*self.dataset, &self.compute)?;
         let probes = match (&self.no_probes, &self.labelled) {
             (None, Some(Labelled { train, test, split })) => {
                 format!("fitted on {} images, scored on {} of the {split} split", train.len(), test.len())

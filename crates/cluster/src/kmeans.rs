@@ -10,35 +10,74 @@ const PIECE_ROWS: usize = 1024;
 /// Keeps these random numbers apart from others of the same seed.
 const STREAM: u64 = 0x6b6d_6561_6e73;
 
+/// How rows are clustered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KMeans {
+    /// k.
+    pub clusters: usize,
+    /// Starts from different centres, of which the one of least inertia counts.
+    pub restarts: usize,
+    /// Lloyd's iterations of a start, at most.
+    pub max_iterations: usize,
+    /// Seed of the first centres.
+    pub seed: u64,
+    /// Keeps the draws of several clusterings of one seed apart, those of the epochs of a run for example.
+    pub round: u32,
+}
+
 /// Rows to be clustered, `[n, D]`.
-pub(super) struct Rows<'a> {
-    pub(super) values: &'a [f32],
-    pub(super) width: usize,
-    pub(super) isa: Isa,
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    values: &'a [f32],
+    width: usize,
+    isa: Isa,
 }
 
 /// Centres `[k, D]`, and which is the nearest to each row.
 #[derive(Debug, Clone)]
-pub(super) struct Clustering {
-    pub(super) centres: Vec<f32>,
-    pub(super) clusters: Vec<usize>,
+pub struct Clustering {
+    /// The means of the clusters' rows.
+    pub centres: Vec<f32>,
+    /// For each row the number of its cluster.
+    pub clusters: Vec<usize>,
     /// Sum of the squared distances of the rows to their centres.
-    pub(super) inertia: f64,
-    pub(super) iterations: usize,
+    pub inertia: f64,
+    /// Lloyd's iterations.
+    pub iterations: usize,
     /// Whether the last iteration moved no row.
-    pub(super) settled: bool,
+    pub settled: bool,
 }
 
-impl Rows<'_> {
-    /// The clustering of least inertia of `restarts` that start from different seeds.
-    pub(super) fn cluster(&self, count: usize, restarts: usize, max_iterations: usize, seed: u64) -> Option<Clustering> {
-        let all = (0..restarts).map(|restart| self.lloyd(self.plus_plus(count, seed, restart as u64), max_iterations));
+impl<'a> Rows<'a> {
+    /// Rows of `width` numbers each.
+    #[must_use]
+    pub fn new(values: &'a [f32], width: usize, isa: Isa) -> Self {
+        Self { values, width, isa }
+    }
+
+    /// k-means++ and Lloyd's iterations until no row changes its cluster: of the restarts, the clustering of least inertia (the first
+    /// of equals). A cluster that loses all its rows takes the row farthest from its centre; clusters stay empty only
+    /// where fewer rows differ than there are to be clusters. `None` where there are no rows, no clusters or no restart.
+    #[must_use]
+    pub fn cluster(&self, settings: &KMeans) -> Option<Clustering> {
+        let KMeans { clusters, restarts, max_iterations, seed, round } = *settings;
+        if clusters == 0 || self.width == 0 || self.values.len() < self.width {
+            return None;
+        }
+        let stream = |restart: usize| u64::from(round) << 32 | restart as u64;
+        let all = (0..restarts).map(|restart| self.lloyd(self.plus_plus(clusters, seed, stream(restart)), max_iterations));
         all.reduce(|best, next| if next.inertia < best.inertia { next } else { best })
     }
 
-    /// The nearest centre of each row, the first of equals, and how much farther than the row's length squared it is: the squared
-    /// distance is `‖x‖² − 2 x·c + ‖c‖²`, of which the row's own part decides nothing.
-    pub(super) fn nearest(&self, centres: &[f32]) -> Vec<(usize, f32)> {
+    /// The nearest of the `centres [k, D]` to each row, the first of equals.
+    #[must_use]
+    pub fn nearest(&self, centres: &[f32]) -> Vec<usize> {
+        self.distances(centres).into_iter().map(|(nearest, _)| nearest).collect()
+    }
+
+    /// The nearest centre of each row, and how much farther than the row's length squared it is: the squared distance is
+    /// `‖x‖² − 2 x·c + ‖c‖²`, of which the row's own part decides nothing.
+    fn distances(&self, centres: &[f32]) -> Vec<(usize, f32)> {
         let (width, count) = (self.width, centres.len() / self.width);
         let halves: Vec<f32> = centres.chunks_exact(width).map(|centre| (length_squared(centre) / 2.0) as f32).collect();
         let piece = |values: &[f32]| {
@@ -59,9 +98,9 @@ impl Rows<'_> {
 
     /// k-means++ (Arthur & Vassilvitskii 2007): the first centre is any row, each further one a row drawn with a probability
     /// proportional to its squared distance to the nearest centre so far.
-    fn plus_plus(&self, count: usize, seed: u64, restart: u64) -> Vec<f32> {
+    fn plus_plus(&self, count: usize, seed: u64, stream: u64) -> Vec<f32> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ STREAM);
-        rng.set_stream(restart);
+        rng.set_stream(stream);
         let mut unit = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
         let rows = self.values.len() / self.width;
         let row = |at: usize| &self.values[at * self.width..][..self.width];
@@ -85,11 +124,11 @@ impl Rows<'_> {
     }
 
     fn lloyd(&self, mut centres: Vec<f32>, max_iterations: usize) -> Clustering {
-        let mut nearest = self.nearest(&centres);
+        let mut nearest = self.distances(&centres);
         let (mut iterations, mut settled) = (0, false);
         while iterations < max_iterations && !settled {
             self.move_centres(&mut centres, &mut nearest);
-            let moved = self.nearest(&centres);
+            let moved = self.distances(&centres);
             settled = moved.iter().zip(&nearest).all(|(new, old)| new.0 == old.0);
             nearest = moved;
             iterations += 1;
@@ -152,4 +191,40 @@ fn distance_squared(a: &[f32], b: &[f32]) -> f64 {
 
 fn length_squared(values: &[f32]) -> f64 {
     values.iter().map(|&value| f64::from(value).powi(2)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use relata_ops::Isa;
+    use relata_testkit::hash_uniforms;
+
+    use super::{KMeans, Rows};
+
+    const SETTINGS: KMeans = KMeans { clusters: 2, restarts: 1, max_iterations: 300, seed: 0, round: 0 };
+
+    #[test]
+    fn an_empty_cluster_takes_the_farthest_row() {
+        // Two first centres on the same spot: one of them is left without rows.
+        let values = [0.0, 0.1, 10.0, 10.1];
+        let rows = Rows::new(&values, 1, Isa::best());
+        let found = rows.cluster(&SETTINGS).unwrap();
+        assert!(found.settled && found.clusters[0] == found.clusters[1] && found.clusters[2] == found.clusters[3]);
+        assert!(found.clusters[0] != found.clusters[2] && (found.inertia - 0.01).abs() < 1e-6, "{found:?}");
+    }
+
+    #[test]
+    fn another_round_starts_from_other_rows() {
+        let values: Vec<f32> = hash_uniforms("rows", 600).into_iter().map(|v| v as f32).collect();
+        let rows = Rows::new(&values, 3, Isa::best());
+        let inertia = |round| rows.cluster(&KMeans { clusters: 9, max_iterations: 1, round, ..SETTINGS }).unwrap().inertia;
+        assert!(inertia(0) == inertia(0) && inertia(0) != inertia(1));
+    }
+
+    #[test]
+    fn where_there_is_nothing_to_cluster_nothing_comes_back() {
+        assert!(Rows::new(&[], 3, Isa::best()).cluster(&SETTINGS).is_none());
+        let rows = Rows::new(&[1.0, 2.0], 1, Isa::best());
+        assert!(rows.cluster(&KMeans { clusters: 0, ..SETTINGS }).is_none());
+        assert!(rows.cluster(&KMeans { restarts: 0, ..SETTINGS }).is_none());
+    }
 }

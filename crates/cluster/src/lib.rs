@@ -1,0 +1,30 @@
+//! Clusters of rows of features: k-means, PCA whitening before it, and one-to-one assignment after it.
+//!
+//! Rows are `[n, D]` in one slice of `f32`. Every result is a function of the arguments to the bit, whatever the number of
+//! threads; work runs in the rayon pool of the caller.
+//!
+//! ```
+//! use relata_cluster::{KMeans, Rows};
+//! use relata_ops::Isa;
+//!
+//! let rows = [0.0, 0.1, 10.0, 10.1];
+//! let settings = KMeans { clusters: 2, restarts: 5, max_iterations: 30, seed: 1, round: 0 };
+//! let found = Rows::new(&rows, 1, Isa::best()).cluster(&settings).unwrap();
+//! assert!(found.clusters[0] == found.clusters[1] && found.clusters[1] != found.clusters[2]);
+//! ```
+
+mod kmeans;
+
+mod covariance;
+mod symmetric;
+mod unit;
+mod whitening;
+
+mod assignment;
+
+pub use assignment::{contingency, optimal_assignment};
+pub use covariance::{Covariance, covariance};
+pub use kmeans::{Clustering, KMeans, Rows};
+pub use symmetric::{eigenvectors, symmetric_eigenvalues};
+pub use unit::unit_rows;
+pub use whitening::whiten;

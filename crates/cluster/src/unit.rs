@@ -1,0 +1,16 @@
+use rayon::prelude::*;
+
+/// PyTorch's bound for `normalize`: shorter rows count as zero rows.
+const SHORTEST: f64 = 1e-12;
+
+/// The rows, `[n, width]`, scaled to length 1: `x / max(‖x‖, 1e-12)`, the length in f64.
+#[must_use]
+pub fn unit_rows(values: &[f32], width: usize) -> Vec<f32> {
+    let mut unit = values.to_vec();
+    unit.par_chunks_exact_mut(width).for_each(|row| {
+        let length = row.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt();
+        let scale = 1.0 / length.max(SHORTEST);
+        row.iter_mut().for_each(|value| *value = (f64::from(*value) * scale) as f32);
+    });
+    unit
+}

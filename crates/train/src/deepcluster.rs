@@ -1,0 +1,260 @@
+use crate::classifier::cross_entropy;
+use crate::projection::{LEAK, ProjectionHead, ProjectionShape};
+use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, Normal};
+use relata_cluster::{KMeans, Rows, contingency, optimal_assignment, unit_rows, whiten};
+use relata_model::{Compute, Parameters};
+use serde::{Deserialize, Serialize};
+
+/// k-means as the reference runs it: at most as many iterations, the best of as many starts.
+const ITERATIONS: usize = 30;
+const RESTARTS: usize = 5;
+/// From this width on only the larger half of the whitened components is clustered.
+const WIDE: usize = 512;
+/// Standard deviation of the last layer's weights at the start of an epoch.
+const LAST_LAYER: f32 = 0.01;
+/// Keeps its draws apart from those of the parameters, whose streams begin with a part's number of 32 bits, 0 or 1.
+const LAST_LAYER_PART: u64 = 2;
+/// The numbers of clusters travel in checkpoints as `f32`, which holds all whole numbers up to here.
+const MOST_CLUSTERS: usize = 1 << 24;
+
+const ASSIGNMENTS: &str = "assignments";
+const CHANGED: &str = "changed_share";
+
+/// `[method.deepcluster]` of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeepClusterConfig {
+    /// k, the clusters: ten for each class that is thought to be there. Default 100, the reference's on CIFAR-10.
+    pub clusters: usize,
+    /// Width of the head's hidden layer. Default 256, the reference's.
+    pub hidden: usize,
+}
+
+impl Default for DeepClusterConfig {
+    fn default() -> Self {
+        Self { clusters: 100, hidden: 256 }
+    }
+}
+
+impl DeepClusterConfig {
+    pub(crate) fn validate(&self) -> Result<()> {
+        let setting = |key, value: usize, allowed| Err(Error::Setting { key, value: value.to_string(), allowed });
+        if !(2..=MOST_CLUSTERS).contains(&self.clusters) {
+            return setting("method.deepcluster.clusters", self.clusters, "2 to 16777216, and no more than there are images");
+        }
+        if self.hidden == 0 {
+            return setting("method.deepcluster.hidden", self.hidden, "1 or more");
+        }
+        Ok(())
+    }
+
+    fn projection(&self, width: usize) -> ProjectionShape {
+        ProjectionShape { width, hidden: self.hidden, output: self.clusters, leak: LEAK }
+    }
+
+    /// Numbers that the head trains.
+    pub(crate) fn parameter_count(&self, width: usize) -> usize {
+        ProjectionHead::parameter_count(self.projection(width))
+    }
+
+    /// Bytes of the buffers, parameters apart. At the start of an epoch the features are there as they are, whitened and at length
+    /// 1, with k-means' distances and sums beside them.
+    pub(crate) fn bytes(&self, shape: HeadShape) -> usize {
+        let head = ProjectionHead::bytes(self.projection(shape.width), shape.views * shape.max_images);
+        let clustering = shape.images * (3 * shape.width * size_of::<f32>() + 6 * size_of::<u64>());
+        head + clustering + (self.clusters * shape.width + shape.width * shape.width) * 16 * size_of::<f64>()
+    }
+}
+
+/// `DeepCluster`: the network learns to tell which cluster of its own features an image lies in (Caron, Bojanowski, Joulin &
+/// Douze, *Deep Clustering for Unsupervised Learning of Visual Features*, ECCV 2018, arXiv 1807.05520), as the reference
+/// repository of arXiv 2006.05849 runs it.
+///
+/// At the start of an epoch the features of all images (running statistics, no augmentation) are PCA-whitened (all components, the
+/// larger half of them from a width of 512 on), scaled to length 1 and clustered: k-means++, 30 iterations, the best of 5 starts. The
+/// head's last layer is drawn anew, weights from N(0, 0.01²), biases 0. A step is cross-entropy with the images' clusters as targets,
+/// `Σ_r w(t_r) (ln Σ exp z_r − z_r[t_r]) / Σ_r w(t_r)`, weighted by `w(c) = 1 − share of the images that lie in c`.
+///
+/// An image that could not be read at the start of an epoch has cluster 0 for that epoch.
+#[derive(Debug)]
+pub struct DeepCluster {
+    clusters: usize,
+    width: usize,
+    images: usize,
+    seed: u64,
+    compute: Compute,
+    parameters: Parameters,
+    head: ProjectionHead,
+    /// Each image's cluster; empty before the first epoch.
+    assignments: Vec<usize>,
+    /// By cluster.
+    weights: Vec<f64>,
+    /// In [0, 1]; an f32, so that it comes out of a checkpoint as it went in.
+    changed_share: f32,
+    /// `[N, clusters]`: logits and then their gradient.
+    d_logits: Vec<f32>,
+}
+
+impl DeepCluster {
+    /// A method with a freshly drawn head, before its first epoch.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where there are more clusters than images.
+    pub fn new(config: &DeepClusterConfig, shape: HeadShape, seed: u64, compute: Compute) -> Result<Self> {
+        let DeepClusterConfig { clusters, .. } = *config;
+        if clusters > shape.images {
+            let (key, allowed) = ("method.deepcluster.clusters", "no more than there are images");
+            return Err(Error::Setting { key, value: clusters.to_string(), allowed });
+        }
+        let rows = shape.views * shape.max_images;
+        let mut parameters = Parameters::default();
+        let head = ProjectionHead::new(config.projection(shape.width), rows, "", &mut parameters, compute.clone());
+        parameters.initialise(seed, 1);
+        Ok(Self {
+            clusters,
+            width: shape.width,
+            images: shape.images,
+            seed,
+            parameters,
+            head,
+            compute,
+            assignments: Vec::new(),
+            weights: vec![1.0; clusters],
+            changed_share: 1.0,
+            d_logits: vec![0.0; rows * clusters],
+        })
+    }
+
+    /// The images' clusters, and from them the weights: `1 − share`.
+    fn assign(&mut self, assignments: Vec<usize>) {
+        let mut sizes = vec![0_usize; self.clusters];
+        assignments.iter().for_each(|&cluster| sizes[cluster] += 1);
+        let images = assignments.len() as f64;
+        self.weights = sizes.into_iter().map(|size| 1.0 - size as f64 / images).collect();
+        self.assignments = assignments;
+    }
+
+    fn draw_last_layer(&mut self, epoch: u32) {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(LAST_LAYER_PART << 32 | u64::from(epoch));
+        let normal = Normal::new(0.0, LAST_LAYER).expect("a finite deviation");
+        let parameters = &mut self.parameters;
+        let [weight, bias] = ["linear2.weight", "linear2.bias"].map(|name| parameters.range(name).expect("the head has it"));
+        parameters.values[weight].iter_mut().for_each(|w| *w = normal.sample(&mut rng));
+        parameters.values[bias].fill(0.0);
+    }
+}
+
+impl Method for DeepCluster {
+    fn head_name(&self) -> &'static str {
+        "clusters"
+    }
+
+    fn wants_features(&self) -> bool {
+        true
+    }
+
+    fn start_epoch(&mut self, epoch: u32, features: &[f32], images: &[usize]) -> Result<()> {
+        let (isa, width) = (self.compute.isa(), self.width);
+        let components = if width >= WIDE { width / 2 } else { width };
+        let settings =
+            KMeans { clusters: self.clusters, restarts: RESTARTS, max_iterations: ITERATIONS, seed: self.seed, round: epoch };
+        let found = self.compute.install(|| {
+            let white = whiten(features, width, components, isa);
+            Rows::new(&unit_rows(&white, components), components, isa).cluster(&settings)
+        });
+        let found = found.map(|found| found.clusters).unwrap_or_default();
+        if found.iter().all(|cluster| *cluster == found[0]) {
+            return Err(Error::OneCluster { images: images.len(), epoch: epoch + 1 });
+        }
+        let mut assignments = vec![0; self.images];
+        images.iter().zip(&found).for_each(|(&image, &cluster)| assignments[image] = cluster);
+        self.changed_share =
+            if self.assignments.is_empty() { 1.0 } else { changed_share(&self.assignments, &assignments, self.clusters) };
+        self.assign(assignments);
+        self.draw_last_layer(epoch);
+        Ok(())
+    }
+
+    fn own_labels(&self) -> Option<&[usize]> {
+        Some(&self.assignments)
+    }
+
+    fn step(&mut self, features: &[f32], batch: BatchShape, labels: &[usize]) -> Result<MethodStep> {
+        if labels.len() != batch.images || labels.iter().any(|&label| label >= self.clusters) {
+            return Err(Error::Labels { expected: batch.images, got: labels.len() });
+        }
+        let (rows, clusters) = (batch.rows(), self.clusters);
+        let logits = self.head.forward(&mut self.parameters, features, rows)?;
+        let d_logits = &mut self.d_logits[..rows * clusters];
+        d_logits.copy_from_slice(logits);
+        let weights = &self.weights;
+        let (outcome, _) = cross_entropy(d_logits, clusters, |row| labels[row % batch.images], |label| weights[label]);
+        self.head.backward(&mut self.parameters, features, d_logits);
+        let figures = vec![("cluster_acc", outcome.accuracy), (CHANGED, f64::from(self.changed_share))];
+        Ok(MethodStep { loss: outcome.loss, figures })
+    }
+
+    fn d_features(&self) -> &[f32] {
+        self.head.d_features()
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        &mut self.parameters
+    }
+
+    fn state(&self) -> Vec<(&'static str, Vec<f32>)> {
+        let assignments = self.assignments.iter().map(|&cluster| cluster as f32).collect();
+        vec![(ASSIGNMENTS, assignments), (CHANGED, vec![self.changed_share])]
+    }
+
+    fn restore(&mut self, state: &dyn Fn(&'static str) -> Result<Vec<f32>, String>) -> Result<(), String> {
+        let (saved, changed) = (state(ASSIGNMENTS)?, state(CHANGED)?);
+        let &[changed] = &changed[..] else { return Err(format!("{CHANGED} is not one number")) };
+        if !saved.is_empty() && saved.len() != self.images {
+            return Err(format!("it has clusters of {} images, this run has {}", saved.len(), self.images));
+        }
+        let is_cluster = |value: &&f32| value.fract() == 0.0 && (0.0..self.clusters as f32).contains(*value);
+        if let Some(value) = saved.iter().find(|value| !is_cluster(value)) {
+            return Err(format!("{ASSIGNMENTS} has {value}, which is none of {} clusters", self.clusters));
+        }
+        self.changed_share = changed;
+        if !saved.is_empty() {
+            self.assign(saved.into_iter().map(|cluster| cluster as usize).collect());
+        }
+        Ok(())
+    }
+}
+
+/// Share of the images whose cluster is not the one that their old cluster became, clusters old and new being paired one to one so that
+/// as few images as possible change: the numbers themselves mean nothing.
+fn changed_share(old: &[usize], new: &[usize], clusters: usize) -> f32 {
+    let counts = contingency(old, new, clusters, clusters);
+    let became = optimal_assignment(&counts);
+    let stayed: u32 = counts.iter().zip(became).filter_map(|(row, new)| new.map(|new| row[new])).sum();
+    (1.0 - f64::from(stayed) / old.len() as f64) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::changed_share;
+
+    #[test]
+    fn other_numbers_for_the_same_clusters_are_no_change() {
+        assert_eq!(changed_share(&[0, 0, 1, 1, 2, 2, 2, 3], &[3, 3, 0, 0, 1, 1, 1, 2], 4), 0.0);
+    }
+
+    #[test]
+    fn an_image_that_left_its_cluster_counts_once() {
+        assert_eq!(changed_share(&[0, 0, 0, 1, 1, 1, 1, 1], &[1, 1, 0, 0, 0, 0, 0, 0], 2), 0.125);
+        // Two clusters that became one: the smaller half has changed.
+        assert_eq!(changed_share(&[0, 0, 0, 0, 0, 1, 1, 1], &[2; 8], 3), 0.375);
+    }
+}
