@@ -269,7 +269,14 @@ mod tests {
     }
 
     fn probe(protocol: &str, data: &str) -> ProbeResult {
-        ProbeResult { protocol: protocol.into(), data: data.into(), train_images: 50_000, ..ProbeResult::default() }
+        let (protocol, data, split) = (protocol.into(), data.into(), "test".into());
+        ProbeResult { protocol, data, split, train_images: 50_000, ..ProbeResult::default() }
+    }
+
+    #[test]
+    fn scores_on_held_out_training_images_are_not_held_against_it() {
+        let validation = ProbeResult { split: "validation".into(), ..probe("linear", "cifar10") };
+        assert_eq!(find(&facts("conv4", "relational", "cifar10", 200, 32), &validation), []);
     }
 
     #[test]

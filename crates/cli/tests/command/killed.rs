@@ -15,8 +15,9 @@ fn twenty_kills_change_no_bit() {
     let train = |out: &'static str| [&["train", "--no-report", "--out", out][..], &TINY, &settings].concat();
     let start = Instant::now();
     place.run(&train("whole")).succeeded();
-    // On average a twentieth of the run: kills fall on starts, steps and writes from the first checkpoint to the last.
-    let longest = start.elapsed() * 2 / KILLS as u32;
+    // On average three quarters of a twentieth of the run: kills fall on starts, steps and writes of most of it, and the run is
+    // not over before the last of them even where the machine was busier during the whole one.
+    let longest = start.elapsed() * 3 / (2 * KILLS as u32);
     let mut alive = 0;
 
     for kill in 0..KILLS {
