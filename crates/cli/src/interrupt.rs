@@ -48,6 +48,10 @@ pub(crate) struct Graceful(());
 
 impl Graceful {
     pub(crate) fn start() -> Self {
+        // What was said of a run before this one no longer holds.
+        if let Ok(mut advice) = ADVICE.lock() {
+            *advice = None;
+        }
         STATE.store(AFTER_STEP, Ordering::SeqCst);
         Self(())
     }
