@@ -64,8 +64,10 @@ fn recipes_like(path: &Path) -> Vec<String> {
     for folder in beside.into_iter().chain([Path::new("configs")]) {
         collect(folder, 2, &mut recipes);
     }
-    let names: Vec<String> = recipes.iter().map(|recipe| recipe.display().to_string()).collect();
-    nearest(&path.display().to_string(), names.iter().map(String::as_str)).map(str::to_owned).into_iter().collect()
+    // Compared without their ending, which all recipes share.
+    let name = |recipe: &Path| recipe.with_extension("").display().to_string();
+    let names: Vec<String> = recipes.iter().map(|recipe| name(recipe)).collect();
+    nearest(&name(path), names.iter().map(String::as_str)).map(|name| format!("{name}.toml")).into_iter().collect()
 }
 
 fn collect(folder: &Path, depth: usize, recipes: &mut Vec<PathBuf>) {
@@ -78,4 +80,18 @@ fn collect(folder: &Path, depth: usize, recipes: &mut Vec<PathBuf>) {
         }
     }
     recipes.sort();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_recipe_with_a_name_like_it_is_proposed() {
+        let configs = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs"));
+        let like = |name: &str| recipes_like(&configs.join(name));
+        let expected = configs.join("cifar10/conv4-relational.toml").display().to_string();
+        assert_eq!(like("cifar10/conv4-relationl.toml"), [expected]);
+        assert_eq!(recipes_like(Path::new("nothing/of/the-kind.toml")), Vec::<String>::new());
+    }
 }
