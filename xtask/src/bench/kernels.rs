@@ -52,14 +52,16 @@ pub(super) struct Kernels {
     pub(super) layers: Vec<Kernel>,
 }
 
-pub(super) fn measure(isa: Isa) -> Result<Kernels> {
+/// `images` are those that a kernel is given; without a number as many as in a batch, which come from memory.
+pub(super) fn measure(isa: Isa, images: Option<usize>) -> Result<Kernels> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
-    let layers = pool.install(|| LAYERS.iter().map(|layer| measure_layer(isa, *layer)).collect::<Result<_>>())?;
+    let layers = pool.install(|| LAYERS.iter().map(|layer| measure_layer(isa, images, *layer)).collect::<Result<_>>())?;
     Ok(Kernels { isa: isa.to_string(), layers })
 }
 
 fn measure_layer(
     isa: Isa,
+    images: Option<usize>,
     (side, channels_in, channels_out, kernel, stride): (usize, usize, usize, usize, usize),
 ) -> Result<Kernel> {
     let padding = kernel / 2;
@@ -67,7 +69,7 @@ fn measure_layer(
     let input_layout = Layout { height: side, width: side, channels: channels_in, halo: padding };
     let layer = Conv2d::new(isa, spec, input_layout, Conv2d::gradient_halo(spec, input_layout))?;
     let flops = spec.forward_flops(layer.output());
-    let n = (400_000_000 / flops).clamp(64, 256) as usize;
+    let n = images.unwrap_or((400_000_000 / flops).clamp(64, 256) as usize);
     let mut input = Buffer::zeros(n * layer.input().image_len());
     input.fill(0.5);
     let mut output = Buffer::zeros(n * layer.output().image_len());
@@ -81,8 +83,10 @@ fn measure_layer(
     let work = (flops * n as u64) as f64 / 1e9;
     let before = peak(isa);
     let forward = work / best_seconds(|| layer.forward(n, &input, &forward, &mut output, None));
+    // As a step runs it: a shortcut's gradient is added to that of the convolution beside it.
+    let shortcut = kernel < stride;
     let data_gradient =
-        (channels_in != 3).then(|| work / best_seconds(|| layer.data_gradient(n, &output, &backward, &mut d_input, false)));
+        (channels_in != 3).then(|| work / best_seconds(|| layer.data_gradient(n, &output, &backward, &mut d_input, shortcut)));
     let weight_gradient = work / best_seconds(|| layer.weight_gradient(n, &input, &output, &mut workspace, &mut d_weights));
     let name = format!("{side} px, {kernel} x {kernel}, {channels_in} → {channels_out}, stride {stride}");
     Ok(Kernel { name, channels_in, forward, data_gradient, weight_gradient, peak: before.max(peak(isa)) })
@@ -95,11 +99,14 @@ fn peak(isa: Isa) -> f64 {
     flops as f64 / seconds / 1e9
 }
 
+/// Runs of which the best counts.
+const RUNS: usize = 15;
+
 fn best_seconds(mut run: impl FnMut()) -> f64 {
     let once = |_| {
         let start = Instant::now();
         run();
         start.elapsed().as_secs_f64()
     };
-    (0..7).map(once).fold(f64::MAX, f64::min)
+    (0..RUNS).map(once).fold(f64::MAX, f64::min)
 }

@@ -163,6 +163,15 @@ impl Plan {
             };
             steps.push(Step { input: layer.input, output, kind });
             index = output;
+            let last_two = steps.len().saturating_sub(2)..;
+            if let [before, Step { input, kind: StepKind::ConvNorm(layer), .. }] = &steps[last_two.clone()]
+                && before.input == *input
+                && layer.conv.spec().kernel < layer.conv.spec().stride
+            {
+                // A shortcut's data gradient is zero at most pixels. It goes before its neighbour, so that on the way back it
+                // comes after it, and is added to the few pixels that it reaches rather than written to all.
+                steps[last_two].reverse();
+            }
         }
         let mut activations = vec![Buffer::default(); nodes];
         activations[0] = buffers.zeros(rows * layouts[0].image_len());

@@ -199,11 +199,20 @@ impl Direct {
         self.forward.run * self.forward_block.width()
     }
 
-    /// Adds to `sums` part number `part` of the weight gradient over all images given.
+    /// Images that [`Direct::accumulate`] wants at once, for its sums to be loaded and stored for enough pixels.
+    pub(super) fn least_images(&self) -> usize {
+        tile::OUTER_PIXELS / self.output.pixels().max(1)
+    }
+
+    /// Adds to `sums` part number `part` of the weight gradient of all images given.
     pub(super) fn accumulate(&self, input: &[f32], d_output: &[f32], part: usize, sums: &mut [f32]) {
         let c = &self.forward;
         let (block, ky, width) = (part / c.rows, part % c.rows, self.forward_block.width());
+        let (in_len, out_len) = (self.input.image_len(), self.output.image_len());
         let product = OuterProduct {
+            images: (input.len() / in_len).min(d_output.len() / out_len),
+            in_image_step: in_len,
+            grad_image_step: out_len,
             in_y_step: c.in_y_step,
             in_x_step: c.in_x_step,
             grad_y_step: c.out_y_step,
@@ -213,14 +222,11 @@ impl Direct {
             run: c.run,
             lanes: width.min(self.spec.channels_out - block * width),
         };
-        let (inputs, gradients) = (input.chunks_exact(self.input.image_len()), d_output.chunks_exact(self.output.image_len()));
-        for (from, grad) in inputs.zip(gradients) {
-            // SAFETY: the same windows as the forward pass reads, and the same pixels as it writes.
-            unsafe {
-                let from = from.as_ptr().offset(c.in_origin + (ky * c.in_row_pitch) as isize);
-                let grad = grad.as_ptr().add(c.out_origin + block * width);
-                tile::accumulate_outer(self.forward_block, &product, from, grad, sums.as_mut_ptr());
-            }
+        // SAFETY: the same windows as the forward pass reads, and the same pixels as it writes, of as many images as both hold.
+        unsafe {
+            let from = input.as_ptr().offset(c.in_origin + (ky * c.in_row_pitch) as isize);
+            let grad = d_output.as_ptr().add(c.out_origin + block * width);
+            tile::accumulate_outer(self.forward_block, &product, from, grad, sums.as_mut_ptr());
         }
     }
 

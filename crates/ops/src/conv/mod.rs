@@ -63,6 +63,9 @@ impl ConvSpec {
     }
 }
 
+/// Pieces of a batch below which threads would be idle, were the gradients cut by pieces alone.
+const ENOUGH_PIECES: usize = 8;
+
 /// How a convolution is worked out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Algorithm {
@@ -289,13 +292,22 @@ impl Conv2d {
         assert!(input.len() >= n * in_len && d_output.len() >= n * out_len, "convolution buffers");
         assert_eq!(d_weights.len(), self.spec.weight_len(), "convolution weight gradient");
         let images = self.piece_images(n);
-        let (len, part_len) = (self.gradient_len(), self.part_len());
-        let sums = &mut workspace[..n.div_ceil(images) * len];
-        sums.par_chunks_mut(part_len).enumerate().for_each(|(task, sums)| {
-            let (piece, part) = (task / (len / part_len), task % (len / part_len));
+        let (pieces, len, part_len) = (n.div_ceil(images), self.gradient_len(), self.part_len());
+        let sums = &mut workspace[..pieces * len];
+        // Few pieces are cut once more, by parts of the sums. Many are not: their parts take images while they are in the cache.
+        let (parts, group) = match len / part_len {
+            1 => (len, images),
+            _ if pieces < ENOUGH_PIECES => (part_len, images),
+            _ => (len, self.images_at_once().min(images)),
+        };
+        sums.par_chunks_mut(parts).enumerate().for_each(|(task, sums)| {
+            let (piece, first_part) = (task / (len / parts), task % (len / parts));
             let (first, end) = (piece * images, ((piece + 1) * images).min(n));
             sums.fill(0.0);
-            self.accumulate(&input[first * in_len..end * in_len], &d_output[first * out_len..end * out_len], part, sums);
+            let inputs = input[first * in_len..end * in_len].chunks(group * in_len);
+            for (input, d_output) in inputs.zip(d_output[first * out_len..end * out_len].chunks(group * out_len)) {
+                self.accumulate(input, d_output, first_part, sums);
+            }
         });
         self.join_pieces(sums, d_weights);
     }
@@ -310,11 +322,18 @@ impl Conv2d {
         self.winograd.map_or(self.direct.part_len(), |winograd| winograd.block_len())
     }
 
-    /// Adds some images to one part of a piece's sums.
-    fn accumulate(&self, input: &[f32], d_output: &[f32], part: usize, sums: &mut [f32]) {
-        match &self.winograd {
-            Some(winograd) => winograd.accumulate(input, d_output, self.output_target(), part, sums),
-            None => self.direct.accumulate(input, d_output, part, sums),
+    /// Images that the gradients take at once, as many as stay in the cache.
+    fn images_at_once(&self) -> usize {
+        images_a_task(self.winograd_backward, 1).max(self.direct.least_images())
+    }
+
+    /// Adds some images to the parts of a piece's sums, of which `sums` holds those from `first_part` on.
+    fn accumulate(&self, input: &[f32], d_output: &[f32], first_part: usize, sums: &mut [f32]) {
+        for (part, sums) in (first_part..).zip(sums.chunks_exact_mut(self.part_len())) {
+            match &self.winograd {
+                Some(winograd) => winograd.accumulate(input, d_output, self.output_target(), part, sums),
+                None => self.direct.accumulate(input, d_output, part, sums),
+            }
         }
     }
 
@@ -347,13 +366,12 @@ impl Conv2d {
         workspace: &mut [f32],
         d_weights: &mut [f32],
     ) {
-        // Fewer pieces than these would leave threads idle: then one thing after the other, each cut its own way.
-        const ENOUGH_PIECES: usize = 8;
         let (in_len, out_len) = (self.input.image_len(), self.output.image_len());
         assert!(input.len() >= n * in_len && d_output.len() >= n * out_len, "convolution buffers");
         let d_output = &mut d_output[..n * out_len];
         let images = self.piece_images(n);
         if n.div_ceil(images) < ENOUGH_PIECES {
+            // One thing after the other, each cut its own way.
             let chunk = chunk_images(n);
             d_output.par_chunks_mut(chunk * out_len).enumerate().for_each(|(at, some)| complete(at * chunk, some));
             self.weight_gradient(n, input, d_output, workspace, d_weights);
@@ -364,16 +382,14 @@ impl Conv2d {
         }
         assert_eq!(d_weights.len(), self.spec.weight_len(), "convolution weight gradient");
         let sums = &mut workspace[..n.div_ceil(images) * self.gradient_len()];
-        let group = images_a_task(self.winograd_backward, 1).min(images);
+        let group = self.images_at_once().min(images);
         let piece = |piece: usize, sums: &mut [f32], d_output: &mut [f32], mut d_input: Option<(&mut [f32], bool)>| {
             sums.fill(0.0);
             let d_in_len = self.input.pixels() * self.input.channels;
             for (at, d_output) in d_output.chunks_mut(group * out_len).enumerate() {
                 let (first, count) = (piece * images + at * group, d_output.len() / out_len);
                 complete(first, d_output);
-                for (part, sums) in sums.chunks_exact_mut(self.part_len()).enumerate() {
-                    self.accumulate(&input[first * in_len..][..count * in_len], d_output, part, sums);
-                }
+                self.accumulate(&input[first * in_len..][..count * in_len], d_output, 0, sums);
                 if let Some((d_input, accumulate)) = &mut d_input {
                     let d_input = &mut d_input[at * group * d_in_len..][..count * d_in_len];
                     self.data_gradient_of_some(d_output, packed, d_input, *accumulate);

@@ -243,9 +243,12 @@ unsafe fn correlate_body<S: Simd, const V: usize>(
     }
 }
 
-/// Sums of outer products, as strides in floats: for pixels (y, x), `acc[j][o] += input[y, x, j] · grad[y, x, o]`.
+/// Sums of outer products, as strides in floats: for pixels (y, x) of some images, `acc[j][o] += input[n, y, x, j] · grad[n, y, x, o]`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct OuterProduct {
+    pub(crate) images: usize,
+    pub(crate) in_image_step: usize,
+    pub(crate) grad_image_step: usize,
     pub(crate) in_y_step: usize,
     pub(crate) in_x_step: usize,
     pub(crate) grad_y_step: usize,
@@ -258,12 +261,15 @@ pub(crate) struct OuterProduct {
     pub(crate) lanes: usize,
 }
 
+/// Pixels at once, about, that make loading and storing [`accumulate_outer`]'s sums little beside the products.
+pub(crate) const OUTER_PIXELS: usize = 64;
+
 #[inline(always)]
 unsafe fn outer_tile<S: Simd, const M: usize, const V: usize>(
     p: &OuterProduct,
     input: *const f32,
     grad: *const f32,
-    rows: usize,
+    (images, rows): (usize, usize),
     acc_out: *mut f32,
 ) {
     // SAFETY: `accumulate_outer` was given buffers that hold all of it.
@@ -276,28 +282,30 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize>(
         }
         let whole = p.lanes == V * S::LANES;
         let mut spill = [0.0f32; 64];
-        for y in 0..rows {
-            let mut from = input.add(y * p.in_y_step);
-            let mut g = grad.add(y * p.grad_y_step);
-            for _ in 0..p.width {
-                let lanes = if whole {
-                    g
-                } else {
-                    spill[..p.lanes].copy_from_slice(std::slice::from_raw_parts(g, p.lanes));
-                    spill.as_ptr()
-                };
-                let mut gv = [S::zero(); V];
-                for (v, value) in gv.iter_mut().enumerate() {
-                    *value = S::load(lanes.add(v * S::LANES));
-                }
-                for m in 0..M {
-                    let x = S::splat(*from.add(m));
-                    for v in 0..V {
-                        acc[m][v] = S::fma(x, gv[v], acc[m][v]);
+        for image in 0..images {
+            for y in 0..rows {
+                let mut from = input.add(image * p.in_image_step + y * p.in_y_step);
+                let mut g = grad.add(image * p.grad_image_step + y * p.grad_y_step);
+                for _ in 0..p.width {
+                    let lanes = if whole {
+                        g
+                    } else {
+                        spill[..p.lanes].copy_from_slice(std::slice::from_raw_parts(g, p.lanes));
+                        spill.as_ptr()
+                    };
+                    let mut gv = [S::zero(); V];
+                    for (v, value) in gv.iter_mut().enumerate() {
+                        *value = S::load(lanes.add(v * S::LANES));
                     }
+                    for m in 0..M {
+                        let x = S::splat(*from.add(m));
+                        for v in 0..V {
+                            acc[m][v] = S::fma(x, gv[v], acc[m][v]);
+                        }
+                    }
+                    from = from.add(p.in_x_step);
+                    g = g.add(p.grad_x_step);
                 }
-                from = from.add(p.in_x_step);
-                g = g.add(p.grad_x_step);
             }
         }
         for (m, row) in acc.iter().enumerate() {
@@ -310,43 +318,48 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize>(
 
 #[inline(always)]
 unsafe fn outer_body<S: Simd, const V: usize>(p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32) {
-    // Enough rows that loading and storing the accumulators is little beside the products, few enough to stay in L1.
+    // Some rows of an image, few enough to stay in L1, or some images that are small.
     let row_floats = p.width * (p.grad_x_step + p.in_x_step);
-    let rows_at_once = (6144 / row_floats.max(1)).max(64usize.div_ceil(p.width.max(1))).min(p.rows).max(1);
-    let mut y = 0;
-    while y < p.rows {
-        let rows = rows_at_once.min(p.rows - y);
-        // SAFETY: as `accumulate_outer`.
-        unsafe {
-            let (input, grad) = (input.add(y * p.in_y_step), grad.add(y * p.grad_y_step));
-            let mut j = 0;
-            macro_rules! tiles {
-                ($m:literal) => {
-                    while p.run - j >= $m {
-                        outer_tile::<S, $m, V>(p, input.add(j), grad, rows, acc.add(j * V * S::LANES));
-                        j += $m;
-                    }
-                };
-            }
-            if V == 4 || (V == 2 && S::LANES == 8) {
-                // As `correlate_body`: as many accumulators as registers hold.
-                tiles!(6);
-            } else {
-                if V == 1 && p.run % 8 == 1 && p.run >= 9 {
-                    // A lone last row would wait on its own products: three runs of nine rather than eight and one.
-                    while p.run - j > 9 {
-                        outer_tile::<S, 8, V>(p, input.add(j), grad, rows, acc.add(j * V * S::LANES));
-                        j += 8;
-                    }
-                    tiles!(9);
+    let rows_at_once = (6144 / row_floats.max(1)).max(OUTER_PIXELS.div_ceil(p.width.max(1))).min(p.rows).max(1);
+    let images_at_once = if p.images > 1 { (OUTER_PIXELS / (p.rows * p.width)).clamp(1, p.images) } else { 1 };
+    // Not `step_by`, which divides: for a band of tiles that is a twentieth of the time.
+    let mut first = 0;
+    while first < p.images {
+        let images = images_at_once.min(p.images - first);
+        let mut y = 0;
+        while y < p.rows {
+            let pixels = (images, rows_at_once.min(p.rows - y));
+            // SAFETY: as `accumulate_outer`.
+            unsafe {
+                let input = input.add(first * p.in_image_step + y * p.in_y_step);
+                let grad = grad.add(first * p.grad_image_step + y * p.grad_y_step);
+                let mut j = 0;
+                macro_rules! tiles {
+                    ($m:literal, $most:expr) => {
+                        let end = j + ($most / $m) * $m;
+                        while j < end {
+                            outer_tile::<S, $m, V>(p, input.add(j), grad, pixels, acc.add(j * V * S::LANES));
+                            j += $m;
+                        }
+                    };
                 }
-                tiles!(8);
+                // As many accumulators as registers hold, see `correlate_body`; a small last tile would wait on its own
+                // products, so the others are made smaller, or one larger.
+                if V == 4 || (V == 2 && S::LANES == 8) {
+                    let fives = (6 - p.run % 6) % 6 * 5;
+                    tiles!(5, if fives <= p.run { fives } else { 0 });
+                    tiles!(6, p.run - j);
+                } else {
+                    tiles!(9, if p.run % 8 == 1 && p.run > 1 { 9 } else { 0 });
+                    tiles!(8, p.run - j);
+                }
+                tiles!(4, p.run - j);
+                tiles!(2, p.run - j);
+                tiles!(1, p.run - j);
             }
-            tiles!(4);
-            tiles!(2);
-            tiles!(1);
+            y += rows_at_once;
         }
-        y += rows;
+        first += images;
     }
 }
 

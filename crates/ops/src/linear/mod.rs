@@ -96,6 +96,7 @@ pub fn matmul_of_transposed(isa: Isa, rows: usize, m: usize, columns: usize, a: 
             let (piece, part) = (task / blocks, task % blocks);
             let first = (piece * piece_rows).min(rows);
             let p = OuterProduct {
+                images: 1,
                 in_x_step: m,
                 grad_x_step: columns,
                 rows: 1,

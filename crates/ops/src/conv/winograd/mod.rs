@@ -251,14 +251,14 @@ impl Winograd {
                     }
                 }
                 let product = OuterProduct {
-                    in_y_step: 0,
+                    images: 1,
                     in_x_step: self.from.channels,
-                    grad_y_step: 0,
                     grad_x_step: lanes,
                     rows: 1,
                     width: band.len() * across,
                     run: self.from.channels,
                     lanes,
+                    ..OuterProduct::default()
                 };
                 for p in 0..POSITIONS {
                     // SAFETY: as above; `sums` holds every position.
