@@ -346,7 +346,7 @@ unsafe fn outer_body<S: Simd, const V: usize>(p: &OuterProduct, input: *const f3
                 // As many accumulators as registers hold, see `correlate_body`; a small last tile would wait on its own
                 // products, so the others are made smaller, or one larger.
                 if V == 4 || (V == 2 && S::LANES == 8) {
-                    let fives = (6 - p.run % 6) % 6 * 5;
+                    let fives = if p.run == 9 { 5 } else { (6 - p.run % 6) % 6 * 5 };
                     tiles!(5, if fives <= p.run { fives } else { 0 });
                     tiles!(6, p.run - j);
                 } else {
