@@ -239,7 +239,7 @@ fn views(config: &Config, images: usize, out: &Path) -> Result<()> {
     let side_px = images::looks(config)?.side_px;
     let png = picture::views_png(&*dataset, &indices, &config.augment, side_px, config.seed, views)?;
     write_atomic(out, &png)?;
-    let words = picture::augmentation_in_words(&config.augment);
+    let words = config.augment.in_words();
     output::result(format!("{}: {} images, each with {views} views ({words})", shown(out), indices.len()));
     Ok(())
 }
