@@ -94,10 +94,10 @@ pub enum Error {
         of: usize,
     },
     /// The user pressed Ctrl-C, and everything is saved.
-    #[error("interrupted after step {step}; everything is saved")]
+    #[error("interrupted after {after}; everything is saved")]
     Interrupted {
-        /// Steps since the run began.
-        step: u64,
+        /// What was done by then: `step 120`.
+        after: String,
         /// The command that goes on.
         resume: String,
     },

@@ -124,7 +124,7 @@ fn fetch(config: &Config) -> Result<()> {
     let Some(archive) = relata_data::entry(&data.dataset)?.archive else {
         return Err(Error::Usage(format!("{} needs no download", data.dataset)));
     };
-    interrupt::advise("what was downloaded is kept: the same command goes on from there".to_owned());
+    interrupt::advise(Some("what was downloaded is kept: the same command goes on from there".to_owned()));
     let progress = ArchiveProgress::new(archive.file);
     let folder = relata_data::fetch(&archive, &data.root, &relata_data::FetchOptions::default(), &|at| progress.at(at))?;
     drop(progress);

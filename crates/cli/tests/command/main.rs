@@ -5,6 +5,8 @@ mod commands;
 mod compare;
 mod killed;
 mod train;
+#[cfg(unix)]
+mod unfinished;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     }
     train(&mut trainer, &run, &log, start.config())?;
     drop(trainer);
-    interrupt::advise(format!("the training is done; for the rest: {}", resume_command(&run)));
+    interrupt::advise(Some(format!("the training is done; for the rest: {}", resume_command(&run))));
     finish::finish(&run, start.config(), &plan, &log, start.probes_changed(), !arguments.no_report)
 }
 
@@ -130,6 +130,8 @@ fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config) -> 
     if trainer.is_finished() {
         return Ok(());
     }
+    // What was said of a run before this one no longer holds.
+    interrupt::advise(None);
     let graceful = interrupt::Graceful::start();
     let outcome = trainer.run(run, &mut TrainingProgress::new(log));
     let pressed = interrupt::requested();
@@ -137,10 +139,10 @@ fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config) -> 
     match outcome.inspect_err(|error| log.only_to_file(format!("error: {error}")))? {
         Outcome::Stopped { step } => {
             log.only_to_file(format!("interrupted after step {step}"));
-            Err(Error::Interrupted { step, resume: resume_command(run) })
+            Err(interrupted(step, run))
         }
         // Ctrl-C in the very last step: all is trained, and the user wants no probes now.
-        Outcome::Finished { step } if pressed => Err(Error::Interrupted { step, resume: resume_command(run) }),
+        Outcome::Finished { step } if pressed => Err(interrupted(step, run)),
         Outcome::Finished { step } => {
             let peak = memory::peak_bytes().map_or(String::new(), |peak| format!(", at most {} of memory", memory::bytes(peak)));
             log.line(match step {
@@ -150,6 +152,10 @@ fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config) -> 
             Ok(())
         }
     }
+}
+
+fn interrupted(step: u64, run: &RunFolder) -> Error {
+    Error::Interrupted { after: format!("step {step}"), resume: resume_command(run) }
 }
 
 fn resume_command(run: &RunFolder) -> String {
