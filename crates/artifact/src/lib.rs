@@ -63,7 +63,7 @@ pub use atomic::{AtomicFile, write_atomic};
 pub use checkpoint::{Checkpoint, NamedTensor, TensorRef, read_checkpoint_metadata, save_checkpoint};
 pub use error::{Error, ErrorKind, Result};
 pub use features::FeatureSample;
-pub use metrics::{Metrics, MetricsWriter, read_metrics};
+pub use metrics::{Metrics, MetricsWriter, ONLINE, read_metrics};
 pub use neighbours::{Neighbour, NeighbourRow, Neighbours};
 pub use probe_result::{FeatureHealth, ProbeResult};
 pub use provenance::{DataFingerprint, Provenance};

@@ -66,6 +66,15 @@ pub(crate) fn labelled(config: &DataConfig, opened: Option<&Opened>) -> Result<O
     Ok(Some(Labelled { train, test, split: scored_split(config) }))
 }
 
+/// The images of the training split, without those held out of them; no other split is opened. `opened` is the split of the
+/// configuration.
+///
+/// # Errors
+/// As [`open_split`].
+pub(crate) fn training_split(config: &DataConfig, opened: &Opened) -> Result<Arc<dyn Dataset>> {
+    Ok(if config.split == Split::Train { Arc::clone(&opened.images) } else { with_validation(config)?.train })
+}
+
 /// What scores are computed on: `test`, or `validation` where images are held out to choose settings by.
 pub(crate) fn scored_split(config: &DataConfig) -> &'static str {
     if config.validation > 0 { VALIDATION } else { Split::Test.name() }

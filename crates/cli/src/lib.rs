@@ -34,6 +34,7 @@ mod interrupt;
 mod log;
 mod neighbours;
 mod network;
+mod online;
 mod output;
 mod picture;
 mod progress;

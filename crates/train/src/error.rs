@@ -83,6 +83,9 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// A failure of what an observer measures after an epoch.
+    #[error("what is measured after each epoch failed")]
+    Observer(#[source] crate::ObserverError),
     /// A failure of a method that is not one of this crate's.
     #[error("the method failed")]
     Method(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -36,7 +36,7 @@ pub use byol::{Byol, ByolConfig};
 pub use config::{LossKind, MethodConfig, MethodKind, TrainConfig};
 pub use deepcluster::{DeepCluster, DeepClusterConfig};
 pub use error::{Error, Result};
-pub use event::{EpochReport, Event, Flow, Observer, StepReport};
+pub use event::{EpochReport, Event, Flow, Observer, ObserverError, StepReport};
 pub use method::{BatchShape, HeadShape, IntoMethod, Method, MethodStep, ViewBatch};
 pub use random::Random;
 pub use relata_optim::{OptimizerConfig, Schedule};

@@ -9,8 +9,9 @@ use relata_artifact::{Checkpoint, Metrics, MetricsWriter, RunFolder};
 use relata_augment::{Batch, ViewLoader};
 use relata_data::Dataset;
 use relata_model::{Backbone, Compute, Images, Mode};
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The checkpoint that a run resumes from.
 const LAST: &str = "last";
@@ -158,7 +159,9 @@ impl Trainer {
             folder.metrics()?.iter().rev().find_map(|line| line.elapsed_s).unwrap_or(0.0)
         };
         let started = Instant::now();
-        let elapsed_s = || before_s + started.elapsed().as_secs_f64();
+        // Of that, what observers took.
+        let aside = Cell::new(Duration::ZERO);
+        let elapsed_s = || before_s + (started.elapsed() - aside.get()).as_secs_f64();
         if !self.method.trains() {
             self.position = Position { step: 0, epoch: self.config.epochs, batch: 0 };
             self.save(folder, LAST, &mut metrics, observer)?;
@@ -245,6 +248,8 @@ impl Trainer {
                 };
                 metrics.append(&window.take_line(&last, lr, elapsed_s()))?;
             }
+            aside.set(aside.get() + self.observe(epoch + 1, &mut metrics, observer)?);
+            clock.last = Instant::now();
             let quarters = |epochs: u32| u64::from(epochs) * 4 / u64::from(self.config.epochs);
             if quarters(epoch + 1) > quarters(epoch) {
                 self.save(folder, &RunFolder::epoch_checkpoint_name(u64::from(epoch + 1)), &mut metrics, observer)?;
@@ -255,6 +260,19 @@ impl Trainer {
             }
         }
         Ok(Outcome::Finished { step: self.position.step })
+    }
+
+    /// What the observer measures after an epoch, and how long that took. In front of the checkpoint, whose step is the line's: a run
+    /// that dies before it is saved measures again, and one that dies later has the line.
+    fn observe(&mut self, epoch: u32, metrics: &mut MetricsWriter, observer: &mut dyn Observer) -> Result<Duration> {
+        let start = Instant::now();
+        let figures = observer.after_epoch(epoch, &mut *self.backbone).map_err(Error::Observer)?;
+        if !figures.is_empty() {
+            let named = figures.into_iter().map(|(name, value)| (format!("{}{name}", relata_artifact::ONLINE), value.into()));
+            let line = Metrics { step: self.position.step, epoch: Some(f64::from(epoch)), ..Metrics::default() };
+            metrics.append(&Metrics { extra: named.collect(), ..line })?;
+        }
+        Ok(start.elapsed())
     }
 
     /// Features of all images by the backbone as it stands, for the method to make something of.

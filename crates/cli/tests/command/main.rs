@@ -4,6 +4,7 @@ mod bad_input;
 mod commands;
 mod compare;
 mod killed;
+mod online;
 mod train;
 #[cfg(unix)]
 mod unfinished;

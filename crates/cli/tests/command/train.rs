@@ -189,7 +189,7 @@ fn a_dry_run_counts_the_rows_and_steps_of_the_method() {
 
 /// The number of MiB in front of the first "MiB" behind `words`.
 #[cfg(target_os = "linux")]
-fn mib_behind(text: &str, words: &str) -> f64 {
+pub(crate) fn mib_behind(text: &str, words: &str) -> f64 {
     let behind = text.split_once(words).unwrap_or_else(|| panic!("no {words:?} in: {text}")).1;
     behind.split_once("MiB").unwrap().0.trim().parse().unwrap()
 }

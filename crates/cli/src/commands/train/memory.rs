@@ -5,6 +5,7 @@ use relata_data::Dataset;
 use relata_model::{Compute, Executor, Mode, Network};
 use relata_train::HeadShape;
 
+use crate::online::OnlineKnn;
 use crate::{Config, Error, Result};
 
 /// Bytes of a training run, by what they are for.
@@ -18,6 +19,8 @@ pub(super) struct Memory {
     method: usize,
     /// Batches of views, ready or in the making.
     loader: usize,
+    /// What is measured while it trains: images, features, neighbours.
+    online: usize,
     /// What the program holds already.
     program: usize,
 }
@@ -30,6 +33,7 @@ impl Memory {
         side_px: usize,
         dataset: &dyn Dataset,
         compute: &Compute,
+        online: Option<&OnlineKnn>,
     ) -> Result<Option<Self>> {
         if config.model.executor != Executor::Fused {
             return Ok(None);
@@ -45,29 +49,32 @@ impl Memory {
         let rows = shape.views * shape.max_images * config.method.rows_per_view();
         let parameters = architecture.parameters().len() + config.method.parameter_count(shape);
         let pass = loader.to_evaluation();
-        let (backbone_of_pass, loader_of_pass) = if config.method.wants_features() {
-            let size = (pass.batch_size, side_px, side_px);
-            (Network::plan_bytes(&architecture, compute, size, Mode::Eval)?, pass.bytes(side_px))
-        } else {
-            (0, 0)
+        let (rows_of_pass, loader_of_pass) =
+            if config.method.wants_features() { (pass.batch_size, pass.bytes(side_px)) } else { (0, 0) };
+        // One plan serves both.
+        let backbone_of_pass = match rows_of_pass.max(online.map_or(0, OnlineKnn::rows)) {
+            0 => 0,
+            rows => Network::plan_bytes(&architecture, compute, (rows, side_px, side_px), Mode::Eval)?,
         };
         Ok(Some(Self {
             parameters: (4 + usize::from(config.method.has_target())) * size_of::<f32>() * parameters,
             backbone: Network::plan_bytes(&architecture, compute, (rows, side_px, side_px), Mode::Train)? + backbone_of_pass,
             method: config.method.bytes(shape, side_px),
             loader: loader.bytes(side_px) + loader_of_pass,
+            online: online.map_or(0, |online| online.bytes(architecture.width)),
             program: resident_bytes().unwrap_or(0),
         }))
     }
 
     pub(super) fn total(self) -> usize {
-        self.parameters + self.backbone + self.method + self.loader + self.program
+        self.parameters + self.backbone + self.method + self.loader + self.online + self.program
     }
 
     /// One line: the total, and its parts.
     pub(super) fn in_words(self) -> String {
+        let online = if self.online > 0 { format!(", online kNN {}", bytes(self.online)) } else { String::new() };
         format!(
-            "{}: parameters and optimiser {}, backbone {}, method {}, loader {}, program and data {}",
+            "{}: parameters and optimiser {}, backbone {}, method {}, loader {}{online}, program and data {}",
             bytes(self.total()),
             bytes(self.parameters),
             bytes(self.backbone),
@@ -85,9 +92,10 @@ pub(super) fn check(
     side_px: usize,
     dataset: &dyn Dataset,
     compute: &Compute,
+    online: Option<&OnlineKnn>,
 ) -> Result<()> {
     let needed = |loader: &LoaderConfig| -> Result<Option<usize>> {
-        Ok(Memory::plan(config, loader, side_px, dataset, compute)?.map(Memory::total))
+        Ok(Memory::plan(config, loader, side_px, dataset, compute, online)?.map(Memory::total))
     };
     let (Some(total), Some(free)) = (needed(loader)?, available_bytes()) else { return Ok(()) };
     // What the program holds is no longer among what is free.

@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if start.resumes() {
         pick_up(&mut trainer, &run, &log)?;
     }
-    train(&mut trainer, &run, &log, start.config())?;
+    train(&mut trainer, &run, &log, start.config(), &plan)?;
     drop(trainer);
     interrupt::advise(Some(format!("the training is done; for the rest: {}", resume_command(&run))));
     finish::finish(&run, start.config(), &plan, &log, start.probes_changed(), !arguments.no_report)
@@ -126,14 +126,14 @@ fn pick_up(trainer: &mut Trainer, run: &RunFolder, log: &Log) -> Result<()> {
     Ok(())
 }
 
-fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config) -> Result<()> {
+fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config, plan: &Plan) -> Result<()> {
     if trainer.is_finished() {
         return Ok(());
     }
     // What was said of a run before this one no longer holds.
     interrupt::advise(None);
     let graceful = interrupt::Graceful::start();
-    let outcome = trainer.run(run, &mut TrainingProgress::new(log));
+    let outcome = trainer.run(run, &mut TrainingProgress::new(log, plan.online.as_ref()));
     let pressed = interrupt::requested();
     drop(graceful);
     match outcome.inspect_err(|error| log.only_to_file(format!("error: {error}")))? {
