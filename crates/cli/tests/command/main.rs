@@ -5,6 +5,7 @@ mod commands;
 mod compare;
 mod killed;
 mod online;
+mod other_data;
 mod train;
 #[cfg(unix)]
 mod unfinished;
