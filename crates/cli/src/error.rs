@@ -129,6 +129,7 @@ impl Error {
             Self::Train(error) => match error {
                 relata_train::Error::Setting { .. }
                 | relata_train::Error::TooFewClasses { .. }
+                | relata_train::Error::TooManyClusters { .. }
                 | relata_train::Error::NoLabel { .. } => USAGE,
                 relata_train::Error::Augment(error) => augment_code(error),
                 relata_train::Error::Artifact(error) => artifact_code(error),

@@ -243,6 +243,16 @@ impl MethodConfig {
         self.kind == MethodKind::Byol
     }
 
+    /// What the method plans for the number of epochs, in words, so that a change of it would change epochs that are trained already.
+    #[must_use]
+    pub fn planned_by_epochs(&self) -> Option<&'static str> {
+        match self.kind {
+            MethodKind::Byol => Some("the method plans its target's momentum"),
+            MethodKind::Supervised => Some("the method plans the drops of its learning rate"),
+            _ => None,
+        }
+    }
+
     /// Whether each epoch begins with a pass of all images through the backbone.
     #[must_use]
     pub fn wants_features(&self) -> bool {

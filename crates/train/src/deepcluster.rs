@@ -102,12 +102,11 @@ impl DeepCluster {
     /// A method with a freshly drawn head, before its first epoch.
     ///
     /// # Errors
-    /// [`Error::Setting`] where there are more clusters than images.
+    /// [`Error::TooManyClusters`] where there are more than images.
     pub fn new(config: &DeepClusterConfig, shape: HeadShape, seed: u64, compute: Compute) -> Result<Self> {
         let DeepClusterConfig { clusters, .. } = *config;
         if clusters > shape.images {
-            let (key, allowed) = ("method.deepcluster.clusters", "no more than there are images");
-            return Err(Error::Setting { key, value: clusters.to_string(), allowed });
+            return Err(Error::TooManyClusters { clusters, images: shape.images });
         }
         let rows = shape.views * shape.max_images;
         let mut parameters = Parameters::default();

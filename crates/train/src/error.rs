@@ -20,6 +20,14 @@ pub enum Error {
         /// How many there are.
         images: usize,
     },
+    /// More clusters than images.
+    #[error("method.deepcluster.clusters = {clusters} is not allowed: expected no more than the {images} images that there are")]
+    TooManyClusters {
+        /// Clusters asked for.
+        clusters: usize,
+        /// Images that there are.
+        images: usize,
+    },
     /// Training with labels on images that have none, or all the same.
     #[error("training with labels needs images of two classes or more, these have {classes}; take another method.kind")]
     TooFewClasses {

@@ -286,7 +286,7 @@ fn images_that_cannot_be_clustered_are_an_error_that_says_so() {
         ..MethodConfig::default()
     };
     let error = trainer(&of(27), shapes(), 1, 1).err().unwrap();
-    assert!(matches!(error, Error::Setting { key: "method.deepcluster.clusters", .. }), "{error:?}");
+    assert!(matches!(error, Error::TooManyClusters { .. }), "{error:?}");
     let mut alike = trainer(&of(4), Arc::new(Alike(shapes())), 2, 1).unwrap();
     let error = alike.run(&folder(place.path(), "alike"), &mut ()).unwrap_err();
     assert!(matches!(error, Error::OneCluster { images: 26, epoch: 1 }), "{error:?}");

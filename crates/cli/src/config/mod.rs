@@ -108,7 +108,7 @@ impl Config {
         let planned = if self.train.schedule_follows_epochs() {
             Some("train.schedule = \"cosine\" plans the learning rate")
         } else {
-            self.method.has_target().then_some("the method plans its target's momentum")
+            self.method.planned_by_epochs()
         };
         if let Some(planned) = planned.filter(|_| epochs.0 != epochs.1) {
             return Err(ConfigError::ResumeSchedule { given: epochs.1, stored: epochs.0, planned });
