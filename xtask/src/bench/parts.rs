@@ -227,11 +227,9 @@ pub(super) fn median(values: &[f64]) -> f64 {
     if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
 }
 
-/// This process's peak of resident memory, where Linux tells it.
+/// This process's peak of resident memory, where the system tells it.
 fn peak_mb() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<f64>().ok()? / 1024.0)
+    relata_cli::peak_bytes().map(|bytes| bytes as f64 / (1024.0 * 1024.0))
 }
 
 /// Random bytes as images: the content does not change the cost.

@@ -45,8 +45,8 @@ fn each_pair_of_the_paper_is_scored_under_its_own_name() {
         }
         assert_eq!(before, kept.map(|file| fs::read(file).unwrap()), "{own}: the run's own results stay");
         let page = fs::read_to_string(place.path("run/report.html")).unwrap();
-        let headline = &page[page.find("class=\"outcome\"").unwrap()..];
-        assert!(headline[..600].contains(&format!(" on {own} (test)")), "{}", &headline[..600]);
+        let headline: String = page[page.find("class=\"outcome\"").unwrap()..].chars().take(600).collect();
+        assert!(headline.contains(&format!(" on {own} (test)")), "{headline}");
         for (other, _) in others {
             assert!(page.contains(&format!("{other}, test split")), "{own} to {other}");
         }

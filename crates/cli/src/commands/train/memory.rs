@@ -6,6 +6,7 @@ use relata_model::{Compute, Executor, Mode, Network};
 use relata_train::HeadShape;
 
 use crate::online::OnlineKnn;
+use crate::process_memory::resident_bytes;
 use crate::{Config, Error, Result};
 
 /// Bytes of a training run, by what they are for.
@@ -133,22 +134,6 @@ fn available_bytes() -> Option<usize> {
     let free = system.available_memory();
     let free = system.cgroup_limits().map_or(free, |limits| free.min(limits.free_memory));
     (free > 0).then_some(free as usize)
-}
-
-/// This process's memory now, where Linux tells it.
-fn resident_bytes() -> Option<usize> {
-    status_bytes("VmRSS:")
-}
-
-/// The most memory that this process has had, where Linux tells it.
-pub(super) fn peak_bytes() -> Option<usize> {
-    status_bytes("VmHWM:")
-}
-
-fn status_bytes(key: &str) -> Option<usize> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-    line.trim().strip_suffix(" kB")?.parse::<usize>().ok().map(|kib| kib * 1024)
 }
 
 pub(super) fn bytes(bytes: usize) -> String {

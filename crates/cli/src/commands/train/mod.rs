@@ -11,6 +11,7 @@ use relata_train::{Outcome, Trainer};
 
 use crate::config::Recipe;
 use crate::log::{Log, shown};
+use crate::process_memory::peak_bytes;
 use crate::progress::TrainingProgress;
 use crate::words::{counted, program};
 use crate::{Config, Error, Result, interrupt, output};
@@ -144,7 +145,7 @@ fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config, pla
         // Ctrl-C in the very last step: all is trained, and the user wants no probes now.
         Outcome::Finished { step } if pressed => Err(interrupted(step, run)),
         Outcome::Finished { step } => {
-            let peak = memory::peak_bytes().map_or(String::new(), |peak| format!(", at most {} of memory", memory::bytes(peak)));
+            let peak = peak_bytes().map_or(String::new(), |peak| format!(", at most {} of memory", memory::bytes(peak)));
             log.line(match step {
                 0 => "nothing to train: the initial weights are saved".to_owned(),
                 _ => format!("trained: {}, {step} steps{peak}", counted(config.train.epochs as usize, "epoch")),
