@@ -35,6 +35,7 @@ fn every_method_ends_with_scores_and_its_figures_in_the_report() {
         ("simclr", "contrast_acc"),
         ("barlow", "off_diagonal"),
         ("byol", "cosine"),
+        ("deepinfomax", "prior_loss"),
         ("rotation", "rotation_acc"),
         ("supervised", "class_acc"),
         ("random", "None, by intention"),
