@@ -79,6 +79,8 @@ pub struct Architecture {
     pub layers: Vec<Layer>,
     /// Width of the features, D.
     pub width: usize,
+    /// Values that a training pass hands out beside the features ([`Architecture::with_taps`]). None at first.
+    pub taps: Vec<Node>,
 }
 
 impl BackboneKind {
@@ -162,7 +164,7 @@ impl Architecture {
             }
         };
         list.push(Op::GlobalAverage);
-        Self { kind, stem, layers: list.layers, width }
+        Self { kind, stem, layers: list.layers, width, taps: Vec::new() }
     }
 
     /// `conv4`, `resnet18 (cifar stem)`, ...

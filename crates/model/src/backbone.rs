@@ -1,4 +1,4 @@
-use crate::{Architecture, Error, Op, ParameterKind, Parameters, Result};
+use crate::{Activations, Architecture, Error, Op, ParameterKind, Parameters, Result};
 
 /// Whether a forward pass learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,35 @@ pub trait Backbone: Send {
     /// # Errors
     /// [`Error::NoForward`], or [`Error::Size`] where the gradient is not as large as the features were.
     fn backward(&mut self, d_features: &[f32]) -> Result<()>;
+
+    /// Asks for inner activations, by the names of [`Architecture::activations`]: from the next forward pass on they are the architecture's
+    /// taps. A backbone that has none to give knows no name.
+    ///
+    /// # Errors
+    /// [`Error::NoActivation`].
+    fn set_taps(&mut self, names: &[String]) -> Result<()> {
+        let Some(name) = names.first() else { return Ok(()) };
+        let (name, backbone, known) = (name.clone(), self.architecture().describe(), "none to hand out".to_owned());
+        Err(Error::NoActivation { name, backbone, known })
+    }
+
+    /// [`Backbone::forward`] with the taps, in the order asked for. A pass in evaluation mode hands none out.
+    ///
+    /// # Errors
+    /// As there.
+    fn forward_with_taps(&mut self, images: Images<'_>, mode: Mode) -> Result<Activations<'_>> {
+        Ok(Activations { features: self.forward(images, mode)?, taps: Vec::new() })
+    }
+
+    /// [`Backbone::backward`] with the gradients of the taps, each dense, `[rows, H, W, C]`, which are added to what comes down from the
+    /// features; or with none, where nothing comes back through them.
+    ///
+    /// # Errors
+    /// As there; [`Error::Size`] where the taps' gradients are not as many and as large as the taps were.
+    fn backward_with_taps(&mut self, d_features: &[f32], d_taps: &[&[f32]]) -> Result<()> {
+        crate::tap::check_gradients(d_taps, 0, &[])?;
+        self.backward(d_features)
+    }
 }
 
 impl Architecture {

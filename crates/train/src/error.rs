@@ -58,6 +58,14 @@ pub enum Error {
         /// The target's batch, if any.
         got: Option<BatchShape>,
     },
+    /// A step of a method that taps the backbone, without the activations that it named.
+    #[error("a step wants {expected}, it came with {got}; the backbone hands them out once they are asked for by set_taps")]
+    Taps {
+        /// What the method wants.
+        expected: String,
+        /// What there was.
+        got: String,
+    },
     /// All images in one cluster.
     #[error(
         "the features of all {images} images fell into one cluster at the start of epoch {epoch}, so there is nothing left to tell: \

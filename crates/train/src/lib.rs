@@ -5,7 +5,7 @@
 //!
 //! A run is repeatable to the bit: at any number of threads, and however often it was stopped and resumed. Each method
 //! is one file behind the [`Method`] trait: `relational` is the paper's (arXiv 2006.05849), `simclr`, `barlow`, `byol`, `deepcluster`,
-//! `rotation`, `supervised` and `random` are what it is compared with.
+//! `deepinfomax`, `rotation`, `supervised` and `random` are what it is compared with.
 
 mod config;
 mod method;
@@ -13,6 +13,7 @@ mod method;
 mod barlow;
 mod byol;
 mod deepcluster;
+mod deepinfomax;
 mod random;
 mod relational;
 mod rotation;
@@ -20,6 +21,7 @@ mod simclr;
 mod supervised;
 
 mod classifier;
+mod prior;
 mod projection;
 mod unit;
 
@@ -35,6 +37,7 @@ pub use barlow::{Barlow, BarlowConfig};
 pub use byol::{Byol, ByolConfig};
 pub use config::{LossKind, MethodConfig, MethodKind, TrainConfig};
 pub use deepcluster::{DeepCluster, DeepClusterConfig};
+pub use deepinfomax::{DeepInfoMax, DeepInfoMaxConfig};
 pub use error::{Error, Result};
 pub use event::{EpochReport, Event, Flow, Observer, ObserverError, StepReport};
 pub use method::{BatchShape, HeadShape, IntoMethod, Method, MethodStep, ViewBatch};

@@ -1,5 +1,5 @@
 use crate::{MethodConfig, OptimizerConfig, Result, TrainConfig};
-use relata_model::{Compute, Parameters};
+use relata_model::{Activation, Architecture, Compute, Layout, Parameters};
 use relata_optim::AdamConfig;
 
 /// How many images and views a batch holds; rows are view-major, `view · images + image`.
@@ -43,6 +43,8 @@ pub struct HeadShape {
     pub images: usize,
     /// Classes of the data; 0 where they have no labels.
     pub classes: usize,
+    /// Size of the backbone's first activation, H x W x C; of no place where there is none.
+    pub first_map: Layout,
 }
 
 /// What one step of a method came to.
@@ -162,6 +164,12 @@ pub trait Method: Send {
         Ok(())
     }
 
+    /// Inner activations of the backbone that [`Method::step_with_taps`] wants beside the features, by the names of
+    /// [`Architecture::activations`].
+    fn taps(&self, _architecture: &Architecture) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Loss of a batch of features `[rows_per_view · K·B, D]`; fills the gradients of the method's own parameters and
     /// [`Method::d_features`]. `labels` are those of the B images, the data's or [`Method::own_labels`],
     /// or none where the method wants neither.
@@ -170,8 +178,28 @@ pub trait Method: Send {
     /// Where the batch cannot be used.
     fn step(&mut self, features: &[f32], batch: BatchShape, labels: &[usize]) -> Result<MethodStep>;
 
+    /// [`Method::step`] with the activations that [`Method::taps`] named, in that order: what the trainer calls. Fills
+    /// [`Method::d_taps`] too.
+    ///
+    /// # Errors
+    /// As there.
+    fn step_with_taps(
+        &mut self,
+        features: &[f32],
+        _taps: &[Activation<'_>],
+        batch: BatchShape,
+        labels: &[usize],
+    ) -> Result<MethodStep> {
+        self.step(features, batch, labels)
+    }
+
     /// The gradient with respect to the features of the last step, as long as they are.
     fn d_features(&self) -> &[f32];
+
+    /// The gradients with respect to the taps of the last step, each dense, `[N, H, W, C]`; none where nothing goes back through them.
+    fn d_taps(&self) -> Vec<&[f32]> {
+        Vec::new()
+    }
 
     /// The method's own parameters, with the gradients of the last step.
     fn parameters(&self) -> &Parameters;

@@ -8,7 +8,7 @@ use crate::{
 use relata_artifact::{Checkpoint, Metrics, MetricsWriter, RunFolder};
 use relata_augment::{Batch, ViewLoader};
 use relata_data::Dataset;
-use relata_model::{Backbone, Compute, Images, Mode};
+use relata_model::{Activations, Backbone, Compute, Images, Layout, Mode};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -75,7 +75,7 @@ impl Trainer {
     /// [`Error::Setting`] for a setting outside its range, [`Error::TooFewImages`]; [`Error::TooFewClasses`] or
     /// [`Error::NoLabel`] where the method needs labels and lacks them.
     pub fn new<M: IntoMethod>(setup: Setup<M>) -> Result<Self> {
-        let Setup { backbone, loader, method, config, seed, compute, info } = setup;
+        let Setup { mut backbone, loader, method, config, seed, compute, info } = setup;
         config.validate()?;
         let views = loader.config().views;
         if loader.batches_per_epoch() == 0 {
@@ -84,8 +84,12 @@ impl Trainer {
         let (width, max_images) = (backbone.architecture().width, loader.config().batch_size);
         let classes = loader.dataset().class_names().len();
         let images = loader.dataset().len();
-        let shape = HeadShape { width, views, max_images, images, classes };
+        let side_px = loader.pipeline().side_px();
+        let first_map = backbone.architecture().first_map(side_px, side_px).map_or(Layout::dense(0, 0, 0), |(_, map)| map);
+        let shape = HeadShape { width, views, max_images, images, classes, first_map };
         let method = method.into_method(shape, seed, compute)?;
+        let taps = method.taps(backbone.architecture());
+        backbone.set_taps(&taps)?;
         if method.needs_labels() {
             let dataset = loader.dataset();
             (0..dataset.len()).try_for_each(|image| label(dataset, image).map(drop))?;
@@ -317,14 +321,14 @@ impl Trainer {
             })?;
         }
         let images = Images::new(self.method.prepare(views), rows, side_px, side_px)?;
-        let features = self.backbone.forward(images, Mode::Train)?;
-        let step = self.method.step(features, shape, &self.labels)?;
+        let Activations { features, taps } = self.backbone.forward_with_taps(images, Mode::Train)?;
+        let step = self.method.step_with_taps(features, &taps, shape, &self.labels)?;
         let number = self.position.step + 1;
         if !step.loss.is_finite() {
             let (what, epoch) = ("the loss".to_owned(), self.position.epoch + 1);
             return Err(Error::NotFinite { what, value: step.loss, step: number, epoch });
         }
-        self.backbone.backward(self.method.d_features())?;
+        self.backbone.backward_with_taps(self.method.d_features(), &self.method.d_taps())?;
         let parameters = self.backbone.parameters_mut();
         self.backbone_decay.apply(lr, &mut parameters.values);
         self.backbone_optimizer.step(lr, &mut parameters.values, &parameters.gradients);

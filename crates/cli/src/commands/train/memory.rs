@@ -2,7 +2,7 @@
 
 use relata_augment::LoaderConfig;
 use relata_data::Dataset;
-use relata_model::{Compute, Executor, Mode, Network};
+use relata_model::{Compute, Executor, Layout, Mode, Network};
 use relata_train::HeadShape;
 
 use crate::online::OnlineKnn;
@@ -40,12 +40,15 @@ impl Memory {
             return Ok(None);
         }
         let architecture = config.model.architecture();
+        let taps = config.method.taps(&architecture);
+        let architecture = architecture.with_taps(&taps)?;
         let shape = HeadShape {
             width: architecture.width,
             views: loader.views,
             max_images: loader.batch_size,
             images: dataset.len(),
             classes: dataset.class_names().len(),
+            first_map: architecture.first_map(side_px, side_px).map_or(Layout::dense(0, 0, 0), |(_, map)| map),
         };
         let rows = shape.views * shape.max_images * config.method.rows_per_view();
         let parameters = architecture.parameters().len() + config.method.parameter_count(shape);
