@@ -182,8 +182,10 @@ impl Backbone for CandleNetwork {
 
     fn forward(&mut self, images: Images<'_>, mode: Mode) -> Result<&[f32]> {
         self.pending = None;
+        images.check_channels(&self.architecture)?;
         self.check(images)?;
-        let batch = Tensor::from_slice(images.data, (images.rows, images.height, images.width, 3), &self.device)?;
+        let Images { rows, height, width, channels, .. } = images;
+        let batch = Tensor::from_slice(images.data, (rows, height, width, channels), &self.device)?;
         let batch = layers::nchw_from_nhwc(&batch, DType::F32)?;
         let leaves = self.leaves(DType::F32)?;
         match mode {
