@@ -20,7 +20,7 @@ const CONFIG: RowViewsConfig = RowViewsConfig { batch_size: 8, views: 3, seed: 7
 
 /// `count` rows of two kinds, told apart by where their large numbers stand.
 fn table(count: usize) -> Vec<f32> {
-    let kind = |row: usize, column: usize| if (row % 2 == 0) == (column < WIDTH / 2) { 1.0 } else { -1.0 };
+    let kind = |row: usize, column: usize| if row.is_multiple_of(2) == (column < WIDTH / 2) { 1.0 } else { -1.0 };
     (0..count * WIDTH).map(|at| kind(at / WIDTH, at % WIDTH) + ((at * 7919) % 101) as f32 / 200.0).collect()
 }
 
