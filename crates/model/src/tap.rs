@@ -84,7 +84,7 @@ impl Architecture {
 
     /// Size of every value for images of `height` x `width`, without a halo.
     pub(crate) fn layouts(&self, height: usize, width: usize) -> Result<Vec<Layout>> {
-        let mut layouts = vec![Layout::dense(height, width, 3)];
+        let mut layouts = vec![Layout::dense(height, width, self.channels)];
         for (index, layer) in self.layers.iter().enumerate() {
             let Layout { height: rows, width: columns, channels, .. } = layouts[layer.input];
             let (sides, channels) = match &layer.op {

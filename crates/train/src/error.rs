@@ -66,6 +66,26 @@ pub enum Error {
         /// What there was.
         got: String,
     },
+    /// Data or a batch of other sizes than they must have.
+    #[error("{what}: expected {expected}, got {got}")]
+    Size {
+        /// What was given.
+        what: &'static str,
+        /// What it should have been.
+        expected: String,
+        /// What it was.
+        got: String,
+    },
+    /// A row of numbers with one that is none.
+    #[error("column {column} of row {row} is {value}; leave out the rows that lack a number, or fill it in")]
+    RowValue {
+        /// The row, from 0.
+        row: usize,
+        /// The column, from 0.
+        column: usize,
+        /// NaN or an infinity.
+        value: f32,
+    },
     /// All images in one cluster.
     #[error(
         "the features of all {images} images fell into one cluster at the start of epoch {epoch}, so there is nothing left to tell: \

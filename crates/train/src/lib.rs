@@ -1,7 +1,10 @@
 //! Self-supervised training: batches of views and a backbone in, a run folder out.
 //!
-//! A [`Trainer`] takes a backbone, a loader of views and a [`MethodConfig`]; [`Trainer::run`] trains, writes metrics and
+//! A [`Trainer`] takes a backbone, a source of views and a [`MethodConfig`]; [`Trainer::run`] trains, writes metrics and
 //! checkpoints into a [`relata_artifact::RunFolder`], and tells an [`Observer`] what happens. It never prints.
+//!
+//! Views come from a [`relata_augment::ViewLoader`] of images, from [`RowViews`] of rows of numbers, or from any [`ViewSource`]; what is
+//! done with their features is a method of this crate, a [`CandleMethod`], or any [`Method`].
 //!
 //! A run is repeatable to the bit: at any number of threads, and however often it was stopped and resumed. Each method
 //! is one file behind the [`Method`] trait: `relational` is the paper's (arXiv 2006.05849), `simclr`, `barlow`, `byol`, `deepcluster`,
@@ -20,10 +23,15 @@ mod rotation;
 mod simclr;
 mod supervised;
 
+mod candle_method;
+
 mod classifier;
 mod prior;
 mod projection;
 mod unit;
+
+mod row_views;
+mod views;
 
 mod checkpoint;
 mod event;
@@ -35,6 +43,7 @@ mod error;
 
 pub use barlow::{Barlow, BarlowConfig};
 pub use byol::{Byol, ByolConfig};
+pub use candle_method::CandleMethod;
 pub use config::{LossKind, MethodConfig, MethodKind, TrainConfig};
 pub use deepcluster::{DeepCluster, DeepClusterConfig};
 pub use deepinfomax::{DeepInfoMax, DeepInfoMaxConfig};
@@ -45,6 +54,8 @@ pub use random::Random;
 pub use relata_optim::{OptimizerConfig, Schedule};
 pub use relational::Relational;
 pub use rotation::Rotation;
+pub use row_views::{RowViews, RowViewsConfig};
 pub use simclr::{ContrastiveLoss, Simclr, SimclrConfig};
 pub use supervised::{Supervised, SupervisedConfig};
 pub use trainer::{Outcome, Setup, Trainer};
+pub use views::{IntoViewSource, LeftOut, SourceShape, ViewBuffer, ViewSource};

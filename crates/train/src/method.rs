@@ -19,15 +19,15 @@ impl BatchShape {
     }
 }
 
-/// A batch of views as the loader gives it, before the backbone.
+/// A batch of views as their source gives it, before the backbone.
 #[derive(Debug, Clone, Copy)]
 pub struct ViewBatch<'a> {
-    /// `[K·B, side, side, 3]`.
+    /// `[K·B, H, W, C]`.
     pub rows: &'a [f32],
     /// K and B.
     pub shape: BatchShape,
-    /// Side of a view in pixels.
-    pub side_px: usize,
+    /// Height, width and channels of a view.
+    pub size: [usize; 3],
 }
 
 /// What a method's head is built for.
@@ -132,10 +132,13 @@ pub trait Method: Send {
         1
     }
 
-    /// The images that the backbone gets, `[rows_per_view · K·B, side, side, 3]`; the views as they are, unless a method
+    /// The images that the backbone gets, `[rows_per_view · K·B, H, W, C]`; the views as they are, unless a method
     /// makes something of them.
-    fn prepare<'a>(&'a mut self, views: ViewBatch<'a>) -> &'a [f32] {
-        views.rows
+    ///
+    /// # Errors
+    /// Where views of this size are not what the method works on.
+    fn prepare<'a>(&'a mut self, views: ViewBatch<'a>) -> Result<&'a [f32]> {
+        Ok(views.rows)
     }
 
     /// What steps the parameters. Adam at `train.lr`, unless a method has reasons.

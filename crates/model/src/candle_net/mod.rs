@@ -190,8 +190,10 @@ impl Backbone for CandleNetwork {
     fn forward_with_taps(&mut self, images: Images<'_>, mode: Mode) -> Result<Activations<'_>> {
         self.pending = None;
         self.taps.clear();
-        let layouts = self.architecture.layouts(images.height, images.width)?;
-        let batch = Tensor::from_slice(images.data, (images.rows, images.height, images.width, 3), &self.device)?;
+        images.check_channels(&self.architecture)?;
+        let Images { rows, height, width, channels, .. } = images;
+        let layouts = self.architecture.layouts(height, width)?;
+        let batch = Tensor::from_slice(images.data, (rows, height, width, channels), &self.device)?;
         let batch = layers::nchw_from_nhwc(&batch, DType::F32)?;
         let leaves = self.leaves(DType::F32)?;
         match mode {

@@ -168,6 +168,7 @@ impl Backbone for Network {
     }
 
     fn forward_with_taps(&mut self, images: Images<'_>, mode: Mode) -> Result<Activations<'_>> {
+        images.check_channels(&self.architecture)?;
         self.prepare(images.rows, images.height, images.width, mode)?;
         self.pending = None;
         let plan = match mode {
@@ -234,7 +235,7 @@ impl Plan {
     /// Copies the batch into node 0, which has a halo.
     fn take_images(&mut self, images: Images<'_>) {
         let layout = self.layouts[0];
-        let row = images.width * 3;
+        let row = images.width * images.channels;
         let to = &mut self.activations[0];
         for (image, from) in images.data.chunks_exact(images.height * row).enumerate() {
             let to = &mut to[image * layout.image_len()..][..layout.image_len()];

@@ -108,7 +108,7 @@ impl Plan {
         let taps = if training { &architecture.taps[..] } else { &[] };
         let nodes = layers.len() + 1;
         let halos = halos(layers);
-        let mut layouts = vec![Layout { height, width, channels: 3, halo: halos[0] }; 1];
+        let mut layouts = vec![Layout { height, width, channels: architecture.channels, halo: halos[0] }; 1];
         layouts.resize(nodes, layouts[0]);
         let mut steps = Vec::new();
         let mut norm = 0;
@@ -243,6 +243,9 @@ impl Plan {
             let Some(slot) = live[step.output] else {
                 return Err(Error::Unsupported { what: format!("value {} is never used", step.output) });
             };
+            if step.input == 0 && !matches!(step.kind, StepKind::ConvNorm(_)) {
+                return Err(Error::Unsupported { what: "a pool of the images themselves, in training".to_owned() });
+            }
             self.gradient_slots[step.output] = Some(slot);
             let mut handed_on = false;
             if let StepKind::ConvNorm(layer) = &step.kind

@@ -5,8 +5,8 @@ mod deepinfomax;
 use relata_model::{Compute, Layout, Parameters};
 use relata_testkit::{Tolerance, hash_uniforms};
 use relata_train::{
-    Barlow, BarlowConfig, BatchShape, Byol, ByolConfig, ContrastiveLoss, DeepCluster, DeepClusterConfig, HeadShape, Method,
-    Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig, ViewBatch,
+    Barlow, BarlowConfig, BatchShape, Byol, ByolConfig, ContrastiveLoss, DeepCluster, DeepClusterConfig, Error, HeadShape,
+    Method, Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig, ViewBatch,
 };
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -327,8 +327,10 @@ fn views_are_turned_as_pytorch_turns_them() {
     let views: Vec<f32> = hash_uniforms("rotation/images", 2 * 5 * 5 * 3).iter().map(|v| (1.5 * v) as f32).collect();
     let shape = HeadShape { width: 3, views: 1, max_images: 2, images: 2, classes: 0, first_map: NO_MAP };
     let mut method = Rotation::new(shape, 1, Compute::new(2).unwrap());
-    let batch = ViewBatch { rows: &views, shape: BatchShape { images: 2, views: 1 }, side_px: 5 };
-    assert_eq!(method.prepare(batch), fixture.floats("turned"));
+    let batch = ViewBatch { rows: &views, shape: BatchShape { images: 2, views: 1 }, size: [5, 5, 3] };
+    assert_eq!(method.prepare(batch).unwrap(), fixture.floats("turned"));
+    let oblong = ViewBatch { size: [3, 25, 1], ..batch };
+    assert!(matches!(method.prepare(oblong), Err(Error::Size { .. })));
     assert_eq!(method.rows_per_view(), 4);
 }
 
