@@ -4,7 +4,7 @@
     python bench/peer_loader.py make FOLDER --images train_X.bin --side 96 96     # JPEGs of STL-10's images, or of any side
     python bench/peer_loader.py compare FOLDER --threads 2 --rounds 7
 
-compare starts the example `read_folder` of relata-data (built with `cargo build --release -p relata-data --example read_folder`)
+compare starts the example `read_folder` of relata-data (built with `cargo build --release -p relata-data --features jpeg-turbo --example read_folder`)
 and this script's own `pil` in turns, each a process of its own, and prints images a second and the ratio, round by round.
 Both give upright RGB bytes, [height, width, 3], in the process that asks for them. PIL is tried with a pool of threads and with a
 pool of processes (each image then comes back through a pipe), and with processes that keep their images to themselves; the best of
@@ -25,8 +25,13 @@ import numpy as np
 from PIL import Image, ImageOps
 
 
+JPEG_SIDE = 0
+
+
 def read(path):
     with Image.open(path) as image:
+        if JPEG_SIDE:
+            image.draft("RGB", (JPEG_SIDE, JPEG_SIDE))
         return np.asarray(ImageOps.exif_transpose(image.convert("RGB")))
 
 
@@ -70,8 +75,9 @@ def make(a):
 
 
 def compare(a):
-    ours_command = [a.ours, a.folder, str(a.threads)]
-    pil_command = [sys.executable, "-B", __file__, "pil", a.folder, "--threads", str(a.threads)]
+    ours_command = [a.ours, a.folder, str(a.threads), str(a.jpeg_side)]
+    draft = ["--draft", str(a.draft)]
+    pil_command = [sys.executable, "-B", __file__, "pil", a.folder, "--threads", str(a.threads), *draft]
     ratios = []
     for number in range(1, a.rounds + 1):
         ours, peer = (json.loads(subprocess.check_output(command).splitlines()[-1]) for command in (ours_command, pil_command))
@@ -92,7 +98,11 @@ def main():
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--rounds", type=int, default=7)
     p.add_argument("--ours", default="target/release/examples/read_folder")
+    p.add_argument("--jpeg-side", type=int, default=0, help="compare: our jpeg_side_px; 0: whole images")
+    p.add_argument("--draft", type=int, default=0, help="PIL's own way to the same, which torchvision does not use; 0: whole images")
     a = p.parse_args()
+    global JPEG_SIDE
+    JPEG_SIDE = a.draft
     {"make": make, "compare": compare, "pil": pil}[a.what](a)
 
 

@@ -304,7 +304,8 @@ fn open_folder(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
         let allowed = "the path of a folder of images, as dataset is \"folder\"";
         return Err(Error::Setting { key: "path", value: "\"\"".to_owned(), allowed });
     }
-    Ok(Arc::new(Folder::open(&config.path, FolderOptions { split, index: config.index, ..FolderOptions::default() })?))
+    let DataConfig { index, jpeg_side_px, .. } = *config;
+    Ok(Arc::new(Folder::open(&config.path, FolderOptions { split, index, jpeg_side_px, ..FolderOptions::default() })?))
 }
 
 /// Leaves out what cannot be read; at least one image must be left.

@@ -60,7 +60,7 @@ pub use cifar100::{Cifar100, Cifar100Labels};
 pub use config::{DataConfig, OnBadImage};
 pub use dataset::Dataset;
 pub use error::{Error, Result};
-pub use folder::{Folder, FolderOptions, Slim, Tiny};
+pub use folder::{Folder, FolderOptions, JPEG_DECODER, Slim, Tiny};
 pub use image::Image;
 pub use shapes::{Difficulty, Shapes, ShapesOptions};
 pub use sheet::{Sheet, SheetOptions, contact_sheet};
