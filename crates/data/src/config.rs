@@ -18,7 +18,7 @@ pub struct DataConfig {
     pub dataset: String,
     /// The folder that holds the publishers' folders, such as `cifar-10-batches-bin`. Default `datasets`.
     pub root: PathBuf,
-    /// The folder of images, for `dataset = "folder"` only.
+    /// The folder of images, for `dataset = "folder"`; the file, for `dataset = "pack"`.
     pub path: PathBuf,
     /// The part to train on. Default `train`.
     pub split: Split,
