@@ -123,9 +123,9 @@ pub(crate) fn pipeline(config: &Config) -> Result<Pipeline> {
     Ok(Pipeline::new(&config.augment, side_px, mean, std)?)
 }
 
-/// The data set's name for records; a folder is called by its own name.
+/// The data set's name for records; a folder or a pack is called by its own name.
 pub(crate) fn name(config: &DataConfig) -> String {
-    let folder = Path::new(&config.path).file_name().filter(|_| config.dataset == "folder");
+    let folder = Path::new(&config.path).file_name().filter(|_| ["folder", "pack"].contains(&config.dataset.as_str()));
     folder.map_or_else(|| config.dataset.clone(), |name| name.to_string_lossy().into_owned())
 }
 
@@ -134,7 +134,7 @@ pub(crate) fn list() -> String {
     let row = |entry: &Entry| {
         let place = match entry.archive {
             Some(archive) => format!("{} or {}", archive.folder, archive.file),
-            None if entry.name == "folder" => "data.path".to_owned(),
+            None if ["folder", "pack"].contains(&entry.name) => "data.path".to_owned(),
             None => "nothing to download".to_owned(),
         };
         format!("{:<14} {}  [{place}]", entry.name, entry.about)

@@ -37,6 +37,7 @@ const STEPS: &[(&str, Step)] = &[
     ("tidy", rules),
     ("clippy", lints),
     ("tests", tests),
+    ("jpeg-turbo", jpeg_turbo),
     ("docs", docs),
     ("quick run", quick_run),
     ("examples", examples::run),
@@ -96,6 +97,20 @@ fn lints(project: &Project<'_>) -> Result<String> {
 
 fn docs(project: &Project<'_>) -> Result<String> {
     must_pass(cargo(project.root).args(["doc", "--workspace", "--no-deps", "--release"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// The one feature that needs tools of its own: lints, and the tests of what reads image files.
+fn jpeg_turbo(project: &Project<'_>) -> Result<String> {
+    for tool in ["cmake", "nasm"] {
+        if Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+            return Ok(format!("not built: {tool} is not installed"));
+        }
+    }
+    let feature = ["-p", "relata-data", "--release", "--features", "jpeg-turbo"];
+    must_pass(cargo(project.root).arg("clippy").args(feature).args(["--lib", "--test", "jpeg", "--", "-D", "warnings"]))?;
+    must_pass(
+        cargo(project.root).arg("test").args(feature).args(["--lib", "--test", "jpeg", "--test", "folder", "--test", "tiny"]),
+    )
 }
 
 /// Tests and doc tests. Their output goes on to where it was going, and is read in passing for what was skipped.
