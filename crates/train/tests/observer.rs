@@ -4,21 +4,28 @@ use relata_artifact::{Checkpoint, Metrics, RunFolder};
 use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
 use relata_data::{Shapes, ShapesOptions};
 use relata_model::{Backbone, Compute, Executor, Images, Mode, ModelConfig};
-use relata_train::{Error, Event, Flow, MethodConfig, Observer, ObserverError, Setup, TrainConfig, Trainer};
+use relata_train::{
+    DeepClusterConfig, Error, Event, Flow, MethodConfig, MethodKind, Observer, ObserverError, Setup, TrainConfig, Trainer,
+};
 use std::path::Path;
 use std::sync::Arc;
 
 const SIDE: usize = 17;
 const EPOCHS: u32 = 3;
 
-fn trainer(executor: Executor) -> Trainer {
+fn trainer(executor: Executor, kind: MethodKind) -> Trainer {
     let data = Shapes::new(ShapesOptions { train_images: 26, side_px: SIDE, ..ShapesOptions::default() }).unwrap();
     let compute = Compute::new(2).unwrap();
     let loader = LoaderConfig { batch_size: 8, views: 2, seed: 7, ..LoaderConfig::default() };
     Trainer::new(Setup {
         backbone: ModelConfig { executor, ..ModelConfig::default() }.build(7, compute.clone()).unwrap(),
         loader: ViewLoader::new(Arc::new(data), Pipeline::relational(SIDE).unwrap(), loader).unwrap(),
-        method: MethodConfig { hidden: 24, ..MethodConfig::default() },
+        method: MethodConfig {
+            kind,
+            hidden: 24,
+            deepcluster: DeepClusterConfig { clusters: 4, hidden: 20 },
+            ..MethodConfig::default()
+        },
         config: TrainConfig { epochs: EPOCHS, log_every: 3, ..TrainConfig::default() },
         seed: 7,
         compute,
@@ -58,16 +65,26 @@ impl Observer for Looks {
 #[test]
 fn a_look_at_the_backbone_changes_no_bit_and_is_a_line_of_its_own() {
     let place = tempfile::tempdir().unwrap();
-    for executor in [Executor::Fused, Executor::Candle] {
-        let (plain, watched) = (folder(place.path(), &format!("{executor:?}")), folder(place.path(), &format!("w{executor:?}")));
-        trainer(executor).run(&plain, &mut ()).unwrap();
-        trainer(executor).run(&watched, &mut Looks { fails: None }).unwrap();
-        assert!(last(&plain) == last(&watched), "{executor:?}");
+    // Of the other methods, those that have a tap, a target, or passes of their own.
+    for (executor, kind) in [
+        (Executor::Fused, MethodKind::Relational),
+        (Executor::Candle, MethodKind::Relational),
+        (Executor::Fused, MethodKind::DeepInfoMax),
+        (Executor::Candle, MethodKind::DeepInfoMax),
+        (Executor::Fused, MethodKind::Byol),
+        (Executor::Fused, MethodKind::DeepCluster),
+    ] {
+        let name = format!("{executor:?}-{kind:?}");
+        let (plain, watched) = (folder(place.path(), &name), folder(place.path(), &format!("{name}-watched")));
+        trainer(executor, kind).run(&plain, &mut ()).unwrap();
+        trainer(executor, kind).run(&watched, &mut Looks { fails: None }).unwrap();
+        assert!(last(&plain) == last(&watched), "{name}");
 
         let (online, training): (Vec<Metrics>, Vec<Metrics>) =
             watched.metrics().unwrap().into_iter().partition(Metrics::is_online);
         let at: Vec<_> = online.iter().map(|line| (line.step, line.epoch)).collect();
-        assert_eq!(at, [(4, Some(1.0)), (8, Some(2.0)), (12, Some(3.0))]);
+        let steps: u64 = last(&plain).metadata["train.step"].parse::<u64>().unwrap() / 3;
+        assert_eq!(at, [1, 2, 3].map(|epoch| (steps * epoch, Some(epoch as f64))), "{name}");
         for line in &online {
             assert!(line.extra.keys().eq(["online_mean"]) && line.loss.is_none() && line.elapsed_s.is_none(), "{line:?}");
         }
@@ -80,10 +97,10 @@ fn a_look_at_the_backbone_changes_no_bit_and_is_a_line_of_its_own() {
 fn a_look_that_fails_ends_the_run_and_the_last_checkpoint_is_kept() {
     let place = tempfile::tempdir().unwrap();
     let run = folder(place.path(), "run");
-    let error = trainer(Executor::Fused).run(&run, &mut Looks { fails: Some(2) }).unwrap_err();
+    let error = trainer(Executor::Fused, MethodKind::Relational).run(&run, &mut Looks { fails: Some(2) }).unwrap_err();
     assert!(matches!(error, Error::Observer(_)), "{error:?}");
     assert_eq!(last(&run).metadata["train.epoch"], "1");
-    let mut resumed = trainer(Executor::Fused);
+    let mut resumed = trainer(Executor::Fused, MethodKind::Relational);
     assert!(resumed.resume(&run).unwrap());
     resumed.run(&run, &mut Looks { fails: None }).unwrap();
     let epochs: Vec<_> = run.metrics().unwrap().iter().filter(|line| line.is_online()).map(|line| line.epoch).collect();
