@@ -4,8 +4,9 @@
     python bench/peer_loader.py make FOLDER --images train_X.bin --side 96 96     # JPEGs of STL-10's images, or of any side
     python bench/peer_loader.py compare FOLDER --threads 2 --rounds 7
 
-compare starts the example `read_folder` of relata-data (built with `cargo build --release -p relata-data --example read_folder`)
-and this script's own `pil` in turns, each a process of its own, and prints images a second and the ratio, round by round.
+compare starts the example `read_folder` of relata-data (built with `cargo build --release -p relata-data --features jpeg-turbo --example read_folder`)
+and this script's own `pil` in turns, each a process of its own, and prints images a second, processor time an image (which a busy machine
+disturbs less) and the ratios, round by round.
 Both give upright RGB bytes, [height, width, 3], in the process that asks for them. PIL is tried with a pool of threads and with a
 pool of processes (each image then comes back through a pipe), and with processes that keep their images to themselves; the best of
 the three counts for the peer in each round.
@@ -16,6 +17,7 @@ import argparse
 import json
 import multiprocessing.pool
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -25,8 +27,13 @@ import numpy as np
 from PIL import Image, ImageOps
 
 
+JPEG_SIDE = 0
+
+
 def read(path):
     with Image.open(path) as image:
+        if JPEG_SIDE:
+            image.draft("RGB", (JPEG_SIDE, JPEG_SIDE))
         return np.asarray(ImageOps.exif_transpose(image.convert("RGB")))
 
 
@@ -34,8 +41,16 @@ def read_and_keep(path):
     return read(path).shape
 
 
+def cpu_us(work, paths):
+    start = time.process_time()
+    work()
+    return (time.process_time() - start) / len(paths) * 1e6
+
+
 def pil(a):
     paths = sorted(map(str, pathlib.Path(a.folder).rglob("*.jpg")))
+    # One thread may do without a pool; what a pool of processes uses is not seen from here.
+    cpu = [cpu_us(lambda: [read(path) for path in paths], paths)]
     best = None
     for way in ("threads", "processes", "processes, images kept"):
         make = multiprocessing.pool.ThreadPool if way == "threads" else multiprocessing.Pool
@@ -45,8 +60,11 @@ def pil(a):
             start = time.perf_counter()
             count = sum(1 for _ in pool.imap(job, paths, chunksize=8))
             rate = count / (time.perf_counter() - start)
+            if way == "threads":
+                cpu += [cpu_us(lambda job=job: list(pool.imap(job, paths, chunksize=8)), paths) for job in (read, read_and_keep)]
         if best is None or rate > best["images_per_s"]:
             best = {"images_per_s": rate, "way": way}
+    best["cpu_us"] = min(cpu)
     print(json.dumps(best))
 
 
@@ -70,15 +88,24 @@ def make(a):
 
 
 def compare(a):
-    ours_command = [a.ours, a.folder, str(a.threads)]
-    pil_command = [sys.executable, "-B", __file__, "pil", a.folder, "--threads", str(a.threads)]
-    ratios = []
+    ours_command = [a.ours, a.folder, str(a.threads), str(a.jpeg_side)]
+    draft = ["--draft", str(a.draft)]
+    pil_command = [sys.executable, "-B", __file__, "pil", a.folder, "--threads", str(a.threads), *draft]
+    rates, times = [], []
     for number in range(1, a.rounds + 1):
-        ours, peer = (json.loads(subprocess.check_output(command).splitlines()[-1]) for command in (ours_command, pil_command))
-        ratios.append(ours["images_per_s"] / peer["images_per_s"])
-        print(f"round {number}: {ours['images_per_s']:.0f} images/s, PIL {peer['images_per_s']:.0f} ({peer['way']}), "
-              f"ratio {ratios[-1]:.2f}", flush=True)
-    print(f"median ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        ours = json.loads(subprocess.check_output(ours_command).splitlines()[-1])
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        # It warms up on 64 images.
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        ours["cpu_us"] = used / (ours["images"] + 64) * 1e6
+        peer = json.loads(subprocess.check_output(pil_command).splitlines()[-1])
+        rates.append(ours["images_per_s"] / peer["images_per_s"])
+        times.append(peer["cpu_us"] / ours["cpu_us"])
+        print(f"round {number}: {ours['images_per_s']:.0f} images/s, PIL {peer['images_per_s']:.0f} ({peer['way']}), ratio {rates[-1]:.2f}; "
+              f"{ours['cpu_us']:.0f} us of processor time an image, PIL {peer['cpu_us']:.0f}, ratio {times[-1]:.2f}", flush=True)
+    for what, ratios in (("rate", rates), ("processor time", times)):
+        print(f"{what}: median ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
 def main():
@@ -92,7 +119,11 @@ def main():
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--rounds", type=int, default=7)
     p.add_argument("--ours", default="target/release/examples/read_folder")
+    p.add_argument("--jpeg-side", type=int, default=0, help="compare: our jpeg_side_px; 0: whole images")
+    p.add_argument("--draft", type=int, default=0, help="PIL's own way to the same, which torchvision does not use; 0: whole images")
     a = p.parse_args()
+    global JPEG_SIDE
+    JPEG_SIDE = a.draft
     {"make": make, "compare": compare, "pil": pil}[a.what](a)
 
 

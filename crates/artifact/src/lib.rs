@@ -9,7 +9,8 @@
 //!   provenance.json       Provenance: version, commit, seed, device, threads, data-set fingerprints
 //!   metrics.jsonl         one flat JSON object a line, see Metrics
 //!   checkpoints/          last.safetensors, epoch-0050.safetensors ...
-//!   probes/<name>.json    ProbeResult: a score with its protocol; sample.safetensors: FeatureSample
+//!   probes/<name>.json    ProbeResult: a score with its protocol; sample.safetensors: FeatureSample;
+//!                         unfinished/: states of trainings that a probe has begun and not ended
 //!   figures/              views.png + views.json (ViewGrid), neighbours.png + neighbours.json (Neighbours), and others
 //!   tensorboard/  report.html  train.log
 //! ```
@@ -62,7 +63,7 @@ pub use atomic::{AtomicFile, write_atomic};
 pub use checkpoint::{Checkpoint, NamedTensor, TensorRef, read_checkpoint_metadata, save_checkpoint};
 pub use error::{Error, ErrorKind, Result};
 pub use features::FeatureSample;
-pub use metrics::{Metrics, MetricsWriter, read_metrics};
+pub use metrics::{Metrics, MetricsWriter, ONLINE, read_metrics};
 pub use neighbours::{Neighbour, NeighbourRow, Neighbours};
 pub use probe_result::{FeatureHealth, ProbeResult};
 pub use provenance::{DataFingerprint, Provenance};

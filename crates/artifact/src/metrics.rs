@@ -44,6 +44,17 @@ pub struct Metrics {
     pub extra: Map<String, Value>,
 }
 
+/// What the names of figures start with that were measured on the backbone between epochs: they are of no step and no score.
+pub const ONLINE: &str = "online_";
+
+impl Metrics {
+    /// Whether the line holds such figures, and nothing of the training itself.
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        self.loss.is_none() && self.extra.keys().any(|name| name.starts_with(ONLINE))
+    }
+}
+
 /// Appends lines to `metrics.jsonl`, each handed to the operating system before the call returns.
 #[derive(Debug)]
 pub struct MetricsWriter {
@@ -202,6 +213,14 @@ mod tests {
         let (_folder, path) = file_of(b"{\"step\":1}\n{\"step\n{\"step\":3}\n");
         assert!(matches!(read_metrics(&path), Err(Error::Json { line: Some(2), .. })));
         assert!(matches!(MetricsWriter::resume(&path, 9), Err(Error::Json { line: Some(2), .. })));
+    }
+
+    #[test]
+    fn what_was_measured_between_epochs_is_told_from_training() {
+        let line = |text: &str| serde_json::from_str::<Metrics>(text).unwrap().is_online();
+        assert!(line(r#"{"step":9,"epoch":1.0,"online_knn_acc":0.5}"#));
+        assert!(!line(r#"{"step":9,"epoch":1.0,"loss":0.5,"rotation_acc":0.5}"#));
+        assert!(!line(r#"{"step":9,"offline":1.0}"#));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Error, FeatureSample, Metrics, MetricsWriter, Neighbours, ProbeResult, Provenance, Result, TensorRef, ViewGrid, read_metrics,
-    save_checkpoint, write_atomic,
+    Checkpoint, Error, FeatureSample, Metrics, MetricsWriter, Neighbours, ProbeResult, Provenance, Result, TensorRef, ViewGrid,
+    read_metrics, save_checkpoint, write_atomic,
 };
 
 mod guard;
@@ -25,6 +25,7 @@ const PROVENANCE: &str = "provenance.json";
 const METRICS: &str = "metrics.jsonl";
 const CHECKPOINTS: &str = "checkpoints";
 const PROBES: &str = "probes";
+const UNFINISHED: &str = "unfinished";
 const FIGURES: &str = "figures";
 const TENSORBOARD: &str = "tensorboard";
 const REPORT: &str = "report.html";
@@ -254,6 +255,49 @@ impl RunFolder {
         Ok(probes)
     }
 
+    /// `probes/unfinished/`: states of trainings that a probe has begun; there is no such folder where there are none.
+    #[must_use]
+    pub fn unfinished_dir(&self) -> PathBuf {
+        self.probes_dir().join(UNFINISHED)
+    }
+
+    /// Saves the state of a probe's training, `probes/unfinished/<name>.safetensors`; see [`save_checkpoint`].
+    ///
+    /// # Errors
+    /// [`Error::Name`]; as [`save_checkpoint`].
+    pub fn save_unfinished(&self, name: &str, tensors: &[TensorRef<'_>], metadata: &BTreeMap<String, String>) -> Result<()> {
+        let path = self.unfinished_path(name)?;
+        make_parent(&path)?;
+        save_checkpoint(&path, tensors, metadata)
+    }
+
+    /// The state of a probe's training; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Name`]; as [`Checkpoint::load`].
+    pub fn unfinished(&self, name: &str) -> Result<Option<Checkpoint>> {
+        let path = self.unfinished_path(name)?;
+        if path.exists() { Checkpoint::load(&path).map(Some) } else { Ok(None) }
+    }
+
+    /// Removes the states whose names start with `prefix` and what a killed process left among them, and the folder where it is empty
+    /// then. Only for the process that owns the run.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn remove_unfinished(&self, prefix: &str) -> Result<()> {
+        let folder = self.unfinished_dir();
+        for (name, path) in entries(&folder)? {
+            if name.starts_with(prefix) || is_leftover(&name) {
+                fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+            }
+        }
+        if folder.is_dir() && entries(&folder)?.is_empty() {
+            fs::remove_dir(&folder).map_err(Error::io("remove", &folder))?;
+        }
+        Ok(())
+    }
+
     /// Writes `probes/sample.safetensors`.
     ///
     /// # Errors
@@ -351,7 +395,8 @@ impl RunFolder {
     /// [`Error::Io`].
     pub fn remove_leftovers(&self) -> Result<usize> {
         let mut removed = 0;
-        for folder in [self.path.clone(), self.checkpoints_dir(), self.probes_dir(), self.figures_dir()] {
+        let subfolders = [self.checkpoints_dir(), self.probes_dir(), self.unfinished_dir(), self.figures_dir()];
+        for folder in std::iter::once(self.path.clone()).chain(subfolders) {
             for (name, path) in entries(&folder)? {
                 if is_leftover(&name) {
                     fs::remove_file(&path).map_err(Error::io("remove", &path))?;
@@ -360,6 +405,10 @@ impl RunFolder {
             }
         }
         Ok(removed)
+    }
+
+    fn unfinished_path(&self, name: &str) -> Result<PathBuf> {
+        Ok(self.unfinished_dir().join(format!("{}.safetensors", plain_name("unfinished training", name)?)))
     }
 
     fn feature_sample_path(&self) -> PathBuf {

@@ -17,7 +17,7 @@ pub enum Error {
     /// A data set without images.
     #[error("the data set has no images")]
     EmptyDataset,
-    /// A crop box that is empty or reaches outside the image.
+    /// A crop box that is empty or reaches outside the image, or a cut-out outside the view.
     #[error(
         "crop of {} x {} px at column {}, row {} does not fit an image of {width_px} x {height_px} px",
         crop.width_px, crop.height_px, crop.left_px, crop.top_px

@@ -14,6 +14,15 @@ pub struct ViewKey {
     pub view: u32,
 }
 
+impl ViewKey {
+    /// The generator of this view's random numbers, for views of one's own making. The same key gives the same stream, and no two
+    /// keys share any.
+    #[must_use]
+    pub fn generator(self) -> ChaCha8Rng {
+        generator(Purpose::View, self)
+    }
+}
+
 /// What random numbers are for; no two purposes share any.
 #[derive(Debug, Clone, Copy)]
 enum Purpose {

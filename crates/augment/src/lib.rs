@@ -44,6 +44,7 @@ mod key;
 mod parameters;
 mod pipeline;
 
+mod affine;
 mod blur;
 mod colour;
 mod resize;
@@ -56,12 +57,12 @@ mod error;
 
 pub use batch::{Batch, DroppedBatch, SkippedImage};
 pub use config::{
-    BlurConfig, CropConfig, CropKind, FlipConfig, GrayscaleConfig, InvertConfig, JitterConfig, MAX_SIDE_PX, PipelineConfig,
-    SolariseConfig,
+    AffineConfig, BlurConfig, CropConfig, CropKind, CutoutConfig, FlipConfig, GrayscaleConfig, InvertConfig, JitterConfig,
+    MAX_SIDE_PX, PipelineConfig, SolariseConfig,
 };
 pub use epoch::Epoch;
 pub use error::{Error, Result};
 pub use key::{ViewKey, epoch_order};
 pub use loader::{LoaderConfig, OnBadImage, ViewLoader};
-pub use parameters::{Adjustment, Crop, CropBox, Jitter, ViewParameters};
+pub use parameters::{Adjustment, Affine, Crop, CropBox, Jitter, ViewParameters};
 pub use pipeline::{Pipeline, Scratch};

@@ -1,4 +1,4 @@
-use crate::config::{CropConfig, CropKind, JitterConfig, PipelineConfig};
+use crate::config::{AffineConfig, CropConfig, CropKind, CutoutConfig, JitterConfig, PipelineConfig};
 use crate::key::{Draws, ViewKey};
 
 /// What is done to an image to make one view of it, with every number decided.
@@ -10,6 +10,8 @@ pub struct ViewParameters {
     pub crop: Crop,
     /// Whether left and right are exchanged.
     pub flip: bool,
+    /// How the view is turned, shifted, scaled and sheared, where it is.
+    pub affine: Option<Affine>,
     /// Changes of colour, where there are any.
     pub jitter: Option<Jitter>,
     /// Whether colours are taken away.
@@ -20,6 +22,24 @@ pub struct ViewParameters {
     pub blur_sigma_px: Option<f32>,
     /// Values of this and above become 1 - value, where it is there.
     pub solarise: Option<f32>,
+    /// A part of the view, in its own pixels, that becomes 0 after the normalisation: the data set's mean colour.
+    pub cutout: Option<CropBox>,
+}
+
+/// An affine map about the middle of the view with its numbers decided: torchvision's `affine` with bilinear interpolation, what
+/// comes from outside being black.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Affine {
+    /// Rotation, clockwise, in degrees.
+    pub angle_deg: f32,
+    /// Shift to the right (negative: to the left), behind the rest.
+    pub right_px: i32,
+    /// Shift down (negative: up).
+    pub down_px: i32,
+    /// Enlargement, above 0; 1 changes nothing.
+    pub scale: f32,
+    /// Shear along x, in degrees, in front of the rotation.
+    pub shear_deg: f32,
 }
 
 /// The part of an image that a view shows.
@@ -113,13 +133,24 @@ mod place {
     pub(super) const BLUR: usize = 51;
     pub(super) const BLUR_SIGMA: usize = 52;
     pub(super) const SOLARISE: usize = 53;
+    pub(super) const AFFINE: usize = 54;
+    pub(super) const ANGLE: usize = 55;
+    pub(super) const SHIFT_X: usize = 56;
+    pub(super) const SHIFT_Y: usize = 57;
+    pub(super) const SCALE: usize = 58;
+    pub(super) const SHEAR: usize = 59;
+    pub(super) const CUTOUT: usize = 60;
+    pub(super) const CUTOUT_TOP: usize = 61;
+    pub(super) const CUTOUT_LEFT: usize = 62;
 }
 
-pub(crate) fn draw(config: &PipelineConfig, key: ViewKey, width_px: usize, height_px: usize) -> ViewParameters {
+/// For a view of `side_px` of an image of `width_px` x `height_px`.
+pub(crate) fn draw(config: &PipelineConfig, key: ViewKey, side_px: usize, width_px: usize, height_px: usize) -> ViewParameters {
     let draws = Draws::new(key);
     ViewParameters {
         crop: draw_crop(&config.crop, &draws, width_px, height_px),
         flip: draws.happens(place::FLIP, config.flip.p),
+        affine: draws.happens(place::AFFINE, config.affine.p).then(|| draw_affine(&config.affine, &draws, side_px)),
         jitter: draws.happens(place::JITTER, config.jitter.p).then(|| draw_jitter(&config.jitter, &draws)),
         grayscale: draws.happens(place::GRAYSCALE, config.grayscale.p),
         invert: draws.happens(place::INVERT, config.invert.p),
@@ -127,7 +158,33 @@ pub(crate) fn draw(config: &PipelineConfig, key: ViewKey, width_px: usize, heigh
             .happens(place::BLUR, config.blur.p)
             .then(|| draws.uniform(place::BLUR_SIGMA, config.blur.sigma[0], config.blur.sigma[1]) as f32),
         solarise: draws.happens(place::SOLARISE, config.solarise.p).then_some(config.solarise.threshold as f32),
+        cutout: draw_cutout(&config.cutout, &draws, side_px),
     }
+}
+
+/// torchvision's `RandomAffine.get_params`, whose shift is a whole number of pixels.
+fn draw_affine(config: &AffineConfig, draws: &Draws, side_px: usize) -> Affine {
+    let AffineConfig { degrees, translate, scale, shear, .. } = *config;
+    let reach = translate * side_px as f64;
+    let shift = |place| draws.uniform(place, -reach, reach).round_ties_even() as i32;
+    Affine {
+        angle_deg: draws.uniform(place::ANGLE, -degrees, degrees) as f32,
+        right_px: shift(place::SHIFT_X),
+        down_px: shift(place::SHIFT_Y),
+        scale: draws.uniform(place::SCALE, scale[0], scale[1]) as f32,
+        shear_deg: draws.uniform(place::SHEAR, -shear, shear) as f32,
+    }
+}
+
+/// torchvision's `RandomErasing.get_params` for a square: none where it would be as large as the view.
+fn draw_cutout(config: &CutoutConfig, draws: &Draws, side_px: usize) -> Option<CropBox> {
+    let side = (config.area.sqrt() * side_px as f64).round_ties_even() as usize;
+    (draws.happens(place::CUTOUT, config.p) && side < side_px).then(|| CropBox {
+        top_px: draws.below(place::CUTOUT_TOP, side_px - side + 1),
+        left_px: draws.below(place::CUTOUT_LEFT, side_px - side + 1),
+        height_px: side,
+        width_px: side,
+    })
 }
 
 fn draw_crop(config: &CropConfig, draws: &Draws, width_px: usize, height_px: usize) -> Crop {

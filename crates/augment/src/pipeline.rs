@@ -1,6 +1,7 @@
 use multiversion::multiversion;
 use relata_data::Image;
 
+use crate::affine::Warp;
 use crate::blur::Blur;
 use crate::colour::{BLOCK, Normalise, Ops, change_all, colour};
 use crate::config::{MAX_SIDE_PX, PipelineConfig, check, within};
@@ -8,7 +9,7 @@ use crate::parameters::{Crop, CropBox, ViewParameters, draw};
 use crate::resize::{Rows, Taps};
 use crate::{Error, Result, ViewKey};
 
-/// Makes views of images: crop, flip, colours and normalisation, as a configuration asks.
+/// Makes views of images: crop, flip, affine map, colours, normalisation and cut-out, as a configuration asks.
 ///
 /// Holds settings only, so that one pipeline serves any number of threads; each brings its own [`Scratch`].
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,7 @@ pub struct Scratch {
     x: Taps,
     y: Taps,
     planes: [Vec<f32>; 3],
+    warp: Warp,
     blur: Blur,
 }
 
@@ -35,7 +37,7 @@ impl Scratch {
         let planes = 3 * (side_px * side_px).next_multiple_of(BLOCK);
         let rows = Rows::len(image_px, image_px, side_px);
         let taps = 2 * side_px * (2 + (2 * image_px).div_ceil(side_px).max(1) + 1);
-        4 * (planes + rows + taps + Blur::floats(side_px))
+        4 * (planes + rows + taps + Warp::floats(side_px) + Blur::floats(side_px))
     }
 }
 
@@ -103,7 +105,7 @@ impl Pipeline {
     /// What the view of this key does to an image of this size.
     #[must_use]
     pub fn parameters(&self, key: ViewKey, width_px: usize, height_px: usize) -> ViewParameters {
-        draw(&self.config, key, width_px, height_px)
+        draw(&self.config, key, self.side_px, width_px, height_px)
     }
 
     /// One view, `[side, side, 3]`. Allocates; [`Pipeline::view_into`] is the form for many.
@@ -125,11 +127,11 @@ impl Pipeline {
 
     /// Writes the view that these parameters describe, `[side, side, 3]`, to `out`.
     ///
-    /// v / 255 → resize → flip → colours, each clamped to [0, 1] → (v - mean) / std, in f32 all the way. The meaning of every
-    /// step is that of torchvision 0.24's functions on float tensors (resize with antialiasing), to 1e-5.
+    /// v / 255 → resize → flip → affine map → colours, each clamped to [0, 1] → (v - mean) / std → cut-out, in f32 all the way. The
+    /// meaning of every step is that of torchvision 0.24's functions on float tensors (resize with antialiasing), to 1e-5.
     ///
     /// # Errors
-    /// [`Error::CropOutside`] where the crop does not fit the image.
+    /// [`Error::CropOutside`] where the crop does not fit the image, or the cut-out the view.
     ///
     /// # Panics
     /// Where `out` is not [`Pipeline::view_len`] long.
@@ -140,11 +142,15 @@ impl Pipeline {
         {
             return Err(Error::CropOutside { crop, width_px, height_px });
         }
+        let side = self.side_px;
+        if let Some(crop) = parameters.cutout.filter(|part| !part.fits(side, side)) {
+            return Err(Error::CropOutside { crop, width_px: side, height_px: side });
+        }
         self.render(parameters, image, out, scratch);
         Ok(())
     }
 
-    /// Needs a crop that fits.
+    /// Needs a crop and a cut-out that fit.
     fn render(&self, parameters: &ViewParameters, image: &Image, out: &mut [f32], scratch: &mut Scratch) {
         assert_eq!(out.len(), self.view_len(), "a view of {} px has {} floats", self.side_px, self.view_len());
         let side = self.side_px;
@@ -170,6 +176,10 @@ impl Pipeline {
             scratch.blur.fill(self.config.blur.radius_px(side), sigma_px);
         }
         pixels(image, crop, side, parameters, blurred.is_some(), &self.normalise, out, scratch);
+        if let Some(part) = parameters.cutout {
+            let rows = out.chunks_exact_mut(side * 3).skip(part.top_px).take(part.height_px);
+            rows.for_each(|row| row[part.left_px * 3..][..part.width_px * 3].fill(0.0));
+        }
     }
 }
 
@@ -191,8 +201,11 @@ fn pixels(
     out: &mut [f32],
     scratch: &mut Scratch,
 ) {
-    let Scratch { rows, x, y, planes, blur } = scratch;
+    let Scratch { rows, x, y, planes, warp, blur } = scratch;
     rows.resize(image, crop, side, x, y, planes);
+    if let Some(affine) = &parameters.affine {
+        warp.apply(affine, side, planes);
+    }
     let mut ops = Ops::new(parameters);
     if blurred {
         change_all(ops, planes, side * side);

@@ -17,6 +17,13 @@ padding = 4
 [flip]
 p = 0.5
 
+[affine]
+p = 0.0
+degrees = 18.0
+translate = 0.1
+scale = [0.9, 1.1]
+shear = 10.0
+
 [jitter]
 p = 0.8
 brightness = 0.8
@@ -38,6 +45,10 @@ sigma = [0.1, 2.0]
 [solarise]
 p = 0.0
 threshold = 0.5
+
+[cutout]
+p = 0.0
+area = 0.111
 "#;
 
 #[test]
@@ -91,9 +102,27 @@ fn settings_out_of_range_are_named() {
         ("[blur]\nsigma = [0.0, 1.0]", "augment.blur.sigma"),
         ("[solarise]\np = nan", "augment.solarise.p"),
         ("[solarise]\nthreshold = 1.5", "augment.solarise.threshold"),
+        ("[affine]\np = -0.5", "augment.affine.p"),
+        ("[affine]\ndegrees = 181.0", "augment.affine.degrees"),
+        ("[affine]\ntranslate = nan", "augment.affine.translate"),
+        ("[affine]\nscale = [0.0, 1.0]", "augment.affine.scale"),
+        ("[affine]\nshear = 90.0", "augment.affine.shear"),
+        ("[cutout]\np = 1.5", "augment.cutout.p"),
+        ("[cutout]\narea = 0.0", "augment.cutout.area"),
+        ("[cutout]\narea = 1.0", "augment.cutout.area"),
     ] {
         let config: PipelineConfig = toml::from_str(text).expect("valid TOML");
         let Err(Error::Setting { key, .. }) = config.validate() else { panic!("{text} passed") };
         assert_eq!(key, expected, "{text}");
     }
+}
+
+#[test]
+fn an_augmentation_is_said_in_words() {
+    assert_eq!(PipelineConfig::evaluation().in_words(), "none");
+    let words = PipelineConfig::default().in_words();
+    assert_eq!(words, "crop 0.08-1, flip p 0.5, jitter 0.8/0.8/0.8 hue 0.2 (p 0.8), grayscale p 0.2");
+    let mut config = PipelineConfig::evaluation();
+    (config.affine.p, config.cutout.p) = (0.5, 0.25);
+    assert_eq!(config.in_words(), "affine 18° shift 0.1 scale 0.9-1.1 shear 10° (p 0.5), cut-out of 0.111 (p 0.25)");
 }

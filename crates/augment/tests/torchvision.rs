@@ -1,11 +1,16 @@
 //! Views against `torchvision.transforms.v2.functional` on float tensors (`fixtures/make.py`).
 
-use relata_augment::{Adjustment, BlurConfig, Crop, CropBox, Jitter, Pipeline, PipelineConfig, Scratch, ViewParameters};
+use relata_augment::{
+    Adjustment, Affine, BlurConfig, Crop, CropBox, Jitter, Pipeline, PipelineConfig, Scratch, ViewKey, ViewParameters,
+};
 use relata_data::Image;
 use serde_json::Value;
 
 /// Both sides work in f32; weights and hues are worked out in another order here, some 10 roundings of values up to 6.
 const CLOSE: f32 = 1e-5;
+
+/// PIL cuts its results off to 8 bits: they are up to one of them below, and some roundings.
+const ABOVE_PIL: std::ops::Range<f32> = -0.001 / 255.0..1.001 / 255.0;
 
 fn number(value: &Value) -> usize {
     value.as_u64().expect("a whole number") as usize
@@ -26,6 +31,18 @@ fn channels(value: &Value) -> [f32; 3] {
 fn image(value: &Value) -> Image {
     let bytes = list(&value["rgb"]).iter().map(|byte| number(byte) as u8).collect();
     Image::new(number(&value["width"]), number(&value["height"]), bytes).expect("the sides fit the bytes")
+}
+
+fn affine(value: &Value) -> Option<Affine> {
+    let values = value.as_array()?;
+    let shift = |place: usize| values[place].as_i64().expect("a whole number") as i32;
+    let [angle_deg, scale, shear_deg] = [0, 3, 4].map(|place| float(&values[place]));
+    Some(Affine { angle_deg, right_px: shift(1), down_px: shift(2), scale, shear_deg })
+}
+
+fn boxed(value: &Value) -> CropBox {
+    let [top_px, left_px, height_px, width_px] = [0, 1, 2, 3].map(|place| number(&value[place]));
+    CropBox { top_px, left_px, height_px, width_px }
 }
 
 /// The changes named come first, in their order; the others follow and change nothing.
@@ -61,16 +78,17 @@ fn views_are_torchvisions() {
     assert!(cases.len() > 30, "the fixture holds its cases");
     let mut scratch = Scratch::default();
     for (index, case) in cases.iter().enumerate() {
-        let [top_px, left_px, height_px, width_px] = [0, 1, 2, 3].map(|place| number(&case["crop"][place]));
         let flag = |name: &str| case[name].as_bool().expect("a flag");
         let parameters = ViewParameters {
-            crop: Crop::Resized(CropBox { top_px, left_px, height_px, width_px }),
+            crop: Crop::Resized(boxed(&case["crop"])),
             flip: flag("flip"),
+            affine: affine(&case["affine"]),
             jitter: jitter(&case["adjust"]),
             grayscale: flag("grayscale"),
             invert: flag("invert"),
             blur_sigma_px: case["blur"].as_array().map(|blur| float(&blur[1])),
             solarise: case["solarise"].as_f64().map(|threshold| threshold as f32),
+            cutout: case["cutout"].is_array().then(|| boxed(&case["cutout"])),
         };
         let kernel = case["blur"].as_array().map_or(0, |blur| number(&blur[0]));
         let config = PipelineConfig { blur: BlurConfig { kernel, ..BlurConfig::default() }, ..PipelineConfig::default() };
@@ -87,4 +105,25 @@ fn views_are_torchvisions() {
         let (place, worst) = differences.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).expect("a view has values");
         assert!(worst <= close, "case {index}: {} against {} at {place}: {parameters:?}", view[place], expected[place]);
     }
+}
+
+#[test]
+fn affine_maps_are_pils_but_for_its_rounding_and_its_border() {
+    let fixture: Value = serde_json::from_str(include_str!("../fixtures/torchvision.json")).expect("valid JSON");
+    let image = image(&fixture["images"][2]);
+    let pipeline = Pipeline::evaluation(13).expect("a side");
+    let mut compared = 0;
+    for case in list(&fixture["pil"]) {
+        let parameters = ViewParameters { affine: affine(&case["affine"]), ..pipeline.parameters(ViewKey::default(), 13, 13) };
+        let mut view = vec![0.0; pipeline.view_len()];
+        pipeline.apply(&parameters, &image, &mut view, &mut Scratch::default()).expect("the crop fits");
+        for (at, inside) in list(&case["inside"]).iter().enumerate().filter(|(_, inside)| inside.as_bool() == Some(true)) {
+            for channel in 0..3 {
+                let (ours, theirs) = (view[at * 3 + channel], float(&case["rgb"][at * 3 + channel]) / 255.0);
+                assert!(ABOVE_PIL.contains(&(ours - theirs)), "{ours} against {theirs} at {at}, {inside}: {parameters:?}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 900, "{compared} values compared");
 }

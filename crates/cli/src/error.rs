@@ -94,10 +94,10 @@ pub enum Error {
         of: usize,
     },
     /// The user pressed Ctrl-C, and everything is saved.
-    #[error("interrupted after step {step}; everything is saved")]
+    #[error("interrupted after {after}; everything is saved")]
     Interrupted {
-        /// Steps since the run began.
-        step: u64,
+        /// What was done by then: `step 120`.
+        after: String,
         /// The command that goes on.
         resume: String,
     },
@@ -129,6 +129,7 @@ impl Error {
             Self::Train(error) => match error {
                 relata_train::Error::Setting { .. }
                 | relata_train::Error::TooFewClasses { .. }
+                | relata_train::Error::TooManyClusters { .. }
                 | relata_train::Error::NoLabel { .. } => USAGE,
                 relata_train::Error::Augment(error) => augment_code(error),
                 relata_train::Error::Artifact(error) => artifact_code(error),

@@ -9,8 +9,8 @@ use relata_augment::Pipeline;
 use relata_data::{DataConfig, Dataset, Split};
 use relata_model::{Backbone, Compute};
 use relata_probe::{
-    EpochDone, Features, LabelledImages, ProbeConfig, Protocol, Score, Scored, alignment, embed_two_views, evaluate_seeds,
-    extract, health, over_seeds, supervised_augmentation, train_and_score,
+    EpochDone, Features, Keep, LabelledImages, ProbeConfig, Protocol, Score, Scored, TrainingStart, Watch, alignment,
+    embed_two_views, evaluate_seeds, extract, health, over_seeds, train_and_score,
 };
 use serde_json::Value;
 
@@ -18,7 +18,8 @@ use crate::images::VALIDATION;
 use crate::log::Log;
 use crate::neighbours::{self, Embedded};
 use crate::progress::{Counter, duration};
-use crate::{Config, Result, images, network, output, picture};
+use crate::words::counted;
+use crate::{Config, Error, Result, images, interrupt, network, output, picture};
 
 /// What is to be scored.
 pub(crate) struct Evaluation<'a> {
@@ -30,6 +31,8 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) checkpoint: &'a str,
     /// Seeds of the protocols.
     pub(crate) seeds: Vec<u64>,
+    /// The command that goes on where it is interrupted.
+    pub(crate) resume: String,
 }
 
 /// Images to fit a probe on, and images to score it on.
@@ -62,21 +65,42 @@ impl Evaluation<'_> {
     ) -> Result<Vec<ProbeResult>> {
         let (training, frozen): (Vec<_>, Vec<_>) = protocols.iter().partition(|protocol| protocol.trains_backbone());
         // First those that train, the upper bound of the others among them.
-        for protocol in training {
-            let start = Instant::now();
-            let score = self.trained_score(protocol, true, labelled, compute)?;
-            // Supervised training starts from random weights itself.
-            let from_random = match protocol {
-                Protocol::Supervised => None,
-                _ => Some(self.trained_score(protocol, false, labelled, compute)?),
-            };
-            let result = score.result(&self.scored(), from_random.as_ref(), start.elapsed().as_secs_f64())?;
-            self.write(protocol, result, log)?;
+        for &protocol in &training {
+            self.training_scores(protocol, labelled, compute, log)?;
         }
+        // Not sooner: the same command would train the first again where the second was interrupted.
+        training.iter().try_for_each(|&protocol| self.run.remove_unfinished(&self.unfinished_name(protocol)))?;
         if !frozen.is_empty() {
             self.frozen_scores(&frozen, labelled, compute, log)?;
         }
         self.results(protocols)
+    }
+
+    /// The score of a protocol that trains the whole net. Ctrl-C saves it where it stands, for the same command to go on with.
+    fn training_scores(&self, protocol: Protocol, labelled: &Labelled, compute: &Compute, log: &Log) -> Result<()> {
+        let graceful = interrupt::Graceful::start();
+        let start = Instant::now();
+        let (score, mut before_s) = self.trained_score(protocol, true, labelled, compute, log)?;
+        let mut from_random = None;
+        // Supervised training starts from random weights itself.
+        if protocol != Protocol::Supervised {
+            let (random, seconds) = self.trained_score(protocol, false, labelled, compute, log)?;
+            (from_random, before_s) = (Some(random), before_s + seconds);
+        }
+        let seconds = before_s + start.elapsed().as_secs_f64();
+        self.write(protocol, score.result(&self.scored(), from_random.as_ref(), seconds)?, log)?;
+        let pressed = interrupt::requested();
+        drop(graceful);
+        if pressed { Err(self.interrupted(format!("{protocol} was done"))) } else { Ok(()) }
+    }
+
+    fn interrupted(&self, after: String) -> Error {
+        Error::Interrupted { after, resume: self.resume.clone() }
+    }
+
+    /// What the names of the states of all trainings for a result start with.
+    fn unfinished_name(&self, protocol: Protocol) -> String {
+        format!("{}-seed-", self.result_name(protocol))
     }
 
     /// Scores of features that are computed once.
@@ -126,23 +150,46 @@ impl Evaluation<'_> {
         Ok(self.run.write_neighbours(&found.record, &picture::tiles_png(&found)?)?)
     }
 
-    /// The score of a protocol that trains the whole net, from the checkpoint's weights (`from_trained`) or from random ones.
-    fn trained_score(&self, protocol: Protocol, from_trained: bool, labelled: &Labelled, compute: &Compute) -> Result<Score> {
+    /// The score of a protocol that trains the whole net, from the checkpoint's weights (`from_trained`) or from random ones, and the
+    /// seconds that its trainings took before this command went on with them.
+    fn trained_score(
+        &self,
+        protocol: Protocol,
+        from_trained: bool,
+        labelled: &Labelled,
+        compute: &Compute,
+        log: &Log,
+    ) -> Result<(Score, f64)> {
         let info = network::info_of(self.run, self.trained, self.checkpoint)?;
-        let augmentation = Pipeline::new(&supervised_augmentation(info.side), info.side, info.mean, info.std)?;
+        let augmentation = self.config.probe.augmentation(protocol, info.side);
+        let augmentation = Pipeline::new(&augmentation, info.side, info.mean, info.std)?;
         let (train, test) = (Arc::clone(&labelled.train), Arc::clone(&labelled.test));
         let images = LabelledImages { train, test, augmentation };
-        over_seeds(&self.seeds, |seed| {
-            let mut backbone = if from_trained && protocol != Protocol::Supervised {
+        let from_trained = from_trained && protocol != Protocol::Supervised;
+        let weights = if from_trained { "trained" } else { "random" };
+        let mut before_s = 0.0;
+        let score = over_seeds(&self.seeds, |seed| {
+            let mut backbone = if from_trained {
                 network::load(self.run, self.trained, self.checkpoint, compute.clone())?.backbone
             } else {
                 self.trained.model.build(seed, compute.clone())?
             };
-            let counter = Counter::new(&format!("{protocol}, epochs of seed {seed}"));
+            let what = format!("{protocol} of {weights} weights, seed {seed}");
+            let counter = Counter::new(&format!("{what}, epochs"));
+            let mut watch = TrainingWatch { what: &what, counter, log, before_s: &mut before_s };
             let config = ProbeConfig { seed, ..self.config.probe.clone() };
-            let mut progress = |epoch: EpochDone| counter.at(epoch.done, epoch.total);
-            Ok(train_and_score(protocol, &config, &mut *backbone, &images, compute, &mut progress)?)
-        })
+            let name = format!("{}{seed}-{weights}", self.unfinished_name(protocol));
+            let keep = Some(Keep { run: self.run, name: &name });
+            let score = train_and_score(protocol, &config, &mut *backbone, &images, compute, keep, &mut watch);
+            score.map_err(|error| match error {
+                relata_probe::Error::Stopped { epochs, total, .. } => {
+                    log.only_to_file(format!("{what}: interrupted after {epochs} of {}", counted(total, "epoch")));
+                    self.interrupted(format!("{epochs} of {} of {what}", counted(total, "epoch")))
+                }
+                error => error.into(),
+            })
+        })?;
+        Ok((score, before_s))
     }
 
     fn scored(&self) -> Scored {
@@ -236,6 +283,38 @@ impl Evaluation<'_> {
     fn is_the_runs_own_data(&self) -> bool {
         let (data, own) = (&self.config.data, &self.trained.data);
         (&data.dataset, &data.path) == (&own.dataset, &own.path)
+    }
+}
+
+/// Shows how a protocol trains, and tells it that the user pressed Ctrl-C.
+struct TrainingWatch<'a> {
+    what: &'a str,
+    counter: Counter,
+    log: &'a Log,
+    before_s: &'a mut f64,
+}
+
+impl Watch for TrainingWatch<'_> {
+    fn start(&mut self, start: TrainingStart) {
+        let what = self.what;
+        match start {
+            TrainingStart::New => {}
+            TrainingStart::Instead => {
+                self.log.line(format!("{what}: the unfinished training that is there was asked for otherwise: starting anew"));
+            }
+            TrainingStart::Resumed { epochs, total, seconds } => {
+                self.log.line(format!("{what}: going on after {epochs} of {}", counted(total, "epoch")));
+                *self.before_s += seconds;
+            }
+        }
+    }
+
+    fn epoch(&mut self, epoch: EpochDone) {
+        self.counter.at(epoch.done, epoch.total);
+    }
+
+    fn wants_stop(&mut self) -> bool {
+        interrupt::requested()
     }
 }
 

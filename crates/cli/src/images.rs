@@ -66,6 +66,15 @@ pub(crate) fn labelled(config: &DataConfig, opened: Option<&Opened>) -> Result<O
     Ok(Some(Labelled { train, test, split: scored_split(config) }))
 }
 
+/// The images of the training split, without those held out of them; no other split is opened. `opened` is the split of the
+/// configuration.
+///
+/// # Errors
+/// As [`open_split`].
+pub(crate) fn training_split(config: &DataConfig, opened: &Opened) -> Result<Arc<dyn Dataset>> {
+    Ok(if config.split == Split::Train { Arc::clone(&opened.images) } else { with_validation(config)?.train })
+}
+
 /// What scores are computed on: `test`, or `validation` where images are held out to choose settings by.
 pub(crate) fn scored_split(config: &DataConfig) -> &'static str {
     if config.validation > 0 { VALIDATION } else { Split::Test.name() }
@@ -114,9 +123,9 @@ pub(crate) fn pipeline(config: &Config) -> Result<Pipeline> {
     Ok(Pipeline::new(&config.augment, side_px, mean, std)?)
 }
 
-/// The data set's name for records; a folder is called by its own name.
+/// The data set's name for records; a folder or a pack is called by its own name.
 pub(crate) fn name(config: &DataConfig) -> String {
-    let folder = Path::new(&config.path).file_name().filter(|_| config.dataset == "folder");
+    let folder = Path::new(&config.path).file_name().filter(|_| ["folder", "pack"].contains(&config.dataset.as_str()));
     folder.map_or_else(|| config.dataset.clone(), |name| name.to_string_lossy().into_owned())
 }
 
@@ -125,7 +134,7 @@ pub(crate) fn list() -> String {
     let row = |entry: &Entry| {
         let place = match entry.archive {
             Some(archive) => format!("{} or {}", archive.folder, archive.file),
-            None if entry.name == "folder" => "data.path".to_owned(),
+            None if ["folder", "pack"].contains(&entry.name) => "data.path".to_owned(),
             None => "nothing to download".to_owned(),
         };
         format!("{:<14} {}  [{place}]", entry.name, entry.about)

@@ -10,7 +10,7 @@ pub(crate) const EXIT_CODE: u8 = 130;
 
 /// Nothing to finish: every file on disk is whole at any moment.
 const AT_ONCE: u8 = 0;
-/// Training runs: the step is to be finished and saved.
+/// Training runs, a probe's too: the step is to be finished and saved.
 const AFTER_STEP: u8 = 1;
 /// Asked for.
 const REQUESTED: u8 = 2;
@@ -35,10 +35,10 @@ pub(crate) fn listen() {
     });
 }
 
-/// From now on, a Ctrl-C that ends the process at once says this.
-pub(crate) fn advise(advice: String) {
+/// From now on, a Ctrl-C that ends the process at once says this, or nothing.
+pub(crate) fn advise(advice: Option<String>) {
     if let Ok(mut place) = ADVICE.lock() {
-        *place = Some(advice);
+        *place = advice;
     }
 }
 
@@ -48,10 +48,6 @@ pub(crate) struct Graceful(());
 
 impl Graceful {
     pub(crate) fn start() -> Self {
-        // What was said of a run before this one no longer holds.
-        if let Ok(mut advice) = ADVICE.lock() {
-            *advice = None;
-        }
         STATE.store(AFTER_STEP, Ordering::SeqCst);
         Self(())
     }

@@ -49,30 +49,6 @@ pub(crate) fn views_png(
     grid_png(&tiles, views + 1, pipeline.side_px())
 }
 
-/// The augmentation in words: `crop 0.4-1, flip p 0.5, jitter 0.8/0.8/0.8 hue 0.5 (p 0.9)`.
-pub(crate) fn augmentation_in_words(config: &PipelineConfig) -> String {
-    let PipelineConfig { crop, flip, jitter, grayscale, invert, blur, solarise, .. } = config;
-    let mut words = Vec::new();
-    match crop.kind {
-        relata_augment::CropKind::Resized => words.push(format!("crop {}-{}", crop.scale[0], crop.scale[1])),
-        relata_augment::CropKind::Padded => words.push(format!("crop after padding {} px", crop.padding)),
-        relata_augment::CropKind::Whole => {}
-    }
-    if flip.p > 0.0 {
-        words.push(format!("flip p {}", flip.p));
-    }
-    if jitter.p > 0.0 {
-        let relata_augment::JitterConfig { p, brightness, contrast, saturation, hue } = jitter;
-        words.push(format!("jitter {brightness}/{contrast}/{saturation} hue {hue} (p {p})"));
-    }
-    for (name, p) in [("grayscale", grayscale.p), ("invert", invert.p), ("blur", blur.p), ("solarise", solarise.p)] {
-        if p > 0.0 {
-            words.push(format!("{name} p {p}"));
-        }
-    }
-    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
-}
-
 /// Tiles `[side, side, 3]` in [0, 1], row by row, enlarged, with a gap between.
 fn grid_png(tiles: &[Vec<f32>], columns: usize, side_px: usize) -> Result<Vec<u8>> {
     let factor = enlargement(side_px);
@@ -173,13 +149,6 @@ mod tests {
         assert_eq!(picture.get_pixel(48, 0).0, [0, 0, 0]);
         assert_eq!(picture.get_pixel(97, 50).0, [255, 255, 255]);
         assert_eq!(picture.get_pixel(98, 0).0, [0, 0, 0]);
-    }
-
-    #[test]
-    fn words_name_what_is_switched_on() {
-        assert_eq!(augmentation_in_words(&PipelineConfig::evaluation()), "none");
-        let words = augmentation_in_words(&PipelineConfig::default());
-        assert_eq!(words, "crop 0.08-1, flip p 0.5, jitter 0.8/0.8/0.8 hue 0.2 (p 0.8), grayscale p 0.2");
     }
 
     #[test]

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use relata_data::{Progress, Work};
-use relata_train::{EpochReport, Event, Flow, Observer, StepReport};
+use relata_model::Backbone;
+use relata_train::{EpochReport, Event, Flow, Observer, ObserverError, StepReport};
 
 use crate::log::{Log, shown};
+use crate::online::{self, OnlineKnn};
 use crate::words::counted;
 use crate::{interrupt, output};
 
@@ -22,17 +24,20 @@ pub(crate) struct TrainingProgress<'a> {
     log: &'a Log,
     bar: Option<ProgressBar>,
     last_line: Instant,
+    online: Option<&'a OnlineKnn>,
+    /// What was measured after the epoch whose report follows.
+    measured: Option<String>,
 }
 
 impl<'a> TrainingProgress<'a> {
-    pub(crate) fn new(log: &'a Log) -> Self {
+    pub(crate) fn new(log: &'a Log, online: Option<&'a OnlineKnn>) -> Self {
         let bar = output::is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(REDRAWS_HZ));
             bar.set_style(style("{prefix} [{bar:24}] {pos}/{len}  {msg}"));
             bar
         });
         log.show(bar.clone());
-        Self { log, bar, last_line: Instant::now() }
+        Self { log, bar, last_line: Instant::now(), online, measured: None }
     }
 
     fn step(&mut self, step: &StepReport) {
@@ -57,6 +62,9 @@ impl<'a> TrainingProgress<'a> {
         if *waiting > 0.2 {
             line.push_str(&format!(" ({:.0} % of it waiting for views: raise train.workers)", 100.0 * waiting));
         }
+        if let Some(measured) = self.measured.take() {
+            line.push_str(&format!("; {measured}"));
+        }
         self.log.line(line);
         self.last_line = Instant::now();
     }
@@ -74,6 +82,13 @@ impl Observer for TrainingProgress<'_> {
             _ => {}
         }
         if interrupt::requested() { Flow::Stop } else { Flow::Continue }
+    }
+
+    fn after_epoch(&mut self, epoch: u32, backbone: &mut dyn Backbone) -> Result<Vec<(&'static str, f64)>, ObserverError> {
+        let Some(online) = self.online.filter(|online| online.is_due(epoch)) else { return Ok(Vec::new()) };
+        let share = online.share(backbone)?;
+        self.measured = Some(format!("{} {:.1} %", online::TITLE, 100.0 * share));
+        Ok(vec![(online::FIGURE, share)])
     }
 }
 

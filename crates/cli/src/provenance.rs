@@ -26,10 +26,15 @@ pub(crate) fn gather(config: &Config, compute: &Compute, data: Vec<DataFingerpri
         threads: compute.threads(),
         machine: machine(),
         started_at: utc(SystemTime::now()),
-        command: std::env::args().map(quoted).collect::<Vec<_>>().join(" "),
+        command: command_line(),
         data,
-        ..Provenance::default()
+        extra: [("jpeg_decoder".to_owned(), relata_data::JPEG_DECODER.into())].into_iter().collect(),
     }
+}
+
+/// This process's command, as a shell takes it.
+pub(crate) fn command_line() -> String {
+    std::env::args().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// One split of a data set, for the record.

@@ -1,5 +1,5 @@
-//! `read_folder FOLDER [THREADS]`: reads every image of a folder and says how fast, as one line of JSON; `bench/peer_loader.py`
-//! runs it in turns with PIL.
+//! `read_folder FOLDER_OR_PACK [THREADS [JPEG_SIDE_PX]]`: reads every image and says how fast, as one line of JSON;
+//! `bench/peer_loader.py` runs it in turns with PIL.
 
 #![allow(clippy::print_stdout)]
 
@@ -7,15 +7,17 @@ use std::path::Path;
 use std::time::Instant;
 
 use rayon::prelude::*;
-use relata_data::{Dataset, Folder, FolderOptions, Split};
+use relata_data::{DataConfig, JPEG_DECODER, Split, open};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments.next().ok_or("read_folder FOLDER [THREADS]: which folder?")?;
+    let path = arguments.next().ok_or("read_folder FOLDER_OR_PACK [THREADS [JPEG_SIDE_PX]]: which one?")?;
     let threads = arguments.next().map_or(Ok(0), |threads| threads.parse())?;
+    let jpeg_side_px = arguments.next().map_or(Ok(0), |side| side.parse())?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-    let options = FolderOptions { split: Split::Unlabelled, ..FolderOptions::default() };
-    let folder = Folder::open(Path::new(&folder), options)?;
+    let dataset = if Path::new(&path).is_file() { "pack" } else { "folder" };
+    let config = DataConfig { dataset: dataset.to_owned(), path: path.into(), jpeg_side_px, ..DataConfig::default() };
+    let folder = open(&config, Split::Unlabelled)?;
     let read = |images: usize| {
         let bytes = (0..images).into_par_iter().map(|index| folder.image(index).map(|image| image.rgb().len()));
         pool.install(|| bytes.try_reduce(|| 0, |a, b| Ok(a + b)))
@@ -24,6 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let bytes = read(folder.len())?;
     let seconds = start.elapsed().as_secs_f64();
-    println!("{{\"images_per_s\": {:.1}, \"images\": {}, \"bytes\": {bytes}}}", folder.len() as f64 / seconds, folder.len());
+    let (rate, images) = (folder.len() as f64 / seconds, folder.len());
+    println!("{{\"images_per_s\": {rate:.1}, \"images\": {images}, \"bytes\": {bytes}, \"decoder\": \"{JPEG_DECODER}\"}}");
     Ok(())
 }

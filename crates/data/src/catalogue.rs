@@ -2,8 +2,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::{
-    Archive, Cifar10, Cifar100, Cifar100Labels, DataConfig, Dataset, Error, Folder, FolderOptions, OnBadImage, Result, Shapes,
-    ShapesOptions, Slim, Split, Stl10, Subset, Tiny, unpack_if_needed, verify,
+    Archive, Cifar10, Cifar100, Cifar100Labels, DataConfig, Dataset, Error, Folder, FolderOptions, OnBadImage, Pack, Result,
+    Shapes, ShapesOptions, Slim, Split, Stl10, Subset, Tiny, unpack_if_needed, verify,
 };
 
 /// Mean and standard deviation of each channel, of values in [0, 1]: what images are normalised with.
@@ -152,6 +152,15 @@ const CATALOGUE: &[Entry] = &[
         archive: None,
         files: true,
         open: open_folder,
+    },
+    Entry {
+        name: "pack",
+        about: "any of these in one file of decoded images, as data pack writes it",
+        side_px: 64,
+        statistics: CENTRED,
+        archive: None,
+        files: true,
+        open: open_pack,
     },
 ];
 
@@ -304,7 +313,16 @@ fn open_folder(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
         let allowed = "the path of a folder of images, as dataset is \"folder\"";
         return Err(Error::Setting { key: "path", value: "\"\"".to_owned(), allowed });
     }
-    Ok(Arc::new(Folder::open(&config.path, FolderOptions { split, index: config.index, ..FolderOptions::default() })?))
+    let DataConfig { index, jpeg_side_px, .. } = *config;
+    Ok(Arc::new(Folder::open(&config.path, FolderOptions { split, index, jpeg_side_px, ..FolderOptions::default() })?))
+}
+
+fn open_pack(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+    if config.path.as_os_str().is_empty() {
+        let allowed = "the path of a file that data pack has written, as dataset is \"pack\"";
+        return Err(Error::Setting { key: "path", value: "\"\"".to_owned(), allowed });
+    }
+    Ok(Arc::new(Pack::open(&config.path, split)?))
 }
 
 /// Leaves out what cannot be read; at least one image must be left.

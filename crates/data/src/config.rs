@@ -18,7 +18,7 @@ pub struct DataConfig {
     pub dataset: String,
     /// The folder that holds the publishers' folders, such as `cifar-10-batches-bin`. Default `datasets`.
     pub root: PathBuf,
-    /// The folder of images, for `dataset = "folder"` only.
+    /// The folder of images, for `dataset = "folder"`; the file, for `dataset = "pack"`.
     pub path: PathBuf,
     /// The part to train on. Default `train`.
     pub split: Split,
@@ -39,6 +39,10 @@ pub struct DataConfig {
     /// For images in files: keeps the list of them for the next opening, as
     /// [`FolderOptions::index`](crate::FolderOptions::index) says. Default false.
     pub index: bool,
+    /// For `dataset = "folder"`: decodes JPEGs at a half, a quarter or an eighth of their size, as long as both sides keep that
+    /// many pixels, as [`FolderOptions::jpeg_side_px`](crate::FolderOptions::jpeg_side_px) says. Default 0: whole, since small
+    /// crops live on detail; needs the feature `jpeg-turbo`.
+    pub jpeg_side_px: u32,
     /// What to do with image files that cannot be read. Default `error`.
     pub on_bad_image: OnBadImage,
 }
@@ -57,6 +61,7 @@ impl Default for DataConfig {
             shapes_seed: ShapesOptions::default().seed,
             stl10_fold: 0,
             index: false,
+            jpeg_side_px: 0,
             on_bad_image: OnBadImage::default(),
         }
     }

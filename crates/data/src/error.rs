@@ -97,6 +97,14 @@ pub enum Error {
         /// Names found.
         got: usize,
     },
+    /// A file that is no pack, or no whole one.
+    #[error("{} is no pack that can be read: {reason}; pack the images again", path.display())]
+    BadPack {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A folder without a single image file.
     #[error("no images in {}: looked for files ending in {extensions}, also in its sub-folders", path.display())]
     EmptyFolder {

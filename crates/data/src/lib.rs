@@ -19,7 +19,7 @@
 //! ```
 //!
 //! A data set by its name and settings: [`open`], [`DataConfig`], [`catalogue`]. One of them directly: [`Shapes::new`],
-//! [`Cifar10::open`], [`Cifar100::open`], [`Stl10::open`], [`Tiny::open`], [`Slim::open`], [`Folder::open`].
+//! [`Cifar10::open`], [`Cifar100::open`], [`Stl10::open`], [`Tiny::open`], [`Slim::open`], [`Folder::open`], [`Pack::open`], which reads what [`pack`] has written.
 //! Packed as its publisher offers it: [`unpack_if_needed`], and `fetch` with the feature of that name. A part of one:
 //! [`Subset`]. What it holds: [`verify`], [`channel_statistics`], [`contact_sheet`]. Your own: implement [`Dataset`].
 
@@ -30,6 +30,7 @@ mod split;
 mod cifar10;
 mod cifar100;
 mod folder;
+mod pack;
 mod shapes;
 mod stl10;
 mod strata;
@@ -46,6 +47,7 @@ mod class_names;
 mod digest;
 mod error;
 mod mmap;
+mod pace;
 mod records;
 
 pub use archive::{Archive, Progress, Work, unpack_if_needed};
@@ -60,8 +62,10 @@ pub use cifar100::{Cifar100, Cifar100Labels};
 pub use config::{DataConfig, OnBadImage};
 pub use dataset::Dataset;
 pub use error::{Error, Result};
-pub use folder::{Folder, FolderOptions, Slim, Tiny};
+pub use folder::{Folder, FolderOptions, JPEG_DECODER, Slim, Tiny};
 pub use image::Image;
+pub use pace::images_per_second;
+pub use pack::{Pack, Packed, pack};
 pub use shapes::{Difficulty, Shapes, ShapesOptions};
 pub use sheet::{Sheet, SheetOptions, contact_sheet};
 pub use split::Split;

@@ -1,4 +1,6 @@
 //! Backbones as plain lists of layers. Both executors run the same list, so there is one description a net.
+//!
+//! The paper's are here by name, and perceptrons for rows of numbers; any other list of [`Layer`]s is an [`Architecture`] too.
 
 use relata_ops::ConvSpec;
 use serde::{Deserialize, Serialize};
@@ -68,17 +70,19 @@ pub enum Op {
     GlobalAverage,
 }
 
-/// A backbone: images `[N, side, side, 3]` to features `[N, D]`.
+/// A backbone: images `[N, height, width, channels]` to features `[N, D]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Architecture {
-    /// Which net.
-    pub kind: BackboneKind,
-    /// Its stem; only resnet18 and resnet34 know two.
-    pub stem: Stem,
+    /// What it is called in messages: `conv4`, `resnet18 (cifar stem)`, ...
+    pub name: String,
+    /// Channels of the images: 3 for the paper's backbones.
+    pub channels: usize,
     /// The layers, each after all that it reads.
     pub layers: Vec<Layer>,
     /// Width of the features, D.
     pub width: usize,
+    /// Values that a training pass hands out beside the features ([`Architecture::with_taps`]). None at first.
+    pub taps: Vec<Node>,
 }
 
 impl BackboneKind {
@@ -161,17 +165,49 @@ impl Architecture {
                 512
             }
         };
+        let name = match kind {
+            BackboneKind::Resnet18 | BackboneKind::Resnet34 => format!("{} ({} stem)", kind.name(), stem.name()),
+            _ => kind.name().to_owned(),
+        };
+        Self::ending_in_average(name, 3, list, width)
+    }
+
+    /// A perceptron for rows of `inputs` numbers ([`crate::Images::of_rows`]): `Linear` without bias, batch norm and ReLU for
+    /// each width of `hidden`, and once more for the features' D = `width`.
+    ///
+    /// A row is an image of one pixel, a linear layer a 1 x 1 convolution of it: `layer1.conv.weight` has the shape
+    /// `[out, in, 1, 1]`, batch norms are `layer1.bn`.
+    ///
+    /// ```
+    /// use relata_model::{Architecture, Backbone, Compute, Images, Mode, Network};
+    ///
+    /// let mut backbone = Network::new(Architecture::mlp(5, &[32], 16), 1, Compute::new(1)?);
+    /// let rows = vec![0.5; 3 * 5];
+    /// assert_eq!(backbone.forward(Images::of_rows(&rows, 5)?, Mode::Eval)?.len(), 3 * 16);
+    /// # Ok::<(), relata_model::Error>(())
+    /// ```
+    #[must_use]
+    pub fn mlp(inputs: usize, hidden: &[usize], width: usize) -> Self {
+        let mut list = List::default();
+        let mut last = inputs;
+        for (index, &next) in hidden.iter().chain([&width]).enumerate() {
+            let name = format!("layer{}", index + 1);
+            list.conv_norm(conv(last, next, 1, 1), &format!("{name}.conv"), &format!("{name}.bn"), None, true);
+            last = next;
+        }
+        let widths: Vec<String> = [&inputs].into_iter().chain(hidden).chain([&width]).map(ToString::to_string).collect();
+        Self::ending_in_average(format!("mlp {}", widths.join("-")), inputs, list, width)
+    }
+
+    fn ending_in_average(name: String, channels: usize, mut list: List, width: usize) -> Self {
         list.push(Op::GlobalAverage);
-        Self { kind, stem, layers: list.layers, width }
+        Self { name, channels, layers: list.layers, width, taps: Vec::new() }
     }
 
     /// `conv4`, `resnet18 (cifar stem)`, ...
     #[must_use]
     pub fn describe(&self) -> String {
-        match (self.kind, self.stem) {
-            (BackboneKind::Resnet18 | BackboneKind::Resnet34, stem) => format!("{} ({} stem)", self.kind.name(), stem.name()),
-            (kind, _) => kind.name().to_owned(),
-        }
+        self.name.clone()
     }
 }
 

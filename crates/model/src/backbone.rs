@@ -1,4 +1,4 @@
-use crate::{Architecture, Error, Op, ParameterKind, Parameters, Result};
+use crate::{Activations, Architecture, Error, Op, ParameterKind, Parameters, Result};
 
 /// Whether a forward pass learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub enum Mode {
     Eval,
 }
 
-/// A batch of normalised images, `[rows, height, width, 3]`, NHWC.
+/// A batch of normalised images, `[rows, height, width, channels]`, NHWC; or of rows of numbers, which are images of one pixel.
 #[derive(Debug, Clone, Copy)]
 pub struct Images<'a> {
     /// The numbers.
@@ -20,22 +20,50 @@ pub struct Images<'a> {
     pub height: usize,
     /// Columns of an image, W.
     pub width: usize,
+    /// Numbers a pixel, C.
+    pub channels: usize,
 }
 
 impl<'a> Images<'a> {
-    /// Wraps a batch.
+    /// Wraps a batch of RGB images.
     ///
     /// # Errors
     /// [`Error::Size`] where the number of floats is not rows · height · width · 3, or there are none.
     pub fn new(data: &'a [f32], rows: usize, height: usize, width: usize) -> Result<Self> {
-        if data.len() != rows * height * width * 3 || data.is_empty() {
+        Self::of_size(data, rows, [height, width, 3])
+    }
+
+    /// Wraps a batch of `rows` images of any number of channels; `size` is `[H, W, C]`.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where the number of floats is not rows · H · W · C, or there are none.
+    pub fn of_size(data: &'a [f32], rows: usize, size: [usize; 3]) -> Result<Self> {
+        let [height, width, channels] = size;
+        if data.len() != rows * height * width * channels || data.is_empty() {
             return Err(Error::Size {
                 what: "images",
-                expected: format!("{rows} x {height} x {width} x 3 floats, more than none"),
+                expected: format!("{rows} x {height} x {width} x {channels} floats, more than none"),
                 got: format!("{} floats", data.len()),
             });
         }
-        Ok(Self { data, rows, height, width })
+        Ok(Self { data, rows, height, width, channels })
+    }
+
+    /// Wraps rows of `width` numbers each, `[N, F]`, as images of one pixel of F channels.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where they are not whole rows, or there are none.
+    pub fn of_rows(data: &'a [f32], width: usize) -> Result<Self> {
+        Self::of_size(data, data.len() / width.max(1), [1, 1, width])
+    }
+
+    /// Refuses images of other channels than a backbone's.
+    pub(crate) fn check_channels(&self, architecture: &Architecture) -> Result<()> {
+        if self.channels == architecture.channels {
+            return Ok(());
+        }
+        let expected = format!("{} for {}", architecture.channels, architecture.describe());
+        Err(Error::Size { what: "channels of the images", expected, got: self.channels.to_string() })
     }
 }
 
@@ -54,7 +82,7 @@ pub trait Backbone: Send {
     /// Features `[rows, D]` of a batch.
     ///
     /// # Errors
-    /// Where the images are too small for the net.
+    /// Where the images are too small for the net, or of other channels.
     fn forward(&mut self, images: Images<'_>, mode: Mode) -> Result<&[f32]>;
 
     /// Fills the parameters' gradients from the features' `[rows, D]`. Belongs to the last forward pass, which must have
@@ -63,6 +91,35 @@ pub trait Backbone: Send {
     /// # Errors
     /// [`Error::NoForward`], or [`Error::Size`] where the gradient is not as large as the features were.
     fn backward(&mut self, d_features: &[f32]) -> Result<()>;
+
+    /// Asks for inner activations, by the names of [`Architecture::activations`]: from the next forward pass on they are the architecture's
+    /// taps. A backbone that has none to give knows no name.
+    ///
+    /// # Errors
+    /// [`Error::NoActivation`].
+    fn set_taps(&mut self, names: &[String]) -> Result<()> {
+        let Some(name) = names.first() else { return Ok(()) };
+        let (name, backbone, known) = (name.clone(), self.architecture().describe(), "none to hand out".to_owned());
+        Err(Error::NoActivation { name, backbone, known })
+    }
+
+    /// [`Backbone::forward`] with the taps, in the order asked for. A pass in evaluation mode hands none out.
+    ///
+    /// # Errors
+    /// As there.
+    fn forward_with_taps(&mut self, images: Images<'_>, mode: Mode) -> Result<Activations<'_>> {
+        Ok(Activations { features: self.forward(images, mode)?, taps: Vec::new() })
+    }
+
+    /// [`Backbone::backward`] with the gradients of the taps, each dense, `[rows, H, W, C]`, which are added to what comes down from the
+    /// features; or with none, where nothing comes back through them.
+    ///
+    /// # Errors
+    /// As there; [`Error::Size`] where the taps' gradients are not as many and as large as the taps were.
+    fn backward_with_taps(&mut self, d_features: &[f32], d_taps: &[&[f32]]) -> Result<()> {
+        crate::tap::check_gradients(d_taps, 0, &[])?;
+        self.backward(d_features)
+    }
 }
 
 impl Architecture {

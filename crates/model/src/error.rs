@@ -78,6 +78,16 @@ pub enum Error {
         /// What it cannot run.
         what: String,
     },
+    /// A tap at a place that the net does not have.
+    #[error("{backbone} has no activation {name}; it has {known}")]
+    NoActivation {
+        /// The name asked for.
+        name: String,
+        /// The net.
+        backbone: String,
+        /// The names that there are.
+        known: String,
+    },
     /// A backward pass without the forward pass that it belongs to.
     #[error("backward was called without a forward pass in training mode before it")]
     NoForward,

@@ -3,7 +3,7 @@
 //! An [`Architecture`] describes a net once. [`Network`] runs it with fused kernels and an explicit backward pass over buffers
 //! that are laid out once; [`CandleNetwork`] runs the same list with candle's operators under its autograd, on any device.
 //! Both are a [`Backbone`]: images in, features `[N, D]` out, and the gradient of the features back in. What stands above
-//! the features is anyone's: [`RelationHead`] is the paper's, fused; [`seam`] lets any candle expression be the loss.
+//! the features is anyone's (inner activations are to be had as [`Activation`]s, *taps*): [`RelationHead`] is the paper's, fused; [`seam`] lets any candle expression be the loss.
 //!
 //! ```
 //! use relata_model::{Backbone, Compute, Images, Mode, ModelConfig, RelationHead, RelationHeadConfig};
@@ -28,6 +28,7 @@ mod error;
 mod head;
 mod network;
 mod parameters;
+mod tap;
 mod weights;
 
 pub use aggregation::Aggregation;
@@ -42,5 +43,6 @@ pub use error::{Error, Result};
 pub use head::{RelationHead, RelationHeadConfig};
 pub use network::{Compute, Network};
 pub use parameters::{NormBuffers, ParameterKind, ParameterSpec, Parameters, TorchTensor};
-pub use relata_ops::PairLoss;
+pub use relata_ops::{Layout, PairLoss};
+pub use tap::{Activation, Activations};
 pub use weights::{BackboneInfo, WeightFile, safetensors_bytes, write_safetensors};

@@ -11,10 +11,12 @@
 
 mod adam;
 mod decay;
+mod optimizer;
 mod schedule;
 mod sgd;
 
 pub use adam::{Adam, AdamConfig};
 pub use decay::decay;
+pub use optimizer::{Optimizer, OptimizerConfig};
 pub use schedule::Schedule;
 pub use sgd::{Sgd, SgdConfig};

@@ -1,8 +1,12 @@
+use relata_augment::PipelineConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::error::check;
 use crate::label_fraction::check_fraction;
-use crate::{ExtractOptions, Finetune, KMeans, Knn, LinearProbe, LogisticProbe, Protocol, Result, Retrieval, Supervised};
+use crate::{
+    ExtractOptions, Finetune, KMeans, Knn, LinearProbe, LogisticProbe, Protocol, Result, Retrieval, Supervised,
+    supervised_augmentation,
+};
 
 /// The settings of every protocol, as a configuration file's `[probe]` holds them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,6 +107,13 @@ impl ProbeConfig {
         KMeans { seed: self.seed, ..self.kmeans }
     }
 
+    /// How a protocol that trains the backbone augments images of `side_px`: [`Finetune::augmentation`] for fine-tuning, else
+    /// [`supervised_augmentation`].
+    #[must_use]
+    pub fn augmentation(&self, protocol: Protocol, side_px: usize) -> PipelineConfig {
+        if protocol == Protocol::Finetune { self.finetune.augmentation() } else { supervised_augmentation(side_px) }
+    }
+
     /// How these settings compute features.
     #[must_use]
     pub fn extract_options(&self) -> ExtractOptions {
@@ -138,6 +149,11 @@ mod tests {
             (ProbeConfig { logistic: LogisticProbe { l2: 0.0, ..Default::default() }, ..base() }, "probe.logistic.l2"),
             (ProbeConfig { kmeans: KMeans { restarts: 0, ..Default::default() }, ..base() }, "probe.kmeans.restarts"),
             (ProbeConfig { finetune: Finetune { lr: -1.0, ..Default::default() }, ..base() }, "probe.finetune.lr"),
+            (ProbeConfig { finetune: Finetune { affine: 1.5, ..Default::default() }, ..base() }, "probe.finetune.affine"),
+            (
+                ProbeConfig { finetune: Finetune { cutout_area: 1.0, ..Default::default() }, ..base() },
+                "probe.finetune.cutout_area",
+            ),
             (ProbeConfig { supervised: Supervised { epochs: 0, ..Default::default() }, ..base() }, "probe.supervised.epochs"),
             (ProbeConfig { extract_batch_size: 0, ..base() }, "probe.extract_batch_size"),
             (ProbeConfig { workers: 2000, ..base() }, "probe.workers"),

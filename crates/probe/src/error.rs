@@ -131,6 +131,26 @@ pub enum Error {
         /// The learning rate.
         lr: f64,
     },
+    /// A training that was stopped on the user's wish.
+    #[error("{protocol} was stopped in epoch {} of {total}", epochs + 1)]
+    Stopped {
+        /// The protocol.
+        protocol: Protocol,
+        /// Whole epochs done.
+        epochs: usize,
+        /// Of how many.
+        total: usize,
+    },
+    /// The state of an unfinished training that does not fit the request that it was saved for.
+    #[error("the unfinished training {name} in {} cannot be gone on with ({reason}); remove it to start anew", path.display())]
+    Unfinished {
+        /// The folder of such states.
+        path: PathBuf,
+        /// Its name there.
+        name: String,
+        /// What does not fit.
+        reason: String,
+    },
     /// A score of random weights that was not reached in the same way, so that no gain can be told.
     #[error("the baseline of random weights has {what} {baseline}, the score {score}: they cannot be compared")]
     BaselineDiffers {

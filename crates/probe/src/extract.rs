@@ -24,6 +24,18 @@ impl Default for ExtractOptions {
     }
 }
 
+impl ExtractOptions {
+    /// Bytes of the images that are ready or in the making, for a backbone's side of `side_px`.
+    #[must_use]
+    pub fn loader_bytes(&self, side_px: usize) -> usize {
+        self.loader().bytes(side_px)
+    }
+
+    fn loader(&self) -> LoaderConfig {
+        LoaderConfig { workers: self.workers, ..LoaderConfig::evaluation(self.batch_size) }
+    }
+}
+
 /// The features of every image of a labelled data set, in its order: running statistics, whole images, nothing random.
 ///
 /// `pipeline` may be the one that the backbone was trained with; only its side and normalisation are taken. `progress`
@@ -116,8 +128,7 @@ fn forward_all(
     options: &ExtractOptions,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<(Vec<f32>, Option<Vec<String>>)> {
-    let config = LoaderConfig { workers: options.workers, ..LoaderConfig::evaluation(options.batch_size) };
-    let loader = ViewLoader::new(Arc::clone(&dataset), pipeline.without_randomness(), config)?;
+    let loader = ViewLoader::new(Arc::clone(&dataset), pipeline.without_randomness(), options.loader())?;
     let (images, width) = (dataset.len(), backbone.architecture().width);
     let mut values = Vec::with_capacity(images * width);
     progress(0, images);

@@ -97,7 +97,9 @@ pub use error::{Error, Result};
 pub use export::{check_export_path, write_csv, write_features, write_npy, write_safetensors};
 pub use extract::{ExtractOptions, embed, embed_two_views, extract};
 pub use features::Features;
-pub use finetune::{EpochDone, Finetune, LabelledImages, Supervised, supervised_augmentation, train_and_score};
+pub use finetune::{
+    EpochDone, Finetune, Keep, LabelledImages, Supervised, TrainingStart, Watch, supervised_augmentation, train_and_score,
+};
 pub use health::{alignment, dead_dimensions, effective_rank, health, uniformity};
 pub use import::{FeatureFile, labelled_pair};
 pub use kmeans::KMeans;

@@ -16,7 +16,12 @@ const MAX_POINTS: usize = 180;
 /// Picks a curve's value from a line of metrics.
 type Field = fn(&Metrics) -> Option<f64>;
 
+/// What a reader of such a curve must know.
+pub(crate) const ONLINE_NOTE: &str = "What is called online was measured while the run trained, on images of the training split: it shows how training goes and is no score.";
+
 pub(crate) fn section(metrics: &[Metrics], facts: &Facts) -> Result<Markup> {
+    let (online, training): (Vec<_>, Vec<_>) = metrics.iter().cloned().partition(Metrics::is_online);
+    let metrics = &training[..];
     let Some(last) = metrics.last() else {
         return Ok(html! {
             section #training {
@@ -36,6 +41,9 @@ pub(crate) fn section(metrics: &[Metrics], facts: &Facts) -> Result<Markup> {
     for name in own_figures(metrics) {
         charts.extend(own_figure(metrics, name).figure()?);
     }
+    for name in own_figures(&online) {
+        charts.extend(own_figure(&online, name).figure()?);
+    }
     charts.extend(speed(metrics).figure()?);
     let bin = metrics.len().div_ceil(MAX_POINTS);
     Ok(html! {
@@ -46,6 +54,7 @@ pub(crate) fn section(metrics: &[Metrics], facts: &Facts) -> Result<Markup> {
                 p.missing { "The metrics hold neither loss, pair accuracy nor speed." }
             }
             div.charts { @for chart in &charts { (chart) } }
+            @if !online.is_empty() { p.note { (ONLINE_NOTE) } }
             @if bin > 1 {
                 p.note { "Each point is the mean of " (bin) " lines of metrics.jsonl." }
             }
@@ -126,6 +135,14 @@ pub(crate) fn own_figures(metrics: &[Metrics]) -> BTreeSet<&str> {
     numbers.map(|(name, _)| name.as_str()).collect()
 }
 
+/// What such a figure is called above its curve.
+pub(crate) fn own_title(name: &str) -> &str {
+    match name {
+        "online_knn_acc" => "online kNN (train split)",
+        name => name,
+    }
+}
+
 /// Whether a figure of that name is a share of right answers, in [0, 1].
 pub(crate) fn is_share(name: &str) -> bool {
     name.ends_with("_acc")
@@ -141,8 +158,8 @@ fn own_figure<'a>(metrics: &[Metrics], name: &'a str) -> LineChart<'a> {
     let series = series(name, metrics, has_epochs(metrics), field);
     let series = if is_share(name) { as_percent(series) } else { series };
     LineChart {
-        title: name,
-        alt: from_to(name, &series, if is_share(name) { percent } else { short }),
+        title: own_title(name),
+        alt: from_to(own_title(name), &series, if is_share(name) { percent } else { short }),
         x_label: x_label(has_epochs(metrics)),
         y_label: own_label(name),
         y_floor: None,

@@ -1,5 +1,6 @@
+use crate::config::check;
 use crate::projection::{ProjectionHead, ProjectionShape};
-use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
+use crate::{BatchShape, HeadShape, Method, MethodStep, Result};
 use relata_model::{Compute, Parameters};
 use relata_ops::{matmul, matmul_of_transposed, matmul_transposed};
 use serde::{Deserialize, Serialize};
@@ -27,18 +28,11 @@ impl Default for BarlowConfig {
 
 impl BarlowConfig {
     pub(crate) fn validate(&self, views: usize) -> Result<()> {
-        let setting = |key, value: String, allowed| Err(Error::Setting { key, value, allowed });
-        if views < 2 {
-            return setting("augment.views", views.to_string(), "2 or more: Barlow Twins compares two views of one image");
-        }
-        if !(self.redundancy >= 0.0 && self.redundancy.is_finite()) {
-            return setting("method.barlow.redundancy", self.redundancy.to_string(), "a number of 0 or more");
-        }
-        for (key, width) in [("method.barlow.hidden", self.hidden), ("method.barlow.output", self.output)] {
-            if width == 0 {
-                return setting(key, width.to_string(), "1 or more");
-            }
-        }
+        check(views >= 2, "augment.views", views, "2 or more: Barlow Twins compares two views of one image")?;
+        let fits = self.redundancy >= 0.0 && self.redundancy.is_finite();
+        check(fits, "method.barlow.redundancy", self.redundancy, "a number of 0 or more")?;
+        check(self.hidden > 0, "method.barlow.hidden", self.hidden, "1 or more")?;
+        check(self.output > 0, "method.barlow.output", self.output, "1 or more")?;
         Ok(())
     }
 

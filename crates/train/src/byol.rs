@@ -1,3 +1,4 @@
+use crate::config::check;
 use crate::projection::{ProjectionHead, ProjectionShape};
 use crate::unit::{back_through_unit, unit_rows};
 use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
@@ -25,18 +26,10 @@ impl Default for ByolConfig {
 
 impl ByolConfig {
     pub(crate) fn validate(&self, views: usize) -> Result<()> {
-        let setting = |key, value: String, allowed| Err(Error::Setting { key, value, allowed });
-        if views < 2 {
-            return setting("augment.views", views.to_string(), "2 or more: BYOL predicts one view of an image from another");
-        }
-        if !(0.0..=1.0).contains(&self.momentum) {
-            return setting("method.byol.momentum", self.momentum.to_string(), "0 to 1");
-        }
-        for (key, width) in [("method.byol.hidden", self.hidden), ("method.byol.output", self.output)] {
-            if width == 0 {
-                return setting(key, width.to_string(), "1 or more");
-            }
-        }
+        check(views >= 2, "augment.views", views, "2 or more: BYOL predicts one view of an image from another")?;
+        check((0.0..=1.0).contains(&self.momentum), "method.byol.momentum", self.momentum, "0 to 1")?;
+        check(self.hidden > 0, "method.byol.hidden", self.hidden, "1 or more")?;
+        check(self.output > 0, "method.byol.output", self.output, "1 or more")?;
         Ok(())
     }
 

@@ -1,12 +1,17 @@
 use crate::classifier::Classifier;
 use crate::rotation::TURNS;
 use crate::{
-    Barlow, BarlowConfig, Byol, ByolConfig, DeepCluster, DeepClusterConfig, Error, HeadShape, Method, Random, Relational, Result,
-    Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig,
+    Barlow, BarlowConfig, Byol, ByolConfig, DeepCluster, DeepClusterConfig, DeepInfoMax, DeepInfoMaxConfig, Error, HeadShape,
+    Method, Random, Relational, Result, Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig,
 };
-use relata_model::{Aggregation, Compute, PairLoss, RelationHead, RelationHeadConfig};
+use relata_model::{Aggregation, Architecture, Compute, PairLoss, RelationHead, RelationHeadConfig};
 use relata_optim::Schedule;
 use serde::{Deserialize, Serialize};
+
+/// [`Error::Setting`] where a value does not fit.
+pub(crate) fn check(fits: bool, key: &'static str, value: impl ToString, allowed: &'static str) -> Result<()> {
+    if fits { Ok(()) } else { Err(Error::Setting { key, value: value.to_string(), allowed }) }
+}
 
 /// `[train]` of a configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,19 +55,16 @@ impl TrainConfig {
     /// # Errors
     /// [`Error::Setting`] for the first that lies outside.
     pub fn validate(&self) -> Result<()> {
-        let check = |fits: bool, key: &'static str, value: String, allowed: &'static str| {
-            if fits { Ok(()) } else { Err(Error::Setting { key, value, allowed }) }
-        };
-        check(self.epochs > 0, "train.epochs", self.epochs.to_string(), "1 or more")?;
+        check(self.epochs > 0, "train.epochs", self.epochs, "1 or more")?;
         let batch = "2 or more: an image alone in its batch has nothing to be told from";
-        check(self.batch_size >= 2, "train.batch_size", self.batch_size.to_string(), batch)?;
-        check(self.lr > 0.0 && self.lr.is_finite(), "train.lr", self.lr.to_string(), "a number above 0")?;
+        check(self.batch_size >= 2, "train.batch_size", self.batch_size, batch)?;
+        check(self.lr > 0.0 && self.lr.is_finite(), "train.lr", self.lr, "a number above 0")?;
         let fits = (0.0..=f64::from(self.epochs)).contains(&self.warmup_epochs);
-        check(fits, "train.warmup_epochs", self.warmup_epochs.to_string(), "0 to train.epochs")?;
+        check(fits, "train.warmup_epochs", self.warmup_epochs, "0 to train.epochs")?;
         let decays = self.weight_decay >= 0.0 && self.weight_decay * self.lr < 1.0;
-        check(decays, "train.weight_decay", self.weight_decay.to_string(), "0 or more, below 1 / train.lr")?;
-        check(self.prefetch > 0, "train.prefetch", self.prefetch.to_string(), "1 or more")?;
-        check(self.log_every > 0, "train.log_every", self.log_every.to_string(), "1 or more")?;
+        check(decays, "train.weight_decay", self.weight_decay, "0 or more, below 1 / train.lr")?;
+        check(self.prefetch > 0, "train.prefetch", self.prefetch, "1 or more")?;
+        check(self.log_every > 0, "train.log_every", self.log_every, "1 or more")?;
         Ok(())
     }
 
@@ -101,6 +103,8 @@ pub enum MethodKind {
     Byol,
     /// `DeepCluster` (Caron et al. 2018).
     DeepCluster,
+    /// Deep InfoMax (Hjelm et al. 2019).
+    DeepInfoMax,
     /// Rotation prediction (Gidaris et al. 2018).
     Rotation,
     /// Training with labels: the upper bound.
@@ -144,6 +148,8 @@ pub struct MethodConfig {
     pub byol: ByolConfig,
     /// Settings of `DeepCluster`.
     pub deepcluster: DeepClusterConfig,
+    /// Settings of Deep InfoMax.
+    pub deepinfomax: DeepInfoMaxConfig,
     /// Settings of training with labels.
     pub supervised: SupervisedConfig,
 }
@@ -162,6 +168,7 @@ impl Default for MethodConfig {
             barlow: BarlowConfig::default(),
             byol: ByolConfig::default(),
             deepcluster: DeepClusterConfig::default(),
+            deepinfomax: DeepInfoMaxConfig::default(),
             supervised: SupervisedConfig::default(),
         }
     }
@@ -177,6 +184,7 @@ impl MethodKind {
             Self::Barlow => "barlow",
             Self::Byol => "byol",
             Self::DeepCluster => "deepcluster",
+            Self::DeepInfoMax => "deepinfomax",
             Self::Rotation => "rotation",
             Self::Supervised => "supervised",
             Self::Random => "random",
@@ -196,29 +204,17 @@ impl MethodConfig {
             MethodKind::Barlow => self.barlow.validate(views),
             MethodKind::Byol => self.byol.validate(views),
             MethodKind::DeepCluster => self.deepcluster.validate(),
+            MethodKind::DeepInfoMax => self.deepinfomax.validate(),
             MethodKind::Supervised => self.supervised.validate(),
             MethodKind::Rotation | MethodKind::Random => Ok(()),
         }
     }
 
     fn validate_relational(&self, views: usize) -> Result<()> {
-        let setting = |key, value: String, allowed| Err(Error::Setting { key, value, allowed });
-        if views < 2 {
-            return setting(
-                "augment.views",
-                views.to_string(),
-                "2 or more: relational reasoning compares two views of one image",
-            );
-        }
-        if !(self.gamma >= 0.0 && self.gamma.is_finite()) {
-            return setting("method.gamma", self.gamma.to_string(), "a number of 0 or more");
-        }
-        if !(0.0..=1.0).contains(&self.alpha) {
-            return setting("method.alpha", self.alpha.to_string(), "0 to 1");
-        }
-        if self.hidden == 0 {
-            return setting("method.hidden", self.hidden.to_string(), "1 or more");
-        }
+        check(views >= 2, "augment.views", views, "2 or more: relational reasoning compares two views of one image")?;
+        check(self.gamma >= 0.0 && self.gamma.is_finite(), "method.gamma", self.gamma, "a number of 0 or more")?;
+        check((0.0..=1.0).contains(&self.alpha), "method.alpha", self.alpha, "0 to 1")?;
+        check(self.hidden > 0, "method.hidden", self.hidden, "1 or more")?;
         Ok(())
     }
 
@@ -243,10 +239,26 @@ impl MethodConfig {
         self.kind == MethodKind::Byol
     }
 
+    /// What the method plans for the number of epochs, in words, so that a change of it would change epochs that are trained already.
+    #[must_use]
+    pub fn planned_by_epochs(&self) -> Option<&'static str> {
+        match self.kind {
+            MethodKind::Byol => Some("the method plans its target's momentum"),
+            MethodKind::Supervised => Some("the method plans the drops of its learning rate"),
+            _ => None,
+        }
+    }
+
     /// Whether each epoch begins with a pass of all images through the backbone.
     #[must_use]
     pub fn wants_features(&self) -> bool {
         self.kind == MethodKind::DeepCluster
+    }
+
+    /// Inner activations that the method taps, as [`crate::Method::taps`].
+    #[must_use]
+    pub fn taps(&self, architecture: &Architecture) -> Vec<String> {
+        if self.kind == MethodKind::DeepInfoMax { DeepInfoMaxConfig::taps(architecture) } else { Vec::new() }
     }
 
     /// Rows that the backbone gets for each view of a batch.
@@ -266,6 +278,7 @@ impl MethodConfig {
             MethodKind::Barlow => self.barlow.parameter_count(width),
             MethodKind::Byol => self.byol.parameter_count(width),
             MethodKind::DeepCluster => self.deepcluster.parameter_count(width),
+            MethodKind::DeepInfoMax => self.deepinfomax.parameter_count(shape),
             MethodKind::Rotation => Classifier::parameter_count(width, TURNS),
             MethodKind::Supervised => Classifier::parameter_count(width, classes),
             MethodKind::Random => 0,
@@ -282,6 +295,7 @@ impl MethodConfig {
             MethodKind::Barlow => self.barlow.bytes(shape),
             MethodKind::Byol => self.byol.bytes(shape),
             MethodKind::DeepCluster => self.deepcluster.bytes(shape),
+            MethodKind::DeepInfoMax => self.deepinfomax.bytes(shape),
             MethodKind::Rotation => Rotation::bytes(shape, side_px),
             MethodKind::Supervised => Supervised::bytes(shape),
             MethodKind::Random => 0,
@@ -297,6 +311,7 @@ impl MethodConfig {
             MethodKind::Barlow => Box::new(Barlow::new(&self.barlow, shape, seed, compute)),
             MethodKind::Byol => Box::new(Byol::new(&self.byol, shape, seed, compute)),
             MethodKind::DeepCluster => Box::new(DeepCluster::new(&self.deepcluster, shape, seed, compute)?),
+            MethodKind::DeepInfoMax => Box::new(DeepInfoMax::new(&self.deepinfomax, shape, seed, compute)?),
             MethodKind::Rotation => Box::new(Rotation::new(shape, seed, compute)),
             MethodKind::Supervised => Box::new(Supervised::new(self.supervised.clone(), shape, seed, compute)?),
             MethodKind::Random => Box::new(Random::default()),

@@ -1,4 +1,5 @@
 use crate::classifier::cross_entropy;
+use crate::config::check;
 use crate::projection::{LEAK, ProjectionHead, ProjectionShape};
 use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
 use rand_chacha::ChaCha8Rng;
@@ -41,13 +42,9 @@ impl Default for DeepClusterConfig {
 
 impl DeepClusterConfig {
     pub(crate) fn validate(&self) -> Result<()> {
-        let setting = |key, value: usize, allowed| Err(Error::Setting { key, value: value.to_string(), allowed });
-        if !(2..=MOST_CLUSTERS).contains(&self.clusters) {
-            return setting("method.deepcluster.clusters", self.clusters, "2 to 16777216, and no more than there are images");
-        }
-        if self.hidden == 0 {
-            return setting("method.deepcluster.hidden", self.hidden, "1 or more");
-        }
+        let clusters = "2 to 16777216, and no more than there are images";
+        check((2..=MOST_CLUSTERS).contains(&self.clusters), "method.deepcluster.clusters", self.clusters, clusters)?;
+        check(self.hidden > 0, "method.deepcluster.hidden", self.hidden, "1 or more")?;
         Ok(())
     }
 
@@ -102,12 +99,11 @@ impl DeepCluster {
     /// A method with a freshly drawn head, before its first epoch.
     ///
     /// # Errors
-    /// [`Error::Setting`] where there are more clusters than images.
+    /// [`Error::TooManyClusters`] where there are more than images.
     pub fn new(config: &DeepClusterConfig, shape: HeadShape, seed: u64, compute: Compute) -> Result<Self> {
         let DeepClusterConfig { clusters, .. } = *config;
         if clusters > shape.images {
-            let (key, allowed) = ("method.deepcluster.clusters", "no more than there are images");
-            return Err(Error::Setting { key, value: clusters.to_string(), allowed });
+            return Err(Error::TooManyClusters { clusters, images: shape.images });
         }
         let rows = shape.views * shape.max_images;
         let mut parameters = Parameters::default();

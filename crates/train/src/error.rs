@@ -20,6 +20,14 @@ pub enum Error {
         /// How many there are.
         images: usize,
     },
+    /// More clusters than images.
+    #[error("method.deepcluster.clusters = {clusters} is not allowed: expected no more than the {images} images that there are")]
+    TooManyClusters {
+        /// Clusters asked for.
+        clusters: usize,
+        /// Images that there are.
+        images: usize,
+    },
     /// Training with labels on images that have none, or all the same.
     #[error("training with labels needs images of two classes or more, these have {classes}; take another method.kind")]
     TooFewClasses {
@@ -49,6 +57,34 @@ pub enum Error {
         expected: BatchShape,
         /// The target's batch, if any.
         got: Option<BatchShape>,
+    },
+    /// A step of a method that taps the backbone, without the activations that it named.
+    #[error("a step wants {expected}, it came with {got}; the backbone hands them out once they are asked for by set_taps")]
+    Taps {
+        /// What the method wants.
+        expected: String,
+        /// What there was.
+        got: String,
+    },
+    /// Data or a batch of other sizes than they must have.
+    #[error("{what}: expected {expected}, got {got}")]
+    Size {
+        /// What was given.
+        what: &'static str,
+        /// What it should have been.
+        expected: String,
+        /// What it was.
+        got: String,
+    },
+    /// A row of numbers with one that is none.
+    #[error("column {column} of row {row} is {value}; leave out the rows that lack a number, or fill it in")]
+    RowValue {
+        /// The row, from 0.
+        row: usize,
+        /// The column, from 0.
+        column: usize,
+        /// NaN or an infinity.
+        value: f32,
     },
     /// All images in one cluster.
     #[error(
@@ -83,6 +119,9 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// A failure of what an observer measures after an epoch.
+    #[error("what is measured after each epoch failed")]
+    Observer(#[source] crate::ObserverError),
     /// A failure of a method that is not one of this crate's.
     #[error("the method failed")]
     Method(#[source] Box<dyn std::error::Error + Send + Sync>),

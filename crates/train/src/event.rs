@@ -1,3 +1,4 @@
+use relata_model::Backbone;
 use std::path::Path;
 
 /// What happens during a run. Rates and times are for people; they are not repeatable.
@@ -75,7 +76,20 @@ pub enum Flow {
 pub trait Observer {
     /// Called for every event, between steps.
     fn event(&mut self, event: &Event<'_>) -> Flow;
+
+    /// Called at the end of every epoch, the first being 1, in front of its checkpoint, with the backbone for passes in
+    /// [`Mode::Eval`](relata_model::Mode::Eval); its parameters are not to be changed. What it measures, by name, becomes a line of
+    /// metrics.jsonl of its own, each name behind [`relata_artifact::ONLINE`]. The time that it takes counts for no step and no epoch.
+    ///
+    /// # Errors
+    /// Whatever ends the run, as [`crate::Error::Observer`].
+    fn after_epoch(&mut self, _epoch: u32, _backbone: &mut dyn Backbone) -> Result<Vec<(&'static str, f64)>, ObserverError> {
+        Ok(Vec::new())
+    }
 }
+
+/// What an observer can fail with.
+pub type ObserverError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Nobody: goes on to the end.
 impl Observer for () {

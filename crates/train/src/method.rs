@@ -1,5 +1,5 @@
 use crate::{MethodConfig, OptimizerConfig, Result, TrainConfig};
-use relata_model::{Compute, Parameters};
+use relata_model::{Activation, Architecture, Compute, Layout, Parameters};
 use relata_optim::AdamConfig;
 
 /// How many images and views a batch holds; rows are view-major, `view · images + image`.
@@ -19,15 +19,15 @@ impl BatchShape {
     }
 }
 
-/// A batch of views as the loader gives it, before the backbone.
+/// A batch of views as their source gives it, before the backbone.
 #[derive(Debug, Clone, Copy)]
 pub struct ViewBatch<'a> {
-    /// `[K·B, side, side, 3]`.
+    /// `[K·B, H, W, C]`.
     pub rows: &'a [f32],
     /// K and B.
     pub shape: BatchShape,
-    /// Side of a view in pixels.
-    pub side_px: usize,
+    /// Height, width and channels of a view.
+    pub size: [usize; 3],
 }
 
 /// What a method's head is built for.
@@ -43,6 +43,8 @@ pub struct HeadShape {
     pub images: usize,
     /// Classes of the data; 0 where they have no labels.
     pub classes: usize,
+    /// Size of the backbone's first activation, H x W x C; of no place where there is none.
+    pub first_map: Layout,
 }
 
 /// What one step of a method came to.
@@ -130,10 +132,13 @@ pub trait Method: Send {
         1
     }
 
-    /// The images that the backbone gets, `[rows_per_view · K·B, side, side, 3]`; the views as they are, unless a method
+    /// The images that the backbone gets, `[rows_per_view · K·B, H, W, C]`; the views as they are, unless a method
     /// makes something of them.
-    fn prepare<'a>(&'a mut self, views: ViewBatch<'a>) -> &'a [f32] {
-        views.rows
+    ///
+    /// # Errors
+    /// Where views of this size are not what the method works on.
+    fn prepare<'a>(&'a mut self, views: ViewBatch<'a>) -> Result<&'a [f32]> {
+        Ok(views.rows)
     }
 
     /// What steps the parameters. Adam at `train.lr`, unless a method has reasons.
@@ -162,6 +167,12 @@ pub trait Method: Send {
         Ok(())
     }
 
+    /// Inner activations of the backbone that [`Method::step_with_taps`] wants beside the features, by the names of
+    /// [`Architecture::activations`].
+    fn taps(&self, _architecture: &Architecture) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Loss of a batch of features `[rows_per_view · K·B, D]`; fills the gradients of the method's own parameters and
     /// [`Method::d_features`]. `labels` are those of the B images, the data's or [`Method::own_labels`],
     /// or none where the method wants neither.
@@ -170,8 +181,28 @@ pub trait Method: Send {
     /// Where the batch cannot be used.
     fn step(&mut self, features: &[f32], batch: BatchShape, labels: &[usize]) -> Result<MethodStep>;
 
+    /// [`Method::step`] with the activations that [`Method::taps`] named, in that order: what the trainer calls. Fills
+    /// [`Method::d_taps`] too.
+    ///
+    /// # Errors
+    /// As there.
+    fn step_with_taps(
+        &mut self,
+        features: &[f32],
+        _taps: &[Activation<'_>],
+        batch: BatchShape,
+        labels: &[usize],
+    ) -> Result<MethodStep> {
+        self.step(features, batch, labels)
+    }
+
     /// The gradient with respect to the features of the last step, as long as they are.
     fn d_features(&self) -> &[f32];
+
+    /// The gradients with respect to the taps of the last step, each dense, `[N, H, W, C]`; none where nothing goes back through them.
+    fn d_taps(&self) -> Vec<&[f32]> {
+        Vec::new()
+    }
 
     /// The method's own parameters, with the gradients of the last step.
     fn parameters(&self) -> &Parameters;

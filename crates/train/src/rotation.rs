@@ -1,5 +1,5 @@
 use crate::classifier::Classifier;
-use crate::{BatchShape, HeadShape, Method, MethodStep, Result, ViewBatch};
+use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result, ViewBatch};
 use rayon::prelude::*;
 use relata_model::{Compute, Parameters};
 
@@ -44,8 +44,13 @@ impl Method for Rotation {
         TURNS
     }
 
-    fn prepare<'a>(&'a mut self, views: ViewBatch<'a>) -> &'a [f32] {
-        let (side, row_len) = (views.side_px, views.side_px * views.side_px * CHANNELS);
+    fn prepare<'a>(&'a mut self, views: ViewBatch<'a>) -> Result<&'a [f32]> {
+        let [side, width, channels] = views.size;
+        if side != width || channels != CHANNELS {
+            let got = format!("{side} x {width} of {channels} channels");
+            return Err(Error::Size { what: "views to be turned", expected: "square images of 3 channels".to_owned(), got });
+        }
+        let row_len = side * side * CHANNELS;
         let (turned, rows) = (&mut self.turned, views.shape.rows());
         turned.resize(TURNS * rows * row_len, 0.0);
         self.compute.install(|| {
@@ -53,7 +58,7 @@ impl Method for Rotation {
                 turn(&views.rows[row % rows * row_len..][..row_len], side, row / rows, out);
             });
         });
-        turned
+        Ok(turned)
     }
 
     fn step(&mut self, features: &[f32], batch: BatchShape, _labels: &[usize]) -> Result<MethodStep> {

@@ -1,6 +1,7 @@
+use crate::config::check;
 use crate::projection::{LEAK, ProjectionHead, ProjectionShape};
 use crate::unit::{back_through_unit, unit_rows};
-use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
+use crate::{BatchShape, HeadShape, Method, MethodStep, Result};
 use rayon::prelude::*;
 use relata_model::{Compute, Parameters};
 use relata_ops::{matmul, matmul_of_transposed, matmul_transposed};
@@ -39,18 +40,11 @@ impl Default for SimclrConfig {
 
 impl SimclrConfig {
     pub(crate) fn validate(&self, views: usize) -> Result<()> {
-        let setting = |key, value: String, allowed| Err(Error::Setting { key, value, allowed });
-        if views < 2 {
-            return setting("augment.views", views.to_string(), "2 or more: SimCLR compares two views of one image");
-        }
-        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
-            return setting("method.simclr.temperature", self.temperature.to_string(), "a number above 0");
-        }
-        for (key, width) in [("method.simclr.hidden", self.hidden), ("method.simclr.output", self.output)] {
-            if width == 0 {
-                return setting(key, width.to_string(), "1 or more");
-            }
-        }
+        check(views >= 2, "augment.views", views, "2 or more: SimCLR compares two views of one image")?;
+        let fits = self.temperature > 0.0 && self.temperature.is_finite();
+        check(fits, "method.simclr.temperature", self.temperature, "a number above 0")?;
+        check(self.hidden > 0, "method.simclr.hidden", self.hidden, "1 or more")?;
+        check(self.output > 0, "method.simclr.output", self.output, "1 or more")?;
         Ok(())
     }
 

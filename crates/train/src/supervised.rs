@@ -1,4 +1,5 @@
 use crate::classifier::Classifier;
+use crate::config::check;
 use crate::{BatchShape, Error, HeadShape, Method, MethodStep, OptimizerConfig, Result, TrainConfig};
 use relata_model::{Compute, Parameters};
 use relata_optim::SgdConfig;
@@ -23,13 +24,8 @@ impl Default for SupervisedConfig {
 
 impl SupervisedConfig {
     pub(crate) fn validate(&self) -> Result<()> {
-        let setting = |key, value: f64, allowed| Err(Error::Setting { key, value: value.to_string(), allowed });
-        if !(self.lr > 0.0 && self.lr.is_finite()) {
-            return setting("method.supervised.lr", self.lr, "a number above 0");
-        }
-        if !(0.0..1.0).contains(&self.momentum) {
-            return setting("method.supervised.momentum", self.momentum, "0 to 1 (exclusive)");
-        }
+        check(self.lr > 0.0 && self.lr.is_finite(), "method.supervised.lr", self.lr, "a number above 0")?;
+        check((0.0..1.0).contains(&self.momentum), "method.supervised.momentum", self.momentum, "0 to 1 (exclusive)")?;
         Ok(())
     }
 }

@@ -1,26 +1,29 @@
 use crate::checkpoint::{self, Position, State};
 use crate::optimizer::{Decay, Optimizer};
 use crate::target::Target;
+use crate::views::label;
 use crate::{
-    BatchShape, EpochReport, Error, Event, Flow, HeadShape, IntoMethod, Method, MethodConfig, Observer, Result, StepReport,
-    TrainConfig, ViewBatch,
+    BatchShape, EpochReport, Error, Event, Flow, HeadShape, IntoMethod, IntoViewSource, Method, MethodConfig, Observer, Result,
+    SourceShape, StepReport, TrainConfig, ViewBatch, ViewBuffer, ViewSource,
 };
 use relata_artifact::{Checkpoint, Metrics, MetricsWriter, RunFolder};
-use relata_augment::{Batch, ViewLoader};
-use relata_data::Dataset;
-use relata_model::{Backbone, Compute, Images, Mode};
+use relata_augment::ViewLoader;
+use relata_model::{Activations, Backbone, Compute, Images, Layout, Mode};
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The checkpoint that a run resumes from.
 const LAST: &str = "last";
+/// What views a checkpoint was trained on: its entry in the metadata.
+const VIEWS: &str = "train.views";
 
 /// What a run is made of.
-pub struct Setup<M = MethodConfig> {
+pub struct Setup<M = MethodConfig, V = ViewLoader> {
     /// The backbone to train.
     pub backbone: Box<dyn Backbone>,
-    /// Where batches of views come from.
-    pub loader: ViewLoader,
+    /// Where batches of views come from: a loader of images, [`crate::RowViews`] of rows, or a [`ViewSource`] of one's own.
+    pub loader: V,
     /// What is done with the features: settings of one of the methods here, or a [`Method`] of one's own.
     pub method: M,
     /// How long, in what batches.
@@ -60,7 +63,8 @@ pub struct Trainer {
     target: Option<Target>,
     /// Those of the batch's images, where the method wants them.
     labels: Vec<usize>,
-    loader: ViewLoader,
+    views: Box<dyn ViewSource>,
+    shape: SourceShape,
     config: TrainConfig,
     seed: u64,
     info: BTreeMap<String, String>,
@@ -73,24 +77,25 @@ impl Trainer {
     /// # Errors
     /// [`Error::Setting`] for a setting outside its range, [`Error::TooFewImages`]; [`Error::TooFewClasses`] or
     /// [`Error::NoLabel`] where the method needs labels and lacks them.
-    pub fn new<M: IntoMethod>(setup: Setup<M>) -> Result<Self> {
-        let Setup { backbone, loader, method, config, seed, compute, info } = setup;
+    pub fn new<M: IntoMethod, V: IntoViewSource>(setup: Setup<M, V>) -> Result<Self> {
+        let Setup { mut backbone, loader, method, config, seed, compute, info } = setup;
         config.validate()?;
-        let views = loader.config().views;
-        if loader.batches_per_epoch() == 0 {
-            return Err(Error::TooFewImages { images: 1 });
+        let source = loader.into_view_source();
+        let shape = source.shape();
+        if source.batches_per_epoch() == 0 {
+            return Err(Error::TooFewImages { images: shape.images });
         }
-        let (width, max_images) = (backbone.architecture().width, loader.config().batch_size);
-        let classes = loader.dataset().class_names().len();
-        let images = loader.dataset().len();
-        let shape = HeadShape { width, views, max_images, images, classes };
-        let method = method.into_method(shape, seed, compute)?;
+        let SourceShape { images, classes, batch_size: max_images, views, size: [height, width_px, _] } = shape;
+        let width = backbone.architecture().width;
+        let first_map = backbone.architecture().first_map(height, width_px).map_or(Layout::dense(0, 0, 0), |(_, map)| map);
+        let method = method.into_method(HeadShape { width, views, max_images, images, classes, first_map }, seed, compute)?;
+        let taps = method.taps(backbone.architecture());
+        backbone.set_taps(&taps)?;
         if method.needs_labels() {
-            let dataset = loader.dataset();
-            (0..dataset.len()).try_for_each(|image| label(dataset, image).map(drop))?;
+            (0..images).try_for_each(|image| label(&*source, image).map(drop))?;
         }
         let optimizer = |len| Optimizer::new(method.optimizer(&config), len);
-        let steps = u64::from(config.epochs) * loader.batches_per_epoch() as u64;
+        let steps = u64::from(config.epochs) * source.batches_per_epoch() as u64;
         let target = method.target_momentum(0, steps).map(|_| Target::new(backbone.parameters(), method.parameters()));
         Ok(Self {
             backbone_optimizer: optimizer(backbone.parameters().len()),
@@ -101,7 +106,8 @@ impl Trainer {
             labels: Vec::new(),
             backbone,
             method,
-            loader,
+            views: source,
+            shape,
             config,
             seed,
             info,
@@ -119,6 +125,12 @@ impl Trainer {
             return Ok(false);
         }
         let checkpoint = Checkpoint::load(&path)?;
+        let views = self.views.fingerprint();
+        // Checkpoints from before there was such an entry are taken as they are.
+        if let Some(trained) = checkpoint.metadata.get(VIEWS).filter(|trained| **trained != views) {
+            let reason = format!("it was trained on views with fingerprint {trained}, this run's have {views}");
+            return Err(Error::Checkpoint { checkpoint: LAST.to_owned(), reason });
+        }
         let seed = self.seed;
         self.position = checkpoint::restore(LAST, &checkpoint, &mut self.state(), seed)?;
         Ok(true)
@@ -158,12 +170,15 @@ impl Trainer {
             folder.metrics()?.iter().rev().find_map(|line| line.elapsed_s).unwrap_or(0.0)
         };
         let started = Instant::now();
-        let elapsed_s = || before_s + started.elapsed().as_secs_f64();
+        // Of that, what observers took.
+        let aside = Cell::new(Duration::ZERO);
+        let elapsed_s = || before_s + (started.elapsed() - aside.get()).as_secs_f64();
         if !self.method.trains() {
             self.position = Position { step: 0, epoch: self.config.epochs, batch: 0 };
             self.save(folder, LAST, &mut metrics, observer)?;
         }
-        let mut clock = Clock::new(self.loader.config().views * self.method.rows_per_view());
+        let mut clock = Clock::new(self.shape.views * self.method.rows_per_view());
+        let mut batch = ViewBuffer::default();
         while !self.is_finished() {
             let epoch = self.position.epoch;
             let whole_lr = self.method.lr(&self.config, epoch);
@@ -171,22 +186,27 @@ impl Trainer {
             let mut totals = Totals::default();
             let mut window = Totals::default();
             let (mut waited, start) = (0.0, Instant::now());
-            let batches = self.loader.batches_per_epoch();
+            let batches = self.views.batches_per_epoch();
             if self.method.wants_features() && self.position.batch == 0 {
                 self.start_epoch(epoch)?;
                 clock.last = Instant::now();
             }
-            let mut views = self.loader.epoch_from(epoch, self.position.batch);
             let mut flow = Flow::Continue;
             loop {
                 let asked = Instant::now();
-                let Some(batch) = views.next().transpose()? else { break };
+                let filled = self.views.fill(epoch, self.position.batch, &mut batch)?;
                 waited += asked.elapsed().as_secs_f64();
-                report_skipped(&batch, observer);
+                for left_out in batch.left_out.drain(..) {
+                    observer.event(&Event::LeftOut { images: left_out.images, reason: left_out.reason });
+                }
+                if !filled {
+                    break;
+                }
+                self.shape.check(&batch, self.position.batch)?;
                 lr = whole_lr * self.config.lr_factor(epoch, batch.index, batches);
                 let step = self.step(&batch, lr)?;
                 self.position.batch = batch.index + 1;
-                clock.tick(batch.size());
+                clock.tick(batch.images.len());
                 window.add(&step);
                 totals.add(&step);
                 let report = StepReport {
@@ -200,7 +220,6 @@ impl Trainer {
                     views_per_s: clock.views_per_s(),
                     eta_s: clock.seconds_a_step() * self.steps_left(batches) as f64,
                 };
-                drop(batch);
                 if window.steps >= self.config.log_every {
                     metrics.append(&window.take_line(&report, lr, elapsed_s()))?;
                 }
@@ -216,11 +235,6 @@ impl Trainer {
                 if flow == Flow::Stop {
                     break;
                 }
-            }
-            for dropped in views.dropped().iter().filter(|_| flow == Flow::Continue) {
-                let images = dropped.images.len();
-                let reason = "a batch of a single image has nothing to be told from".to_owned();
-                observer.event(&Event::LeftOut { images, reason });
             }
             if flow == Flow::Stop {
                 return Ok(Outcome::Stopped { step: self.position.step });
@@ -245,6 +259,8 @@ impl Trainer {
                 };
                 metrics.append(&window.take_line(&last, lr, elapsed_s()))?;
             }
+            aside.set(aside.get() + self.observe(epoch + 1, &mut metrics, observer)?);
+            clock.last = Instant::now();
             let quarters = |epochs: u32| u64::from(epochs) * 4 / u64::from(self.config.epochs);
             if quarters(epoch + 1) > quarters(epoch) {
                 self.save(folder, &RunFolder::epoch_checkpoint_name(u64::from(epoch + 1)), &mut metrics, observer)?;
@@ -257,63 +273,78 @@ impl Trainer {
         Ok(Outcome::Finished { step: self.position.step })
     }
 
+    /// What the observer measures after an epoch, and how long that took. In front of the checkpoint, whose step is the line's: a run
+    /// that dies before it is saved measures again, and one that dies later has the line.
+    fn observe(&mut self, epoch: u32, metrics: &mut MetricsWriter, observer: &mut dyn Observer) -> Result<Duration> {
+        let start = Instant::now();
+        let figures = observer.after_epoch(epoch, &mut *self.backbone).map_err(Error::Observer)?;
+        if !figures.is_empty() {
+            let named = figures.into_iter().map(|(name, value)| (format!("{}{name}", relata_artifact::ONLINE), value.into()));
+            let line = Metrics { step: self.position.step, epoch: Some(f64::from(epoch)), ..Metrics::default() };
+            metrics.append(&Metrics { extra: named.collect(), ..line })?;
+        }
+        Ok(start.elapsed())
+    }
+
     /// Features of all images by the backbone as it stands, for the method to make something of.
     fn start_epoch(&mut self, epoch: u32) -> Result<()> {
-        let loader = self.loader.evaluation()?;
+        let mut source = self.views.plain()?;
+        let (shape, mut batch, mut from) = (source.shape(), ViewBuffer::default(), 0);
         let (mut features, mut images) = (Vec::new(), Vec::new());
-        for batch in loader.epoch(0) {
-            let batch = batch?;
-            let input = Images::new(&batch.rows, batch.size(), batch.side_px, batch.side_px)?;
+        while source.fill(0, from, &mut batch)? {
+            shape.check(&batch, from)?;
+            let input = Images::of_size(&batch.rows, batch.images.len(), shape.size)?;
             let rows = self.backbone.forward(input, Mode::Eval)?;
             if let Some(at) = rows.iter().position(|value| !value.is_finite()) {
-                let what = format!("a feature of image {}", batch.images[at * batch.size() / rows.len()]);
+                let what = format!("a feature of image {}", batch.images[at * batch.images.len() / rows.len()]);
                 let step = self.position.step;
                 return Err(Error::NotFinite { what, value: f64::from(rows[at]), step, epoch: epoch + 1 });
             }
             features.extend_from_slice(rows);
             images.extend_from_slice(&batch.images);
+            from = batch.index + 1;
         }
         self.method.start_epoch(epoch, &features, &images)
     }
 
     /// One batch: the target's features where there is one, features, loss, both ways back, the optimiser's step.
-    fn step(&mut self, batch: &Batch, lr: f64) -> Result<crate::MethodStep> {
-        let shape = BatchShape { images: batch.size(), views: batch.views };
+    fn step(&mut self, batch: &ViewBuffer, lr: f64) -> Result<crate::MethodStep> {
+        let shape = BatchShape { images: batch.images.len(), views: self.shape.views };
         self.labels.clear();
         if self.method.needs_labels() {
             for &image in &batch.images {
-                self.labels.push(label(self.loader.dataset(), image)?);
+                self.labels.push(label(&*self.views, image)?);
             }
         }
         if let Some(own) = self.method.own_labels() {
             self.labels.extend(batch.images.iter().map(|&image| own[image]));
         }
-        let (rows, side_px) = (shape.rows() * self.method.rows_per_view(), batch.side_px);
-        let views = ViewBatch { rows: &batch.rows, shape, side_px };
+        let (rows, size) = (shape.rows() * self.method.rows_per_view(), self.shape.size);
+        let views = ViewBatch { rows: &batch.rows, shape, size };
         // Before the network's own pass, whose activations the way back needs.
         if let Some(target) = &mut self.target {
             target.stand_in(&mut *self.backbone, &mut *self.method, |backbone, method| -> Result<()> {
-                let images = Images::new(method.prepare(views), rows, side_px, side_px)?;
+                let images = Images::of_size(method.prepare(views)?, rows, size)?;
                 let features = backbone.forward(images, Mode::Train)?;
                 method.take_target(features, shape)
             })?;
         }
-        let images = Images::new(self.method.prepare(views), rows, side_px, side_px)?;
-        let features = self.backbone.forward(images, Mode::Train)?;
-        let step = self.method.step(features, shape, &self.labels)?;
+        let images = Images::of_size(self.method.prepare(views)?, rows, size)?;
+        let Activations { features, taps } = self.backbone.forward_with_taps(images, Mode::Train)?;
+        let step = self.method.step_with_taps(features, &taps, shape, &self.labels)?;
         let number = self.position.step + 1;
         if !step.loss.is_finite() {
             let (what, epoch) = ("the loss".to_owned(), self.position.epoch + 1);
             return Err(Error::NotFinite { what, value: step.loss, step: number, epoch });
         }
-        self.backbone.backward(self.method.d_features())?;
+        self.backbone.backward_with_taps(self.method.d_features(), &self.method.d_taps())?;
         let parameters = self.backbone.parameters_mut();
         self.backbone_decay.apply(lr, &mut parameters.values);
         self.backbone_optimizer.step(lr, &mut parameters.values, &parameters.gradients);
         let parameters = self.method.parameters_mut();
         self.method_decay.apply(lr, &mut parameters.values);
         self.method_optimizer.step(lr, &mut parameters.values, &parameters.gradients);
-        let steps = u64::from(self.config.epochs) * self.loader.batches_per_epoch() as u64;
+        let steps = u64::from(self.config.epochs) * self.views.batches_per_epoch() as u64;
         if let (Some(target), Some(momentum)) = (&mut self.target, self.method.target_momentum(self.position.step, steps)) {
             target.follow(momentum, self.backbone.parameters(), self.method.parameters());
         }
@@ -341,7 +372,8 @@ impl Trainer {
             }
         }
         metrics.sync()?;
-        let (position, seed, info) = (self.position, self.seed, self.info.clone());
+        let (position, seed, mut info) = (self.position, self.seed, self.info.clone());
+        info.insert(VIEWS.to_owned(), self.views.fingerprint());
         checkpoint::save(folder, name, &self.state(), position, seed, &info)?;
         observer.event(&Event::Checkpoint { path: &folder.checkpoint_path(name)? });
         Ok(())
@@ -350,17 +382,6 @@ impl Trainer {
     fn steps_left(&self, batches: usize) -> u64 {
         let epochs = u64::from(self.config.epochs - self.position.epoch);
         (epochs * batches as u64).saturating_sub(self.position.batch as u64)
-    }
-}
-
-fn label(dataset: &dyn Dataset, image: usize) -> Result<usize> {
-    dataset.label(image).ok_or_else(|| Error::NoLabel { image, origin: dataset.source(image) })
-}
-
-fn report_skipped(batch: &Batch, observer: &mut dyn Observer) {
-    if let Some(first) = batch.skipped.first() {
-        let reason = format!("broken: {} ({})", first.origin, first.reason);
-        observer.event(&Event::LeftOut { images: batch.skipped.len(), reason });
     }
 }
 

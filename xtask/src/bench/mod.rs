@@ -41,6 +41,9 @@ pub(crate) struct Arguments {
     /// How the Conv-4 step grows too: K = 4, 8, 16, 32, B = 16 to 256, one thread and all.
     #[arg(long)]
     growth: bool,
+    /// The Conv-4 steps of the other methods too, at their recipes' batches; a view is a row that the backbone sees. No peer.
+    #[arg(long)]
+    methods: bool,
     /// Writes bench.json and bench.md there.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -51,8 +54,9 @@ pub(crate) struct Arguments {
 struct Row {
     part: Part,
     must_reach: Option<f64>,
+    /// None where the peer has no such part.
     #[serde(skip)]
-    peer_steps: usize,
+    peer_steps: Option<usize>,
 }
 
 /// What one process found.
@@ -144,12 +148,13 @@ fn no_such_row(arguments: &Arguments) -> Usage {
     Usage(format!("no row's name holds {:?}; there are: kernels; {}", arguments.only, names.join("; ")))
 }
 
-/// The rows of the project's table of targets, and those that show growth.
+/// The rows of the project's table of targets, those that show growth, and those of the other methods.
 fn rows(arguments: &Arguments) -> Vec<Row> {
-    let Arguments { threads, ref isa, growth, .. } = *arguments;
+    let Arguments { threads, ref isa, growth, methods, .. } = *arguments;
     let part = |kind, backbone: &str, views, batch, side, steps| Part {
         kind,
         backbone: backbone.into(),
+        method: "relational".into(),
         views,
         batch,
         side,
@@ -157,7 +162,7 @@ fn rows(arguments: &Arguments) -> Vec<Row> {
         threads,
         isa: isa.clone(),
     };
-    let row = |part, must_reach, peer_steps| Row { part, must_reach, peer_steps };
+    let row = |part, must_reach, peer_steps| Row { part, must_reach, peer_steps: Some(peer_steps) };
     let mut rows = vec![
         row(part(PartKind::Pipeline, "conv4", 32, 64, 32, 12), Some(4.0), 5),
         row(part(PartKind::Pipeline, "conv4", 4, 64, 32, 100), Some(4.0), 20),
@@ -176,6 +181,14 @@ fn rows(arguments: &Arguments) -> Vec<Row> {
             rows.push(row(Part { threads: 1, ..part(PartKind::Step, "conv4", views, 64, 32, 10) }, None, 6));
         }
     }
+    if methods {
+        for (method, views, batch) in
+            [("simclr", 2, 128), ("barlow", 2, 128), ("rotation", 1, 128), ("deepinfomax", 1, 128), ("supervised", 1, 128)]
+        {
+            let part = Part { method: method.into(), ..part(PartKind::Step, "conv4", views, batch, 32, 40) };
+            rows.push(Row { part, must_reach: None, peer_steps: None });
+        }
+    }
     rows
 }
 
@@ -185,8 +198,8 @@ fn measure(root: &Path, row: Row, arguments: &Arguments) -> Result<Measured> {
     for round in 1..=arguments.rounds {
         eprintln!("bench: {name}, round {round}/{}", arguments.rounds);
         ours.push(outcome_of(parts::command(&row.part)?).with_context(|| name.clone())?);
-        if let Some(python) = &arguments.peer {
-            peer.push(best_of_peer(root, python, &row)?);
+        if let Some((python, steps)) = arguments.peer.as_ref().zip(row.peer_steps) {
+            peer.push(best_of_peer(root, python, &row.part, steps)?);
         }
     }
     Ok(Measured { name, row, ours, peer })
@@ -194,8 +207,8 @@ fn measure(root: &Path, row: Row, arguments: &Arguments) -> Result<Measured> {
 
 /// The peer at its best setting: a step is tried with one thread and with all; a pipeline shares the cores between its
 /// training process and its workers; augmentation has one thread.
-fn best_of_peer(root: &Path, python: &Path, row: &Row) -> Result<Outcome> {
-    let Part { kind, ref backbone, views, batch, side, threads, .. } = row.part;
+fn best_of_peer(root: &Path, python: &Path, part: &Part, steps: usize) -> Result<Outcome> {
+    let Part { kind, ref backbone, views, batch, side, threads, .. } = *part;
     let all = parts::threads(threads);
     let settings = match kind {
         PartKind::Augment => vec![(1, 0)],
@@ -211,7 +224,7 @@ fn best_of_peer(root: &Path, python: &Path, row: &Row) -> Result<Outcome> {
             ("--views", views),
             ("--batch", batch),
             ("--side", side),
-            ("--steps", row.peer_steps),
+            ("--steps", steps),
             ("--threads", threads),
             ("--workers", workers),
         ];

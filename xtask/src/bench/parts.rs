@@ -4,16 +4,16 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use relata_augment::{LoaderConfig, Pipeline, Scratch, ViewKey, ViewLoader};
 use relata_data::{Dataset, Image};
-use relata_model::{
-    Architecture, Backbone, BackboneKind, Compute, Images, Mode, Network, RelationHead, RelationHeadConfig, Stem,
-};
+use relata_model::{Activations, Architecture, Backbone, BackboneKind, Compute, Images, Layout, Mode, Network, Stem};
 use relata_ops::Isa;
-use relata_optim::{Adam, AdamConfig};
+use relata_optim::Optimizer;
+use relata_train::{BatchShape, HeadShape, IntoMethod, Method, MethodConfig, TrainConfig, ViewBatch};
 use serde::Serialize;
+use serde_json::json;
 
 use super::Outcome;
 
@@ -24,7 +24,7 @@ const WARM_UP: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PartKind {
-    /// Forward, relation head, backward and Adam on a batch in memory.
+    /// Forward, the method's head and loss, backward and optimiser on a batch in memory.
     Step,
     /// K views an image, one thread.
     Augment,
@@ -48,6 +48,9 @@ pub(crate) struct Part {
     pub(super) kind: PartKind,
     #[arg(long, default_value = "conv4")]
     pub(super) backbone: String,
+    /// As `method.kind` of a recipe.
+    #[arg(long, default_value = "relational")]
+    pub(super) method: String,
     /// K.
     #[arg(long, default_value_t = 4)]
     pub(super) views: usize,
@@ -66,11 +69,12 @@ pub(crate) struct Part {
 
 impl Part {
     pub(super) fn name(&self) -> String {
-        let Self { kind, backbone, views, batch, side, threads, .. } = self;
+        let Self { kind, backbone, method, views, batch, side, threads, .. } = self;
         let threads = if *threads == 0 { String::new() } else { format!(", {threads} threads") };
+        let method = if method == "relational" { String::new() } else { format!(", {method}") };
         match kind {
             PartKind::Augment => format!("augment, one core, {side} px"),
-            _ => format!("{}, {backbone}, K = {views}, B = {batch}, {side} px{threads}", kind.name()),
+            _ => format!("{}, {backbone}{method}, K = {views}, B = {batch}, {side} px{threads}", kind.name()),
         }
     }
 }
@@ -78,7 +82,7 @@ impl Part {
 /// The command line that runs `part` in a process of its own.
 pub(super) fn command(part: &Part) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe().context("xtask does not know where it is")?);
-    command.args(["bench-part", part.kind.name(), "--backbone", &part.backbone]);
+    command.args(["bench-part", part.kind.name(), "--backbone", &part.backbone, "--method", &part.method]);
     let Part { views, batch, side, steps, threads, .. } = *part;
     for (flag, value) in [("--views", views), ("--batch", batch), ("--side", side), ("--steps", steps), ("--threads", threads)] {
         command.arg(flag).arg(value.to_string());
@@ -115,36 +119,62 @@ pub(crate) fn run(part: &Part) -> Result<()> {
     Ok(())
 }
 
-/// A net, its head and their optimisers.
+/// Classes of the random images.
+const CLASSES: usize = 10;
+
+/// A net, what is above it, and their optimisers: the trainer's step without its loader.
 struct Job {
     backbone: Network,
-    head: RelationHead,
-    adams: [Adam; 2],
+    method: Box<dyn Method>,
+    optimizers: [Optimizer; 2],
+    labels: Vec<usize>,
 }
 
 impl Job {
     fn new(part: &Part) -> Result<Self> {
         let kind = BackboneKind::from_name(&part.backbone).with_context(|| format!("no backbone {}", part.backbone))?;
         let compute = Compute::with_isa(part.threads, isa(part.isa.as_deref())?)?;
-        let backbone = Network::new(Architecture::new(kind, Stem::Imagenet), 1, compute.clone());
-        let width = backbone.architecture().width;
-        let head = RelationHead::new(RelationHeadConfig::default(), width, part.views, part.batch, 1, compute)?;
-        let adams = [backbone.parameters().len(), head.parameters().len()].map(|len| Adam::new(AdamConfig::default(), len));
-        Ok(Self { backbone, head, adams })
+        let mut backbone = Network::new(Architecture::new(kind, Stem::Imagenet), 1, compute.clone());
+        let method: MethodConfig = serde_json::from_value(json!({ "kind": part.method }))?;
+        let (width, images) = (backbone.architecture().width, 50_000);
+        let first_map = backbone.architecture().first_map(part.side, part.side);
+        let first_map = first_map.map_or(Layout::dense(0, 0, 0), |(_, map)| map);
+        let shape = HeadShape { width, views: part.views, max_images: part.batch, images, classes: CLASSES, first_map };
+        let method = method.into_method(shape, 1, compute)?;
+        if method.target_momentum(0, 1).is_some() || method.wants_features() || !method.trains() {
+            bail!("a step of {} is not all of its work: time its training", part.method);
+        }
+        backbone.set_taps(&method.taps(backbone.architecture()))?;
+        let parameters = [backbone.parameters().len(), method.parameters().len()];
+        let optimizers = parameters.map(|len| Optimizer::new(method.optimizer(&TrainConfig::default()), len));
+        let labels = (0..part.batch).map(|image| image % CLASSES).collect();
+        Ok(Self { backbone, method, optimizers, labels })
     }
 
-    /// One step; returns the seconds that the head took of it.
-    fn step(&mut self, rows: &[f32], part: &Part) -> Result<f64> {
-        let images = Images::new(rows, part.views * part.batch, part.side, part.side)?;
-        let features = self.backbone.forward(images, Mode::Train)?;
+    /// Rows that the backbone sees of a batch.
+    fn rows(&self, part: &Part) -> usize {
+        part.views * part.batch * self.method.rows_per_view()
+    }
+
+    /// One step; returns the seconds that the method took of it.
+    fn step(&mut self, views: &[f32], part: &Part) -> Result<f64> {
+        let shape = BatchShape { images: part.batch, views: part.views };
+        let (rows, size) = (self.rows(part), [part.side, part.side, 3]);
         let start = Instant::now();
-        self.head.step(part.batch, features)?;
-        let head_s = start.elapsed().as_secs_f64();
-        self.backbone.backward(self.head.d_features())?;
-        for (adam, parameters) in self.adams.iter_mut().zip([self.backbone.parameters_mut(), self.head.parameters_mut()]) {
-            adam.step(&mut parameters.values, &parameters.gradients);
+        let images = Images::of_size(self.method.prepare(ViewBatch { rows: views, shape, size })?, rows, size)?;
+        let prepared_s = start.elapsed().as_secs_f64();
+        let Activations { features, taps } = self.backbone.forward_with_taps(images, Mode::Train)?;
+        let start = Instant::now();
+        self.method.step_with_taps(features, &taps, shape, &self.labels)?;
+        let method_s = prepared_s + start.elapsed().as_secs_f64();
+        self.backbone.backward_with_taps(self.method.d_features(), &self.method.d_taps())?;
+        let lr = TrainConfig::default().lr;
+        for (optimizer, parameters) in
+            self.optimizers.iter_mut().zip([self.backbone.parameters_mut(), self.method.parameters_mut()])
+        {
+            optimizer.step(lr, &mut parameters.values, &parameters.gradients);
         }
-        Ok(head_s)
+        Ok(method_s)
     }
 }
 
@@ -158,7 +188,8 @@ fn step(part: &Part) -> Result<Outcome> {
         Ok(())
     })?;
     let total: f64 = seconds.iter().sum();
-    Ok(Outcome { head_pct: Some(100.0 * head_s / total), ..outcome(part, &seconds, median(&seconds)) })
+    let rows = job.rows(part);
+    Ok(Outcome { head_pct: Some(100.0 * head_s / total), ..outcome(rows, &seconds, median(&seconds)) })
 }
 
 fn augment(part: &Part) -> Result<Outcome> {
@@ -178,7 +209,7 @@ fn augment(part: &Part) -> Result<Outcome> {
         }
         Ok(())
     })?;
-    Ok(outcome(part, &seconds, median(&seconds)))
+    Ok(outcome(part.views * part.batch, &seconds, median(&seconds)))
 }
 
 fn pipeline(part: &Part) -> Result<Outcome> {
@@ -199,7 +230,7 @@ fn pipeline(part: &Part) -> Result<Outcome> {
     })?;
     // Steps come in bursts, as the loader has batches ready: the rate is that of all of them together.
     let total: f64 = seconds.iter().sum();
-    Ok(Outcome { waited_pct: Some(100.0 * waited_s / total), ..outcome(part, &seconds, total / seconds.len() as f64) })
+    Ok(Outcome { waited_pct: Some(100.0 * waited_s / total), ..outcome(job.rows(part), &seconds, total / seconds.len() as f64) })
 }
 
 /// Seconds of each of `steps` runs, behind the warm-up; `run` is told whether it counts.
@@ -213,8 +244,8 @@ fn time(steps: usize, mut run: impl FnMut(bool) -> Result<()>) -> Result<Vec<f64
     Ok(seconds.split_off(WARM_UP))
 }
 
-fn outcome(part: &Part, seconds: &[f64], typical_s: f64) -> Outcome {
-    let views = (part.views * part.batch) as f64;
+fn outcome(views: usize, seconds: &[f64], typical_s: f64) -> Outcome {
+    let views = views as f64;
     let best_s = seconds.iter().copied().fold(f64::MAX, f64::min);
     Outcome { views_per_s: views / typical_s, best_views_per_s: views / best_s, peak_mb: None, waited_pct: None, head_pct: None }
 }
@@ -227,11 +258,9 @@ pub(super) fn median(values: &[f64]) -> f64 {
     if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
 }
 
-/// This process's peak of resident memory, where Linux tells it.
+/// This process's peak of resident memory, where the system tells it.
 fn peak_mb() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<f64>().ok()? / 1024.0)
+    relata_cli::peak_bytes().map(|bytes| bytes as f64 / (1024.0 * 1024.0))
 }
 
 /// Random bytes as images: the content does not change the cost.

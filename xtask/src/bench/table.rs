@@ -57,7 +57,9 @@ fn of_rows(rows: &[Measured]) -> String {
         let peak = peak_mb(&row.ours);
         let shares = shares(&row.ours);
         let name = &row.name;
-        if with_peer {
+        if with_peer && row.peer.is_empty() {
+            text += &format!("| {name} | {ours:.0} | | | | | {peak} | {shares} |\n");
+        } else if with_peer {
             let ratios: Vec<f64> = row.ours.iter().zip(&row.peer).map(|(a, b)| a.views_per_s / b.views_per_s).collect();
             let peers: Vec<f64> = row.peer.iter().map(|outcome| outcome.views_per_s).collect();
             let (low, high) = range(&ratios);
@@ -90,7 +92,7 @@ fn peak_mb(outcomes: &[Outcome]) -> String {
     if peaks.is_empty() { "unknown".into() } else { format!("{:.0}", median(&peaks)) }
 }
 
-/// Of a step the share of the relation head, of a pipeline the share of waiting for views.
+/// Of a step the share of the method's head, of a pipeline the share of waiting for views.
 fn shares(outcomes: &[Outcome]) -> String {
     let of = |value: fn(&Outcome) -> Option<f64>| {
         let values: Vec<f64> = outcomes.iter().filter_map(value).collect();

@@ -4,6 +4,7 @@
 //! `cargo xtask` itself was built with: candle is compiled once (release, for xtask; the tests link the same build) and
 //! checked once (release, for clippy; rustdoc reads the same metadata). A step in the dev profile would do both again.
 
+mod examples;
 mod outcome;
 
 use std::fs;
@@ -31,8 +32,16 @@ struct Project<'a> {
 /// What a step says about itself in the summary, or why it failed.
 type Step = fn(&Project<'_>) -> Result<String>;
 
-const STEPS: &[(&str, Step)] =
-    &[("fmt", formatting), ("tidy", rules), ("clippy", lints), ("tests", tests), ("docs", docs), ("quick run", quick_run)];
+const STEPS: &[(&str, Step)] = &[
+    ("fmt", formatting),
+    ("tidy", rules),
+    ("clippy", lints),
+    ("tests", tests),
+    ("jpeg-turbo", jpeg_turbo),
+    ("docs", docs),
+    ("quick run", quick_run),
+    ("examples", examples::run),
+];
 
 /// Runs every step in order, stops at the first that fails, and ends with a summary; true where all passed.
 ///
@@ -73,7 +82,8 @@ fn run_steps(steps: &[(&str, Step)], project: &Project<'_>) -> bool {
 }
 
 fn formatting(project: &Project<'_>) -> Result<String> {
-    must_pass(cargo(project.root).args(["fmt", "--all", "--check"])).context("`cargo fmt --all` mends it")
+    must_pass(cargo(project.root).args(["fmt", "--all", "--check"])).context("`cargo fmt --all` mends it")?;
+    examples::formatting(project)
 }
 
 fn rules(project: &Project<'_>) -> Result<String> {
@@ -87,6 +97,20 @@ fn lints(project: &Project<'_>) -> Result<String> {
 
 fn docs(project: &Project<'_>) -> Result<String> {
     must_pass(cargo(project.root).args(["doc", "--workspace", "--no-deps", "--release"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// The one feature that needs tools of its own: lints, and the tests of what reads image files.
+fn jpeg_turbo(project: &Project<'_>) -> Result<String> {
+    for tool in ["cmake", "nasm"] {
+        if Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+            return Ok(format!("not built: {tool} is not installed"));
+        }
+    }
+    let feature = ["-p", "relata-data", "--release", "--features", "jpeg-turbo"];
+    must_pass(cargo(project.root).arg("clippy").args(feature).args(["--lib", "--test", "jpeg", "--", "-D", "warnings"]))?;
+    must_pass(
+        cargo(project.root).arg("test").args(feature).args(["--lib", "--test", "jpeg", "--test", "folder", "--test", "tiny"]),
+    )
 }
 
 /// Tests and doc tests. Their output goes on to where it was going, and is read in passing for what was skipped.

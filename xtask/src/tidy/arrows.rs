@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli", &["data", "augment", "ops", "model", "optim", "cluster", "train", "probe", "artifact", "report"]),
     ("testkit", &[]),
     // The rooms beside `cli` for `bench`, which times them one by one.
-    ("xtask", &["cli", "data", "augment", "ops", "model", "optim"]),
+    ("xtask", &["cli", "data", "augment", "ops", "model", "optim", "train"]),
 ];
 
 /// The rooms that may name candle: the seam and what stands on it. The others build in seconds without it.

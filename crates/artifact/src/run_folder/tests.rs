@@ -184,6 +184,27 @@ fn leftovers_of_a_killed_process_can_be_removed() {
     assert_eq!(run.config().unwrap(), "seed = 1\n");
 }
 
+#[test]
+fn unfinished_trainings_are_kept_by_name_and_are_no_results() {
+    let place = Place::new();
+    let run = place.run("a");
+    assert_eq!(run.unfinished("finetune-seed-1").unwrap(), None);
+    let metadata = BTreeMap::from([("epoch".to_owned(), "3".to_owned())]);
+    for name in ["finetune-seed-1", "finetune-seed-2", "finetune-cifar100-seed-1"] {
+        run.save_unfinished(name, &[TensorRef { name: "head", shape: &[2], data: &[1.0, 2.0] }], &metadata).unwrap();
+    }
+    let state = run.unfinished("finetune-seed-2").unwrap().unwrap();
+    assert_eq!((&state.metadata, &state.tensor("head").unwrap().data), (&metadata, &vec![1.0, 2.0]));
+    assert_eq!(run.probes().unwrap(), []);
+    std::mem::forget(crate::AtomicFile::create(&run.unfinished_dir().join("x.safetensors")).unwrap());
+    run.remove_unfinished("finetune-seed-").unwrap();
+    assert_eq!(entries(&run.unfinished_dir()).unwrap().len(), 1, "of another data set");
+    run.remove_unfinished("finetune-cifar100-seed-").unwrap();
+    assert!(!run.unfinished_dir().exists());
+    run.remove_unfinished("finetune-seed-").unwrap();
+    assert!(matches!(run.unfinished("../x"), Err(Error::Name { .. })));
+}
+
 #[cfg(unix)]
 #[test]
 fn overwriting_through_a_link_keeps_the_link_and_what_it_does_not_own() {

@@ -137,11 +137,13 @@ fn changes_run_in_the_jitters_order_without_those_that_change_nothing() {
     let parameters = ViewParameters {
         crop: Crop::Resized(CropBox::whole(5, 7)),
         flip: false,
+        affine: None,
         jitter: Some(jitter),
         grayscale: true,
         invert: true,
         blur_sigma_px: None,
         solarise: None,
+        cutout: None,
     };
     let list = Ops::new(&parameters);
     let expected = [Op::Hue(0.1), Op::Contrast { factor: 1.5, mean: 0.0 }, Op::Brightness(0.5), Op::Grayscale, Op::Invert];

@@ -1,15 +1,19 @@
 use std::collections::HashSet;
 
 use super::{Adjustment, draw, middle_box, permutation};
-use crate::{Crop, CropBox, CropConfig, CropKind, GrayscaleConfig, InvertConfig, PipelineConfig, ViewKey, ViewParameters};
+use crate::{
+    AffineConfig, Crop, CropBox, CropConfig, CropKind, CutoutConfig, GrayscaleConfig, InvertConfig, PipelineConfig, ViewKey,
+    ViewParameters,
+};
 
 const VIEWS: u32 = 20_000;
+const SIDE_PX: usize = 32;
 
 /// Five standard errors of a mean of VIEWS values uniform in 0..1: sqrt(1/12/20000) = 0.002.
 const FIVE_ERRORS: f64 = 0.0102;
 
 fn views(config: &PipelineConfig, width_px: usize, height_px: usize) -> Vec<ViewParameters> {
-    (0..VIEWS).map(|view| draw(config, ViewKey { seed: 5, epoch: 3, image: 11, view }, width_px, height_px)).collect()
+    (0..VIEWS).map(|view| draw(config, ViewKey { seed: 5, epoch: 3, image: 11, view }, SIDE_PX, width_px, height_px)).collect()
 }
 
 fn boxes(config: &PipelineConfig, width_px: usize, height_px: usize) -> Vec<CropBox> {
@@ -161,7 +165,7 @@ fn one_transform_switched_off_leaves_the_others_as_they_were() {
 fn every_part_of_the_key_changes_the_view() {
     let key = ViewKey { seed: 1, epoch: 2, image: 3, view: 4 };
     let config = PipelineConfig { crop: CropConfig::default(), ..PipelineConfig::default() };
-    let of = |key| draw(&config, key, 10_000, 10_000);
+    let of = |key| draw(&config, key, SIDE_PX, 10_000, 10_000);
     assert_eq!(of(key), of(key));
     for other in
         [ViewKey { seed: 2, ..key }, ViewKey { epoch: 3, ..key }, ViewKey { image: 4, ..key }, ViewKey { view: 5, ..key }]
@@ -170,4 +174,39 @@ fn every_part_of_the_key_changes_the_view() {
     }
     // The same words in other places are another key.
     assert_ne!(of(key).crop, of(ViewKey { seed: 3, image: 1, ..key }).crop);
+}
+
+#[test]
+fn affine_maps_are_uniform_over_their_ranges_and_shift_by_whole_pixels() {
+    let config = PipelineConfig { affine: AffineConfig { p: 0.5, ..AffineConfig::default() }, ..PipelineConfig::default() };
+    let maps: Vec<_> = views(&config, 32, 32).iter().filter_map(|view| view.affine).collect();
+    let share = maps.len() as f64 / f64::from(VIEWS);
+    assert!((share - 0.5).abs() < 0.018, "{share} of the views are mapped");
+    assert_uniform(maps.iter().map(|map| f64::from(map.angle_deg)), -18.0 - 1e-5, 18.0 + 1e-5);
+    assert_uniform(maps.iter().map(|map| f64::from(map.scale)), 0.9 - 1e-6, 1.1 + 1e-6);
+    assert_uniform(maps.iter().map(|map| f64::from(map.shear_deg)), -10.0 - 1e-5, 10.0 + 1e-5);
+    // 3.2 px either way, rounded: both ends are reached, and less often than the others.
+    for shift in [|map: &crate::Affine| map.right_px, |map: &crate::Affine| map.down_px] {
+        let count = |px| maps.iter().filter(|map| shift(map) == px).count() as f64;
+        assert_eq!(maps.iter().map(shift).collect::<HashSet<_>>(), (-3..=3).collect());
+        assert!(count(3) < 0.8 * count(0) && count(-3) < 0.8 * count(0));
+    }
+}
+
+#[test]
+fn cutouts_reach_every_place_alike() {
+    let config = PipelineConfig { cutout: CutoutConfig { p: 0.5, area: 0.765 }, ..PipelineConfig::default() };
+    let cuts: Vec<_> = views(&config, 32, 32).iter().filter_map(|view| view.cutout).collect();
+    assert!((cuts.len() as f64 / f64::from(VIEWS) - 0.5).abs() < 0.018);
+    let mut counts = std::collections::HashMap::new();
+    for cut in &cuts {
+        // sqrt(0.765) · 32 = 27.99.
+        assert_eq!((cut.height_px, cut.width_px), (28, 28));
+        *counts.entry((cut.top_px, cut.left_px)).or_insert(0) += 1;
+    }
+    assert_eq!(counts.len(), 25);
+    // 400 expected; five standard deviations.
+    assert!(counts.values().all(|count| (300..=500).contains(count)), "{counts:?}");
+    let whole = PipelineConfig { cutout: CutoutConfig { p: 1.0, area: 0.9999 }, ..PipelineConfig::default() };
+    assert!(views(&whole, 32, 32).iter().all(|view| view.cutout.is_none()), "as large as the view: none, as in torchvision");
 }

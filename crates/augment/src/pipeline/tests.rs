@@ -13,7 +13,17 @@ fn image(width_px: usize, height_px: usize) -> Image {
 }
 
 fn plain(crop: Crop) -> ViewParameters {
-    ViewParameters { crop, flip: false, jitter: None, grayscale: false, invert: false, blur_sigma_px: None, solarise: None }
+    ViewParameters {
+        crop,
+        flip: false,
+        affine: None,
+        jitter: None,
+        grayscale: false,
+        invert: false,
+        blur_sigma_px: None,
+        solarise: None,
+        cutout: None,
+    }
 }
 
 fn applied(side_px: usize, image: &Image, parameters: &ViewParameters) -> Vec<f32> {
@@ -208,4 +218,50 @@ fn a_kernel_wider_than_its_reflection_is_refused() {
     let refused = Pipeline::new(&config, 10, [0.0; 3], [1.0; 3]);
     assert!(matches!(refused, Err(Error::Setting { key: "augment.blur.kernel", .. })), "{refused:?}");
     assert!(Pipeline::new(&config, 11, [0.0; 3], [1.0; 3]).is_ok());
+}
+
+#[test]
+fn an_affine_map_and_a_cutout_leave_other_draws_alone_and_no_trace_in_a_scratch() {
+    let plain = PipelineConfig::default();
+    let mut more = plain.clone();
+    (more.affine.p, more.cutout.p) = (1.0, 1.0);
+    let pipeline = |config: &PipelineConfig| Pipeline::new(config, 21, [0.5; 3], [0.25; 3]).expect("valid settings");
+    let (plain, more) = (pipeline(&plain), pipeline(&more));
+    let image = image(23, 17);
+    let (mut scratch, mut out) = (Scratch::default(), vec![0.0; plain.view_len()]);
+    for view in 0..20 {
+        let key = ViewKey { view, ..ViewKey::default() };
+        let (without, with) = (plain.parameters(key, 23, 17), more.parameters(key, 23, 17));
+        assert!(with.affine.is_some() && with.cutout.is_some());
+        assert_eq!(ViewParameters { affine: None, cutout: None, ..with }, without);
+        for pipeline in [&more, &plain] {
+            pipeline.view_into(&image, key, &mut out, &mut scratch);
+            assert_eq!(out, pipeline.view(&image, key));
+        }
+    }
+}
+
+#[test]
+fn a_cutout_is_a_square_of_the_mean_colour_and_nothing_else() {
+    let config = PipelineConfig { cutout: crate::CutoutConfig { p: 1.0, area: 0.25 }, ..PipelineConfig::evaluation() };
+    let pipeline = |config| Pipeline::new(config, 9, [0.3, 0.4, 0.5], [0.2, 0.3, 0.4]).expect("valid settings");
+    let (cut, whole) = (pipeline(&config), pipeline(&PipelineConfig::evaluation()));
+    let key = ViewKey { image: 4, ..ViewKey::default() };
+    let part = cut.parameters(key, 9, 9).cutout.expect("always");
+    // sqrt(0.25) of 9 pixels, to the even one.
+    assert_eq!((part.height_px, part.width_px), (4, 4));
+    let (cut, whole) = (cut.view(&image(9, 9), key), whole.view(&image(9, 9), key));
+    for (y, x) in (0..9).flat_map(|y| (0..9).map(move |x| (y, x))) {
+        let inside = (part.top_px..part.top_px + 4).contains(&y) && (part.left_px..part.left_px + 4).contains(&x);
+        assert_eq!(pixel(&cut, 9, x, y), if inside { [0.0; 3] } else { pixel(&whole, 9, x, y) }, "({x}, {y})");
+    }
+}
+
+#[test]
+fn a_cutout_outside_the_view_is_an_error() {
+    let (pipeline, image) = (Pipeline::relational(4).expect("a side"), image(5, 7));
+    let cutout = Some(CropBox { top_px: 1, left_px: 0, height_px: 4, width_px: 2 });
+    let parameters = ViewParameters { cutout, ..plain(Crop::Resized(CropBox::whole(5, 7))) };
+    let result = pipeline.apply(&parameters, &image, &mut vec![0.0; pipeline.view_len()], &mut Scratch::default());
+    assert!(matches!(result, Err(Error::CropOutside { width_px: 4, height_px: 4, .. })), "{result:?}");
 }

@@ -70,14 +70,20 @@ fn open_run(path: &Path) -> Result<(RunFolder, Config)> {
     Ok((run, config))
 }
 
-/// The configuration of a run with settings that belong to data and probes only.
+/// The configuration of a run with settings that belong to data and probes only. Where they name another data set, the run's
+/// `data.limit`, which is that of its own images, does not go with it.
 fn with_settings(config: &Config, settings: &[String]) -> Result<Config> {
     let allowed = |setting: &&String| ["data.", "probe.", "threads=", "device="].iter().any(|start| setting.starts_with(start));
     if let Some(other) = settings.iter().find(|setting| setting.contains('=') && !allowed(setting)) {
         let message = format!("{other:?} cannot be changed once a run is trained: only data.*, probe.*, threads and device can");
         return Err(Error::Usage(message));
     }
-    let config = config.changed_by(settings)?;
-    config.validate()?;
-    Ok(config)
+    let mut changed = config.changed_by(settings)?;
+    if changed.data.dataset != config.data.dataset {
+        let mut own = config.clone();
+        own.data.limit = 0;
+        changed = own.changed_by(settings)?;
+    }
+    changed.validate()?;
+    Ok(changed)
 }

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use relata_artifact::RunLock;
 use relata_model::Compute;
 use relata_probe::{Protocol, check_seeds};
 
@@ -8,6 +9,7 @@ use super::{open_run, with_settings};
 use crate::evaluation::{Evaluation, score_table};
 use crate::feature_files::{self, FeatureFiles};
 use crate::log::{Log, shown};
+use crate::provenance::command_line;
 use crate::{Config, Error, Result, output};
 
 #[derive(Debug, Args)]
@@ -28,7 +30,7 @@ pub struct Arguments {
     #[arg(value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// linear, knn, logistic, kmeans, retrieval, several with commas between, or all (of these); finetune and supervised train the
-    /// backbone, and take as long; without it, the run's probe.protocols
+    /// backbone, and take as long (Ctrl-C saves; the same command goes on); without it, the run's probe.protocols
     #[arg(long, value_name = "PROTOCOL")]
     protocol: Option<String>,
     /// Another data set than the run's own; images are prepared as the backbone was trained
@@ -76,10 +78,13 @@ fn trained(arguments: &Arguments) -> Result<()> {
     let (protocols, seeds) = (protocols(arguments, &config)?, seeds(arguments, &config)?);
     let compute = Compute::new(config.threads)?;
     let log = Log::of_run(&run)?;
-    let evaluation = Evaluation { run: &run, trained: &trained, config: &config, checkpoint: &arguments.checkpoint, seeds };
+    let (checkpoint, resume) = (&arguments.checkpoint, command_line());
+    let evaluation = Evaluation { run: &run, trained: &trained, config: &config, checkpoint, seeds, resume };
     let Some(labelled) = evaluation.labelled()? else {
         return Err(Error::Probe(relata_probe::Error::Unlabelled { what: format!("data set {}", config.data.dataset) }));
     };
+    // Trainings keep their state in the folder.
+    let _lock = protocols.iter().any(|protocol| protocol.trains_backbone()).then(|| RunLock::acquire(run.path())).transpose()?;
     let results = evaluation.scores(&protocols, &labelled, &compute, &log)?;
     output::result(score_table(&results));
     output::result(format!("report: {}", shown(&relata_report::write_report(&run)?)));

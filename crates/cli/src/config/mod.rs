@@ -21,8 +21,11 @@ pub(crate) use layers::{COMMAND_LINE, Layer};
 use layers::{insert, merge, value_at};
 pub(crate) use recipe::Recipe;
 
+use crate::online::OnlineConfig;
+
 /// What `--resume` may change: nothing of it changes what was trained so far. Data that has moved is told by its fingerprint.
-pub(crate) const CHANGEABLE_ON_RESUME: [&str; 5] = ["train.epochs", "threads", "data.root", "data.path", "probe.*"];
+pub(crate) const CHANGEABLE_ON_RESUME: [&str; 6] =
+    ["train.epochs", "threads", "data.root", "data.path", "online.every", "probe.*"];
 
 /// A run's whole configuration, as `config.toml` in its folder holds it. The defaults are the paper's relational method with
 /// the small settings of the reference's notebook; each section's own documentation names its sources.
@@ -45,6 +48,8 @@ pub struct Config {
     pub method: MethodConfig,
     /// For how long.
     pub train: TrainConfig,
+    /// Watched how, while it trains.
+    pub online: OnlineConfig,
     /// And evaluated how.
     pub probe: ProbeConfig,
 }
@@ -60,6 +65,7 @@ impl Default for Config {
             model: ModelConfig::default(),
             method: MethodConfig::default(),
             train: TrainConfig::default(),
+            online: OnlineConfig::default(),
             probe: ProbeConfig::default(),
         }
     }
@@ -102,7 +108,7 @@ impl Config {
         let planned = if self.train.schedule_follows_epochs() {
             Some("train.schedule = \"cosine\" plans the learning rate")
         } else {
-            self.method.has_target().then_some("the method plans its target's momentum")
+            self.method.planned_by_epochs()
         };
         if let Some(planned) = planned.filter(|_| epochs.0 != epochs.1) {
             return Err(ConfigError::ResumeSchedule { given: epochs.1, stored: epochs.0, planned });
@@ -152,6 +158,7 @@ impl Config {
         self.augment.validate()?;
         self.method.validate(self.augment.views)?;
         self.train.validate()?;
+        self.online.validate()?;
         self.probe.validate()?;
         Ok(())
     }

@@ -146,6 +146,16 @@ fn a_resumed_run_may_change_its_length_and_little_else() {
 }
 
 #[test]
+fn another_number_of_epochs_is_refused_where_something_was_planned_by_it() {
+    for planned in ["method.kind=supervised", "method.kind=byol", "train.schedule=cosine"] {
+        let config = resolve(&["train.epochs=4", planned]).unwrap();
+        let error = config.resumed_with(&arguments(&["train.epochs=8"])).unwrap_err();
+        assert!(matches!(error, ConfigError::ResumeSchedule { given: 8, stored: 4, .. }), "{planned}: {error:?}");
+        config.resumed_with(&arguments(&["train.epochs=4", "threads=1"])).unwrap();
+    }
+}
+
+#[test]
 fn a_run_is_named_by_what_it_is() {
     assert_eq!(Config::default().run_name(), "shapes-conv4-relational-seed1");
 }

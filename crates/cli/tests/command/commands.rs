@@ -166,9 +166,34 @@ fn data_sets_are_listed_verified_and_shown() {
 }
 
 #[test]
+fn a_packed_folder_is_trained_on_as_the_folder_is() {
+    let place = Place::new();
+    relata_testkit::datasets::write_class_folder(&place.path("photos"), &[("cat", 25), ("dog", 25)], "png");
+    let packed = place.run(&["data", "pack", "folder", "data.path=photos", "--out", "photos.pack"]).succeeded().stdout;
+    assert!(packed.contains("photos.pack: 50 images in") && packed.contains("times as fast"), "{packed}");
+    let settings = ["train.epochs=1", "augment.side=32", "probe.epochs=1", "data.limit=0"];
+    place.train(&[&settings[..], &["data.dataset=folder", "data.path=photos", "--out", "unpacked"]].concat()).succeeded();
+    place.train(&[&settings[..], &["data.dataset=pack", "data.path=photos.pack", "--out", "packed"]].concat()).succeeded();
+    let [one, other] =
+        ["unpacked", "packed"].map(|run| Checkpoint::load(&place.path(run).join("checkpoints/last.safetensors")).unwrap());
+    assert!(one.tensor("backbone.layer1.conv.weight").unwrap() == other.tensor("backbone.layer1.conv.weight").unwrap());
+
+    let whole = fs::read(place.path("photos.pack")).unwrap();
+    let verify = ["data", "verify", "pack", "data.path=photos.pack"];
+    assert!(place.run(&verify).succeeded().stdout.contains("photos.pack train: 40 images, 0 broken"));
+    let mut damaged = whole.clone();
+    damaged[64] ^= 1;
+    fs::write(place.path("photos.pack"), damaged).unwrap();
+    let ended = place.run(&verify);
+    assert!(ended.code == Some(1) && ended.stdout.contains("broken: photos.pack, photos/cat/000.png"), "{ended:?}");
+    fs::write(place.path("photos.pack"), &whole[..whole.len() / 2]).unwrap();
+    place.run(&verify).failed(1, &["photos.pack", "pack the images again"]);
+}
+
+#[test]
 fn every_command_shows_an_example() {
     let place = Place::new();
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 11] = [
         &["train"],
         &["probe"],
         &["embed"],
@@ -177,6 +202,7 @@ fn every_command_shows_an_example() {
         &["data", "list"],
         &["data", "verify"],
         &["data", "preview"],
+        &["data", "pack"],
         &["import"],
         &["export"],
     ];

@@ -4,7 +4,11 @@ mod bad_input;
 mod commands;
 mod compare;
 mod killed;
+mod online;
+mod other_data;
 mod train;
+#[cfg(unix)]
+mod unfinished;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -35,6 +35,7 @@ fn every_method_ends_with_scores_and_its_figures_in_the_report() {
         ("simclr", "contrast_acc"),
         ("barlow", "off_diagonal"),
         ("byol", "cosine"),
+        ("deepinfomax", "prior_loss"),
         ("rotation", "rotation_acc"),
         ("supervised", "class_acc"),
         ("random", "None, by intention"),
@@ -189,7 +190,7 @@ fn a_dry_run_counts_the_rows_and_steps_of_the_method() {
 
 /// The number of MiB in front of the first "MiB" behind `words`.
 #[cfg(target_os = "linux")]
-fn mib_behind(text: &str, words: &str) -> f64 {
+pub(crate) fn mib_behind(text: &str, words: &str) -> f64 {
     let behind = text.split_once(words).unwrap_or_else(|| panic!("no {words:?} in: {text}")).1;
     behind.split_once("MiB").unwrap().0.trim().parse().unwrap()
 }
@@ -198,11 +199,16 @@ fn mib_behind(text: &str, words: &str) -> f64 {
 #[test]
 fn a_run_takes_the_memory_that_its_dry_run_foretold() {
     let place = Place::new();
-    let settings = ["model.backbone=resnet8", "augment.views=8", "data.limit=512", "train.epochs=1", "train.batch_size=32"];
-    let run = |more: &[&str]| place.run(&[&["train", "probe.after_train=false"], &settings[..], more].concat()).succeeded();
-    let planned = mib_behind(&run(&["--dry-run"]).stdout, "# memory");
-    let taken = mib_behind(&run(&["--out", "run", "--no-report"]).stderr, "at most ");
-    assert!((planned / taken - 1.0).abs() < 0.1, "{planned} MiB foretold, {taken} MiB taken");
+    let relational = ["model.backbone=resnet8", "augment.views=8", "train.batch_size=32"];
+    // A tapped map, its gradient, and discriminators.
+    let infomax = ["method.kind=deepinfomax", "method.deepinfomax.places=64", "augment.views=1", "train.batch_size=256"];
+    for (name, settings) in [("relational", &relational[..]), ("infomax", &infomax)] {
+        let all = [&["train", "probe.after_train=false", "data.limit=512", "train.epochs=1"], settings].concat();
+        let run = |more: &[&str]| place.run(&[&all[..], more].concat()).succeeded();
+        let planned = mib_behind(&run(&["--dry-run"]).stdout, "# memory");
+        let taken = mib_behind(&run(&["--out", name, "--no-report"]).stderr, "at most ");
+        assert!((planned / taken - 1.0).abs() < 0.1, "{name}: {planned} MiB foretold, {taken} MiB taken");
+    }
 }
 
 #[test]

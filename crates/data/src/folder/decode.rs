@@ -2,49 +2,96 @@ use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
+use super::FolderOptions;
+use super::jpeg::Survey;
 use crate::{Error, Image, Result};
 
-/// What an image file may at most unpack to.
+/// What an image file may at most unpack to, and how.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PixelLimits {
     pub(super) side_px: u32,
     pub(super) megapixels: u32,
     /// The only side allowed, where all images are squares of one size.
     pub(super) exact_side_px: Option<u32>,
+    /// As [`FolderOptions::jpeg_side_px`].
+    #[cfg(feature = "jpeg-turbo")]
+    pub(super) jpeg_side_px: u32,
+}
+
+impl PixelLimits {
+    pub(super) fn of(options: &FolderOptions) -> Self {
+        Self {
+            side_px: options.max_side_px,
+            megapixels: options.max_megapixels,
+            exact_side_px: options.exact_side_px,
+            #[cfg(feature = "jpeg-turbo")]
+            jpeg_side_px: options.jpeg_side_px,
+        }
+    }
 }
 
 /// Reads one image file as RGB8.
 pub(super) fn decode(path: &Path, limits: PixelLimits) -> Result<Image> {
-    let broken = |reason: String| Error::BrokenImage { path: path.to_owned(), reason };
-    let unreadable = |error: ImageError| broken(error.to_string());
     let bytes = fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-    let mut reader = ImageReader::new(Cursor::new(&bytes));
-    if let Ok(format) = image::guess_format(&bytes) {
-        reader.set_format(format);
-    }
-    let Some(format) = reader.format() else {
-        return Err(broken("it is none of PNG, JPEG and WebP".to_owned()));
+    let broken = |reason: &str| Error::BrokenImage { path: path.to_owned(), reason: reason.to_owned() };
+    let image = match image::guess_format(&bytes) {
+        Ok(ImageFormat::Jpeg) => decode_jpeg(path, &bytes, limits)?,
+        Ok(format) => {
+            let mut decoder = decoder(path, &bytes, format, limits)?;
+            // Orientation data that cannot be read is no reason to lose the image.
+            let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+            pixels(path, decoder, orientation)?
+        }
+        Err(_) => return Err(broken("it is none of PNG, JPEG and WebP")),
     };
+    let (width_px, height_px) = (image.width() as usize, image.height() as usize);
+    Image::new(width_px, height_px, rgb_over_black(image)).ok_or_else(|| broken("it has no pixels"))
+}
+
+fn decode_jpeg(path: &Path, bytes: &[u8], limits: PixelLimits) -> Result<DynamicImage> {
+    let survey = Survey::of(bytes);
+    let whole = || {
+        // Decoders make do with what is there.
+        let reason = "the JPEG data stop before their end marker: the file is cut short";
+        if survey.whole { Ok(()) } else { Err(Error::BrokenImage { path: path.to_owned(), reason: reason.to_owned() }) }
+    };
+    #[cfg(feature = "jpeg-turbo")]
+    if let Some(jpeg) = super::turbo::Jpeg::open(bytes) {
+        check_size(path, jpeg.dimensions(), limits)?;
+        whole()?;
+        if let Some(mut image) = jpeg.decode(limits.jpeg_side_px) {
+            image.apply_orientation(survey.orientation);
+            return Ok(image);
+        }
+    }
+    let decoder = decoder(path, bytes, ImageFormat::Jpeg, limits)?;
+    whole()?;
+    pixels(path, decoder, survey.orientation)
+}
+
+/// A decoder whose image is of an allowed size.
+fn decoder<'a>(path: &Path, bytes: &'a [u8], format: ImageFormat, limits: PixelLimits) -> Result<impl ImageDecoder + 'a> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     // Up to 16 bits and four channels a pixel, and as much again for the decoder's own planes.
     let mut decoder_limits = Limits::default();
     decoder_limits.max_alloc = Some(u64::from(limits.megapixels) * 16_000_000);
     reader.limits(decoder_limits);
-    let mut decoder = reader.into_decoder().map_err(unreadable)?;
+    let decoder = reader.into_decoder().map_err(|error| unreadable(path, &error))?;
     check_size(path, decoder.dimensions(), limits)?;
-    if format == ImageFormat::Jpeg && !jpeg_is_whole(&bytes) {
-        // The decoder makes do with what is there.
-        return Err(broken("the JPEG data stop before their end marker: the file is cut short".to_owned()));
-    }
-    // Orientation data that cannot be read is no reason to lose the image.
-    let orientation = decoder.orientation().ok();
-    let mut image = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
-    if let Some(orientation) = orientation {
-        image.apply_orientation(orientation);
-    }
-    let (width_px, height_px) = (image.width() as usize, image.height() as usize);
-    Image::new(width_px, height_px, rgb_over_black(image)).ok_or_else(|| broken("it has no pixels".to_owned()))
+    Ok(decoder)
+}
+
+fn pixels(path: &Path, decoder: impl ImageDecoder, orientation: Orientation) -> Result<DynamicImage> {
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| unreadable(path, &error))?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+fn unreadable(path: &Path, error: &ImageError) -> Error {
+    Error::BrokenImage { path: path.to_owned(), reason: error.to_string() }
 }
 
 fn check_size(path: &Path, (width_px, height_px): (u32, u32), limits: PixelLimits) -> Result<()> {
@@ -70,28 +117,4 @@ fn rgb_over_black(image: DynamicImage) -> Vec<u8> {
     }
     let over_black = |value: u8, alpha: u8| ((u16::from(value) * u16::from(alpha) + 127) / 255) as u8;
     image.into_rgba8().pixels().flat_map(|&image::Rgba([r, g, b, a])| [r, g, b].map(|value| over_black(value, a))).collect()
-}
-
-/// Walks the markers of a JPEG file to its end-of-image marker. Segments are skipped whole, so that the end of an embedded
-/// thumbnail is not taken for it.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    const START_OF_IMAGE: u8 = 0xd8;
-    const END_OF_IMAGE: u8 = 0xd9;
-    let mut rest = bytes;
-    loop {
-        // Whatever is between segments: compressed data, in which 0xff is followed by 0 or a restart marker, or filling.
-        let Some(at) = rest.iter().position(|&byte| byte == 0xff) else { return false };
-        let (Some(&marker), after) = (rest.get(at + 1), &rest[(at + 2).min(rest.len())..]) else { return false };
-        rest = match marker {
-            END_OF_IMAGE => return true,
-            0xff => &rest[at + 1..],
-            0 | 1 | START_OF_IMAGE | 0xd0..=0xd7 => after,
-            _ => {
-                let Some(&[high, low]) = after.first_chunk::<2>() else { return false };
-                let length = usize::from(u16::from_be_bytes([high, low]));
-                let Some(next) = after.get(length..) else { return false };
-                next
-            }
-        };
-    }
 }

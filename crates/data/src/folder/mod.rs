@@ -1,8 +1,11 @@
 mod decode;
 mod index;
+mod jpeg;
 mod slim;
 mod tiny;
 mod tree;
+#[cfg(feature = "jpeg-turbo")]
+mod turbo;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +16,13 @@ pub use self::tiny::Tiny;
 use self::tree::{ImageFile, Tree, all_images, has_folder};
 use crate::digest::Fingerprint;
 use crate::{Dataset, Error, Image, Result, Split};
+
+/// The way JPEGs are decoded at less than their size, for the fingerprint: another way, another name.
+const SCALED: &str = "jpeg scaled 1";
+
+/// What reads JPEGs in this build: `zune-jpeg`, or `libjpeg-turbo` with the feature `jpeg-turbo`. They differ in the last bits of
+/// some pixels.
+pub const JPEG_DECODER: &str = if cfg!(feature = "jpeg-turbo") { "libjpeg-turbo" } else { "zune-jpeg" };
 
 /// How a [`Folder`] is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +38,13 @@ pub struct FolderOptions {
     /// The side of every image, where all are squares of one size; another size is an error when the image is read.
     /// Default: any size.
     pub exact_side_px: Option<u32>,
+    /// Decodes JPEGs at a half, a quarter or an eighth of their size, the least whose sides both have at least that many pixels.
+    /// Default 0: whole.
+    ///
+    /// It saves time, and memory, where photographs are much larger than the views made of them, and gives other pixels than
+    /// decoding the whole image and then resizing it; the fingerprint tells. Of other files, and of JPEGs in CMYK or
+    /// RGB, nothing is left out. Needs the feature `jpeg-turbo`.
+    pub jpeg_side_px: u32,
     /// Keeps the list of images in the sub-folder `.relata-index` for the next opening. Default false.
     ///
     /// The list is made anew where a folder has changed, that is where an image came, went or was renamed. An image that is
@@ -37,7 +54,15 @@ pub struct FolderOptions {
 
 impl Default for FolderOptions {
     fn default() -> Self {
-        Self { split: Split::Train, test_every: 5, max_side_px: 20_000, max_megapixels: 100, exact_side_px: None, index: false }
+        Self {
+            split: Split::Train,
+            test_every: 5,
+            max_side_px: 20_000,
+            max_megapixels: 100,
+            exact_side_px: None,
+            jpeg_side_px: 0,
+            index: false,
+        }
     }
 }
 
@@ -82,18 +107,20 @@ impl Folder {
             let value = options.test_every.to_string();
             return Err(Error::Setting { key: "test_every", value, allowed: "at least 2" });
         }
+        if options.jpeg_side_px > 0 && !cfg!(feature = "jpeg-turbo") {
+            let (value, allowed) = (options.jpeg_side_px.to_string(), "0 in a build without the feature jpeg-turbo");
+            return Err(Error::Setting { key: "jpeg_side_px", value, allowed });
+        }
         if !path.is_dir() {
             let hint = "expected a folder with images, or with a folder of images for each class".to_owned();
             return Err(Error::Missing { path: path.to_owned(), hint });
         }
         let Listing { class_names, files } = list(path, &options)?;
-        let fingerprint = fingerprint("folder", options.split, &class_names, &files);
-        let limits = PixelLimits {
-            side_px: options.max_side_px,
-            megapixels: options.max_megapixels,
-            exact_side_px: options.exact_side_px,
-        };
-        Ok(Self { root: path.to_owned(), files, class_names, limits, fingerprint })
+        let mut fingerprint = fingerprint("folder", options.split, &class_names, &files);
+        if options.jpeg_side_px > 0 {
+            fingerprint = Fingerprint::new(SCALED).part(fingerprint.as_bytes()).number(options.jpeg_side_px.into()).finish();
+        }
+        Ok(Self { root: path.to_owned(), files, class_names, limits: PixelLimits::of(&options), fingerprint })
     }
 
     fn path(&self, index: usize) -> Option<PathBuf> {

@@ -73,8 +73,7 @@ impl Tiny {
         let labels = listing.files.iter().map(|(_, label)| label.map_or(u64::MAX, |label| label as u64));
         let fingerprint = labels.fold(Fingerprint::new("tiny labels").part(listed.as_bytes()), Fingerprint::number).finish();
         let class_names = if split == Split::Unlabelled { Vec::new() } else { names(&folder.join(WORDS), &wnids)? };
-        let FolderOptions { max_side_px, max_megapixels, .. } = FolderOptions::default();
-        let limits = PixelLimits { side_px: max_side_px, megapixels: max_megapixels, exact_side_px: Some(SIDE_PX) };
+        let limits = PixelLimits::of(&FolderOptions { exact_side_px: Some(SIDE_PX), ..FolderOptions::default() });
         Ok(Self(Folder { root: folder.to_owned(), files: listing.files, class_names, limits, fingerprint }))
     }
 }

@@ -13,7 +13,8 @@ pub use relation::{
     RelationStatistics, RelationTensors, bce_with_logits, focal_with_logits, relation_logits, relation_logits_with_statistics,
 };
 
-use crate::{Architecture, Backbone, Error, Images, Mode, Node, Op, Parameters, Result};
+use crate::tap::check_gradients;
+use crate::{Activation, Activations, Architecture, Backbone, Error, Images, Layout, Mode, Node, Op, Parameters, Result};
 use candle_core::{DType, Device, Tensor, Var};
 use layers::Statistics;
 
@@ -33,6 +34,8 @@ pub struct CandleNetwork {
     layers: Vec<LayerPlaces>,
     last_readers: Vec<usize>,
     features: Vec<f32>,
+    /// NHWC, of the last training pass.
+    taps: Vec<(Layout, Vec<f32>)>,
     pending: Option<Pending>,
 }
 
@@ -40,7 +43,15 @@ pub struct CandleNetwork {
 #[derive(Debug)]
 struct Pending {
     features: Tensor,
+    taps: Vec<Tensor>,
     leaves: Vec<Var>,
+}
+
+/// What a pass comes to.
+struct Passed {
+    features: Tensor,
+    taps: Vec<Tensor>,
+    statistics: Vec<(usize, Statistics)>,
 }
 
 /// Where a conv-norm layer finds its tensors, as indices into the parameters' specs and norms; unused by other layers.
@@ -61,7 +72,8 @@ impl CandleNetwork {
         let layers = architecture.layers.iter().map(|layer| places(&layer.op, &parameters)).collect::<Result<_>>()?;
         let last_readers = last_readers(&architecture);
         let device = device.clone();
-        Ok(Self { architecture, parameters, device, layers, last_readers, features: Vec::new(), pending: None })
+        let (features, taps) = (Vec::new(), Vec::new());
+        Ok(Self { architecture, parameters, device, layers, last_readers, features, taps, pending: None })
     }
 
     /// The device it runs on.
@@ -89,8 +101,8 @@ impl CandleNetwork {
         self.parameters.specs().iter().map(leaf).collect()
     }
 
-    /// Images `[N, 3, H, W]` to features `[N, D]`, with each norm's batch statistics in training mode.
-    fn run(&self, images: &Tensor, leaves: &[Tensor], mode: Mode) -> Result<(Tensor, Vec<(usize, Statistics)>)> {
+    /// Images `[N, 3, H, W]` to features `[N, D]` and taps `[N, C, H, W]`, with each norm's batch statistics in training mode.
+    fn run(&self, images: &Tensor, leaves: &[Tensor], mode: Mode) -> Result<Passed> {
         let mut nodes: Vec<Option<Tensor>> = vec![Some(images.clone())];
         let mut statistics = Vec::new();
         for (index, layer) in self.architecture.layers.iter().enumerate() {
@@ -128,7 +140,8 @@ impl CandleNetwork {
             }
         }
         let features = nodes.pop().flatten().unwrap_or_else(|| images.clone());
-        Ok((features, statistics))
+        let taps = self.architecture.taps.iter().map(|node| read(&nodes, *node).clone()).collect();
+        Ok(Passed { features, taps, statistics })
     }
 
     /// Lets the running statistics follow a batch: `0.9 · old + 0.1 · batch`, the variance unbiased (0 of a single value).
@@ -142,27 +155,6 @@ impl CandleNetwork {
             }
         }
         self.parameters.batches_tracked += 1;
-        Ok(())
-    }
-
-    /// Sizes of every layer, so that too small a batch is an error with a name instead of one deep inside candle.
-    fn check(&self, images: Images<'_>) -> Result<()> {
-        let mut sides = vec![(images.height, images.width)];
-        for (index, layer) in self.architecture.layers.iter().enumerate() {
-            let (height, width) = sides[layer.input];
-            let output = match &layer.op {
-                Op::ConvNorm { conv, .. } => conv.output_side(height).zip(conv.output_side(width)),
-                Op::AveragePool2 => Some((height / 2, width / 2)),
-                Op::MaxPool => Some(((height - 1) / 2 + 1, (width - 1) / 2 + 1)),
-                Op::GlobalAverage => Some((1, 1)),
-            };
-            let (height, width) = output.filter(|&(height, width)| height * width > 0).ok_or_else(|| Error::Size {
-                what: "images",
-                expected: format!("large enough for layer {} of {}", index + 1, self.architecture.describe()),
-                got: format!("{} x {} px, {height} x {width} at that layer", images.height, images.width),
-            })?;
-            sides.push((height, width));
-        }
         Ok(())
     }
 }
@@ -180,31 +172,54 @@ impl Backbone for CandleNetwork {
         &mut self.parameters
     }
 
+    fn set_taps(&mut self, names: &[String]) -> Result<()> {
+        self.architecture = self.architecture.clone().with_taps(names)?;
+        self.last_readers = last_readers(&self.architecture);
+        (self.pending, self.taps) = (None, Vec::new());
+        Ok(())
+    }
+
     fn forward(&mut self, images: Images<'_>, mode: Mode) -> Result<&[f32]> {
+        Ok(self.forward_with_taps(images, mode)?.features)
+    }
+
+    fn backward(&mut self, d_features: &[f32]) -> Result<()> {
+        self.backward_with_taps(d_features, &[])
+    }
+
+    fn forward_with_taps(&mut self, images: Images<'_>, mode: Mode) -> Result<Activations<'_>> {
         self.pending = None;
-        self.check(images)?;
-        let batch = Tensor::from_slice(images.data, (images.rows, images.height, images.width, 3), &self.device)?;
+        self.taps.clear();
+        images.check_channels(&self.architecture)?;
+        let Images { rows, height, width, channels, .. } = images;
+        let layouts = self.architecture.layouts(height, width)?;
+        let batch = Tensor::from_slice(images.data, (rows, height, width, channels), &self.device)?;
         let batch = layers::nchw_from_nhwc(&batch, DType::F32)?;
         let leaves = self.leaves(DType::F32)?;
         match mode {
             Mode::Train => {
                 let leaves = leaves.iter().map(Var::from_tensor).collect::<candle_core::Result<Vec<_>>>()?;
                 let tensors: Vec<Tensor> = leaves.iter().map(|leaf| leaf.as_tensor().clone()).collect();
-                let (features, statistics) = self.run(&batch, &tensors, mode)?;
+                let Passed { features, taps, statistics } = self.run(&batch, &tensors, mode)?;
                 self.follow(&statistics)?;
                 self.features = features.flatten_all()?.to_vec1()?;
-                self.pending = Some(Pending { features, leaves });
+                for (tap, node) in taps.iter().zip(&self.architecture.taps) {
+                    let nhwc = tap.permute((0, 2, 3, 1))?.flatten_all()?.to_vec1()?;
+                    self.taps.push((layouts[*node], nhwc));
+                }
+                self.pending = Some(Pending { features, taps, leaves });
             }
             Mode::Eval => {
-                let (features, _) = self.run(&batch, &leaves, mode)?;
+                let Passed { features, .. } = self.run(&batch, &leaves, mode)?;
                 self.features = features.flatten_all()?.to_vec1()?;
             }
         }
-        Ok(&self.features)
+        let taps = self.taps.iter().map(|(layout, data)| Activation { data, layout: *layout }).collect();
+        Ok(Activations { features: &self.features, taps })
     }
 
-    fn backward(&mut self, d_features: &[f32]) -> Result<()> {
-        let Pending { features, leaves } = self.pending.take().ok_or(Error::NoForward)?;
+    fn backward_with_taps(&mut self, d_features: &[f32], d_taps: &[&[f32]]) -> Result<()> {
+        let Pending { features, taps, leaves } = self.pending.take().ok_or(Error::NoForward)?;
         if d_features.len() != features.elem_count() {
             return Err(Error::Size {
                 what: "gradient of the features",
@@ -213,7 +228,14 @@ impl Backbone for CandleNetwork {
             });
         }
         let d_features = Tensor::from_slice(d_features, features.shape(), &self.device)?;
-        let gradients = (features * d_features)?.sum_all()?.backward()?;
+        let layouts: Vec<Layout> = self.taps.iter().map(|tap| tap.0).collect();
+        check_gradients(d_taps, d_features.dim(0)?, &layouts)?;
+        let mut along = (features * d_features)?.sum_all()?;
+        for ((tap, layout), d_tap) in taps.iter().zip(&layouts).zip(d_taps) {
+            let d_tap = Tensor::from_slice(d_tap, (tap.dim(0)?, layout.height, layout.width, layout.channels), &self.device)?;
+            along = (along + (tap * layers::nchw_from_nhwc(&d_tap, DType::F32)?)?.sum_all()?)?;
+        }
+        let gradients = along.backward()?;
         for (spec, leaf) in self.parameters.specs().to_vec().iter().zip(&leaves) {
             let place = &mut self.parameters.gradients[spec.range.clone()];
             match gradients.get(leaf) {
@@ -229,7 +251,7 @@ fn read(nodes: &[Option<Tensor>], node: Node) -> &Tensor {
     nodes[node].as_ref().expect("a node is kept until its last reader has run")
 }
 
-/// For each node, the last layer that reads it; nodes that nobody reads are never dropped.
+/// For each node, the last layer that reads it; taps, and nodes that nobody reads, are never dropped.
 fn last_readers(architecture: &Architecture) -> Vec<usize> {
     let mut readers = vec![usize::MAX; architecture.layers.len() + 1];
     for (index, layer) in architecture.layers.iter().enumerate() {
@@ -238,6 +260,7 @@ fn last_readers(architecture: &Architecture) -> Vec<usize> {
             readers[residual] = index;
         }
     }
+    architecture.taps.iter().for_each(|tap| readers[*tap] = usize::MAX);
     readers
 }
 

@@ -72,12 +72,29 @@ fn whole_net_slope(kind: BackboneKind, stem: Stem, rows: usize, height: usize, w
     let net = network(kind, stem);
     let images = Tensor::from_vec(images(rows, height, width), (rows, height, width, 3), &Device::Cpu).unwrap();
     let images = layers::nchw_from_nhwc(&images, DType::F64).unwrap();
-    worst_slope(&net.leaves(DType::F64).unwrap(), |leaves| weighted(&net.run(&images, leaves, Mode::Train).unwrap().0))
+    worst_slope(&net.leaves(DType::F64).unwrap(), |leaves| weighted(&net.run(&images, leaves, Mode::Train).unwrap().features))
 }
 
 #[test]
 fn gradients_of_conv4_match_central_differences_on_a_non_square_image() {
     assert!(whole_net_slope(BackboneKind::Conv4, Stem::Imagenet, 3, 9, 13) < DIFFERENCE_TOLERANCE);
+}
+
+#[test]
+fn gradients_through_features_and_taps_together_match_central_differences() {
+    for (kind, taps) in [(BackboneKind::Conv4, ["layer1.bn", "layer3.bn"]), (BackboneKind::Resnet8, ["bn1", "layer2.0.bn2"])] {
+        let mut net = network(kind, Stem::Imagenet);
+        net.set_taps(&taps.map(str::to_owned)).unwrap();
+        let images = Tensor::from_vec(images(2, 9, 10), (2, 9, 10, 3), &Device::Cpu).unwrap();
+        let images = layers::nchw_from_nhwc(&images, DType::F64).unwrap();
+        let worst = worst_slope(&net.leaves(DType::F64).unwrap(), |leaves| {
+            let Passed { features, taps, .. } = net.run(&images, leaves, Mode::Train).unwrap();
+            // Means, so that no part drowns the others.
+            let part = |values: &Tensor| (weighted(values) / values.elem_count() as f64).unwrap();
+            taps.iter().fold(part(&features), |sum, tap| (sum + part(tap)).unwrap())
+        });
+        assert!(worst < DIFFERENCE_TOLERANCE, "{kind:?}: {worst}");
+    }
 }
 
 #[test]
@@ -201,7 +218,7 @@ fn backward_fills_the_gradients_in_the_native_layout() {
         let batch = layers::nchw_from_nhwc(&batch, DType::F64).unwrap();
         let variables: Vec<Var> = net.leaves(DType::F64).unwrap().iter().map(|leaf| Var::from_tensor(leaf).unwrap()).collect();
         let leaves: Vec<Tensor> = variables.iter().map(|variable| variable.as_tensor().clone()).collect();
-        let loss = weighted(&net.run(&batch, &leaves, Mode::Train).unwrap().0);
+        let loss = weighted(&net.run(&batch, &leaves, Mode::Train).unwrap().features);
         let gradients = loss.backward().unwrap();
         variables.iter().flat_map(|variable| f64s(gradients.get(variable).unwrap())).collect::<Vec<_>>()
     };

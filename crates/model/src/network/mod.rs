@@ -9,8 +9,10 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-use crate::{Architecture, Backbone, Error, Images, Mode, Parameters, Result};
+use crate::tap::check_gradients;
+use crate::{Activation, Activations, Architecture, Backbone, Error, Images, Mode, Parameters, Result};
 use plan::{ConvNorm, Memory, Plan, Step, StepKind};
+use rayon::prelude::*;
 use relata_ops::{
     BackwardShape, BatchNormParams, Buffer, Isa, Layout, RunningStats, global_average, global_average_gradient, reserve_scratch,
 };
@@ -151,7 +153,22 @@ impl Backbone for Network {
         &mut self.parameters
     }
 
+    fn set_taps(&mut self, names: &[String]) -> Result<()> {
+        self.architecture = self.architecture.clone().with_taps(names)?;
+        (self.training, self.pending) = (None, None);
+        Ok(())
+    }
+
     fn forward(&mut self, images: Images<'_>, mode: Mode) -> Result<&[f32]> {
+        Ok(self.forward_with_taps(images, mode)?.features)
+    }
+
+    fn backward(&mut self, d_features: &[f32]) -> Result<()> {
+        self.backward_with_taps(d_features, &[])
+    }
+
+    fn forward_with_taps(&mut self, images: Images<'_>, mode: Mode) -> Result<Activations<'_>> {
+        images.check_channels(&self.architecture)?;
         self.prepare(images.rows, images.height, images.width, mode)?;
         self.pending = None;
         let plan = match mode {
@@ -165,10 +182,16 @@ impl Backbone for Network {
             self.parameters.batches_tracked += 1;
             self.pending = Some(images.rows);
         }
-        Ok(&plan.activations[self.architecture.layers.len()][..images.rows * self.architecture.width])
+        let features = &plan.activations[self.architecture.layers.len()][..images.rows * self.architecture.width];
+        let tap = |node: &usize| {
+            let layout = plan.layouts[*node];
+            Activation { data: &plan.activations[*node][..images.rows * layout.image_len()], layout }
+        };
+        let taps = if mode == Mode::Train { self.architecture.taps.iter().map(tap).collect() } else { Vec::new() };
+        Ok(Activations { features, taps })
     }
 
-    fn backward(&mut self, d_features: &[f32]) -> Result<()> {
+    fn backward_with_taps(&mut self, d_features: &[f32], d_taps: &[&[f32]]) -> Result<()> {
         let rows = self.pending.take().ok_or(Error::NoForward)?;
         let expected = rows * self.architecture.width;
         if d_features.len() != expected {
@@ -179,8 +202,12 @@ impl Backbone for Network {
             });
         }
         let plan = self.training.as_mut().ok_or(Error::NoForward)?;
+        let taps = &self.architecture.taps;
+        let layouts: Vec<Layout> = taps.iter().map(|node| plan.layouts[*node]).collect();
+        check_gradients(d_taps, rows, &layouts)?;
+        let d_taps: Vec<(usize, &[f32])> = taps.iter().copied().zip(d_taps.iter().copied()).collect();
         let (parameters, isa) = (&mut self.parameters, self.compute.isa);
-        self.compute.pool.install(|| plan.backward(rows, d_features, parameters, isa));
+        self.compute.pool.install(|| plan.backward(rows, d_features, &d_taps, parameters, isa));
         Ok(())
     }
 }
@@ -198,6 +225,7 @@ impl Plan {
                     layer.forward(n, input, residual, &mut out, &mut self.shared_z, parameters, mode);
                 }
                 StepKind::MaxPool { pool, winners } => pool.forward(n, input, &mut out, winners),
+                StepKind::AveragePool(pool) => pool.forward(n, input, &mut out),
                 StepKind::GlobalAverage => global_average(n, input, layout, &mut out),
             }
             self.activations[step.output] = out;
@@ -207,7 +235,7 @@ impl Plan {
     /// Copies the batch into node 0, which has a halo.
     fn take_images(&mut self, images: Images<'_>) {
         let layout = self.layouts[0];
-        let row = images.width * 3;
+        let row = images.width * images.channels;
         let to = &mut self.activations[0];
         for (image, from) in images.data.chunks_exact(images.height * row).enumerate() {
             let to = &mut to[image * layout.image_len()..][..layout.image_len()];
@@ -217,13 +245,17 @@ impl Plan {
         }
     }
 
-    fn backward(&mut self, n: usize, d_features: &[f32], parameters: &mut Parameters, isa: Isa) {
+    fn backward(&mut self, n: usize, d_features: &[f32], d_taps: &[(usize, &[f32])], parameters: &mut Parameters, isa: Isa) {
         let slot = |node: usize| self.gradient_slots[node].expect("every value's gradient has a place");
         self.gradients[slot(self.layouts.len() - 1)][..d_features.len()].copy_from_slice(d_features);
         // A value that several layers read has its gradient written by the last of them and added to by the others.
         self.written.fill(false);
         for Step { input, output, kind } in self.steps.iter_mut().rev() {
             let mut d_out = take(&mut self.gradients[slot(*output)]);
+            // All that reads the value has given its part by now.
+            for (_, d_tap) in d_taps.iter().filter(|(node, _)| node == output) {
+                add(&mut d_out[..d_tap.len()], d_tap);
+            }
             match kind {
                 StepKind::ConvNorm(layer) => {
                     let out = (&self.activations[*output][..], self.layouts[*output]);
@@ -242,6 +274,10 @@ impl Plan {
                     pool.gradient(n, &d_out, winners, &mut self.gradients[slot(*input)]);
                     self.gradients[slot(*output)] = d_out;
                 }
+                StepKind::AveragePool(pool) => {
+                    pool.gradient(n, &d_out, &mut self.gradients[slot(*input)]);
+                    self.gradients[slot(*output)] = d_out;
+                }
                 StepKind::GlobalAverage => {
                     let Layout { channels, .. } = self.layouts[*input];
                     let pixels = self.layouts[*input].pixels();
@@ -252,6 +288,14 @@ impl Plan {
             self.written[*input] = true;
         }
     }
+}
+
+/// `to += from`.
+fn add(to: &mut [f32], from: &[f32]) {
+    const AT_ONCE: usize = 1 << 14;
+    to.par_chunks_mut(AT_ONCE).zip(from.par_chunks(AT_ONCE)).for_each(|(to, from)| {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+    });
 }
 
 impl ConvNorm {

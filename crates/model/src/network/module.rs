@@ -4,17 +4,14 @@ use super::Network;
 use crate::{Backbone, Images, Mode};
 use candle_core::{DType, Device, Error, Result, Tensor};
 
-/// Features in evaluation mode of images `[N, H, W, 3]`, NHWC, f32.
+/// Features in evaluation mode of images `[N, H, W, C]`, NHWC, f32.
 impl candle_nn::Module for Network {
     fn forward(&self, images: &Tensor) -> Result<Tensor> {
         let (rows, height, width, channels) = images.dims4()?;
-        if channels != 3 {
-            return Err(Error::msg(format!("images have shape {:?}, expected [N, H, W, 3]", images.dims())));
-        }
         let data = images.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
         // A module is shared, a plan's buffers are not: this call works on its own.
         let mut own = Self::with_parameters(self.architecture.clone(), self.parameters.clone(), self.compute.clone());
-        let images_view = Images::new(&data, rows, height, width).map_err(Error::wrap)?;
+        let images_view = Images::of_size(&data, rows, [height, width, channels]).map_err(Error::wrap)?;
         let features = Backbone::forward(&mut own, images_view, Mode::Eval).map_err(Error::wrap)?;
         Tensor::from_slice(features, (rows, self.architecture.width), &Device::Cpu)?.to_device(images.device())
     }

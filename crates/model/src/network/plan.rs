@@ -1,7 +1,7 @@
 //! A net compiled for one batch size and one image size: every buffer sized, every gradient given its place.
 
 use crate::{Architecture, Error, Layer, Node, Op, Parameters, Result};
-use relata_ops::{Buffer, Conv2d, Epilogue, GradientSource, Isa, Layout, MaxPool, Normalisation, Pool, chunk_count};
+use relata_ops::{AveragePool, Buffer, Conv2d, Epilogue, GradientSource, Isa, Layout, MaxPool, Normalisation, Pool, chunk_count};
 use std::ops::Range;
 
 /// One fused step of a plan.
@@ -16,6 +16,7 @@ pub(super) struct Step {
 pub(super) enum StepKind {
     ConvNorm(Box<ConvNorm>),
     MaxPool { pool: MaxPool, winners: Vec<u8> },
+    AveragePool(AveragePool),
     GlobalAverage,
 }
 
@@ -103,9 +104,11 @@ impl Plan {
     ) -> Result<Self> {
         let mut buffers = Buffers { memory, bytes: 0 };
         let layers = &architecture.layers;
+        // Nobody asks for a value of an evaluation pass: pools are fused there.
+        let taps = if training { &architecture.taps[..] } else { &[] };
         let nodes = layers.len() + 1;
         let halos = halos(layers);
-        let mut layouts = vec![Layout { height, width, channels: 3, halo: halos[0] }; 1];
+        let mut layouts = vec![Layout { height, width, channels: architecture.channels, halo: halos[0] }; 1];
         layouts.resize(nodes, layouts[0]);
         let mut steps = Vec::new();
         let mut norm = 0;
@@ -116,7 +119,7 @@ impl Plan {
             let mut output = index + 1;
             let kind = match &layer.op {
                 Op::ConvNorm { conv, conv_name, norm_name, residual, relu } => {
-                    let pool = fused_pool(layers, index);
+                    let pool = fused_pool(layers, index, taps);
                     if pool != Pool::None {
                         output += 1;
                     }
@@ -154,6 +157,11 @@ impl Plan {
                 Op::GlobalAverage => {
                     layouts[output] = Layout::dense(1, 1, input.channels);
                     StepKind::GlobalAverage
+                }
+                Op::AveragePool2 if taps.contains(&layer.input) && readers(layers, layer.input) == 1 => {
+                    let pool = AveragePool::new(isa, input, halos[output])?;
+                    layouts[output] = pool.output;
+                    StepKind::AveragePool(pool)
                 }
                 Op::AveragePool2 => {
                     return Err(Error::Unsupported {
@@ -235,6 +243,9 @@ impl Plan {
             let Some(slot) = live[step.output] else {
                 return Err(Error::Unsupported { what: format!("value {} is never used", step.output) });
             };
+            if step.input == 0 && !matches!(step.kind, StepKind::ConvNorm(_)) {
+                return Err(Error::Unsupported { what: "a pool of the images themselves, in training".to_owned() });
+            }
             self.gradient_slots[step.output] = Some(slot);
             let mut handed_on = false;
             if let StepKind::ConvNorm(layer) = &step.kind
@@ -263,17 +274,21 @@ fn chunk_count_at_most(rows: usize) -> usize {
     (1..=rows).map(chunk_count).max().unwrap_or(0)
 }
 
-/// The pool behind layer `index` that can be done in the same pass: it is next in the list, and alone in reading it.
-fn fused_pool(layers: &[Layer], index: usize) -> Pool {
+/// The pool behind layer `index` that can be done in the same pass: it is next in the list, and alone in reading it, taps included.
+fn fused_pool(layers: &[Layer], index: usize, taps: &[Node]) -> Pool {
     let node = index + 1;
     let Op::ConvNorm { residual: None, .. } = &layers[index].op else { return Pool::None };
     let Some(next) = layers.get(index + 1) else { return Pool::None };
-    let readers = layers.iter().filter(|layer| reads(layer, node)).count();
+    let alone = readers(layers, node) == 1 && !taps.contains(&node);
     match next.op {
-        Op::AveragePool2 if next.input == node && readers == 1 => Pool::Average2,
-        Op::GlobalAverage if next.input == node && readers == 1 => Pool::Global,
+        Op::AveragePool2 if next.input == node && alone => Pool::Average2,
+        Op::GlobalAverage if next.input == node && alone => Pool::Global,
         _ => Pool::None,
     }
+}
+
+fn readers(layers: &[Layer], node: Node) -> usize {
+    layers.iter().filter(|layer| reads(layer, node)).count()
 }
 
 fn reads(layer: &Layer, node: Node) -> bool {

@@ -1,5 +1,6 @@
 use super::{Compute, Network};
-use crate::{Architecture, Backbone, BackboneKind, Error, Images, Mode, Stem};
+use crate::{Architecture, Backbone, BackboneKind, CandleNetwork, Error, Images, Mode, Op, Stem};
+use relata_ops::Isa;
 
 fn network(kind: BackboneKind, threads: usize) -> Network {
     Network::new(Architecture::new(kind, Stem::Imagenet), 3, Compute::new(threads).unwrap())
@@ -65,6 +66,61 @@ fn images_too_small_for_the_net_are_an_error() {
     let data = images(1, 4, 4);
     let error = network(BackboneKind::Conv4, 1).forward(Images::new(&data, 1, 4, 4).unwrap(), Mode::Eval).err();
     assert!(matches!(error, Some(Error::Ops(_))), "{error:?}");
+}
+
+/// f32 through three layers and their batch norms, relative to the largest number.
+const PERCEPTRON_TOLERANCE: f32 = 1e-4;
+
+#[track_caller]
+fn assert_near(got: &[f32], expected: &[f32], what: &str) {
+    let largest = expected.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    let worst = got.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(got.len() == expected.len() && largest > 0.0, "{what}");
+    assert!(worst <= PERCEPTRON_TOLERANCE * largest, "{what}: worst {worst} of {largest}");
+}
+
+#[test]
+fn a_perceptron_on_rows_is_what_candle_makes_of_it() {
+    for (rows, inputs, hidden, width) in [(67, 5, &[33, 7][..], 9), (5, 1, &[][..], 3), (130, 40, &[64][..], 17)] {
+        let architecture = Architecture::mlp(inputs, hidden, width);
+        let data = &images(rows, inputs, 1)[..rows * inputs];
+        let batch = Images::of_rows(data, inputs).unwrap();
+        let mut parameters = architecture.parameters();
+        parameters.initialise(4, 0);
+        let mut oracle = CandleNetwork::new(architecture.clone(), parameters.clone(), &candle_core::Device::Cpu).unwrap();
+        let expected = oracle.forward(batch, Mode::Train).unwrap().to_vec();
+        let d_features: Vec<f32> = images(rows, width, 1)[..rows * width].to_vec();
+        oracle.backward(&d_features).unwrap();
+        for isa in Isa::available() {
+            let compute = Compute::with_isa(2, isa).unwrap();
+            let mut network = Network::with_parameters(architecture.clone(), parameters.clone(), compute);
+            assert_near(network.forward(batch, Mode::Train).unwrap(), &expected, "features");
+            network.backward(&d_features).unwrap();
+            assert_near(&network.parameters().gradients, &oracle.parameters().gradients, "gradients");
+            assert_near(network.forward(batch, Mode::Eval).unwrap(), oracle.forward(batch, Mode::Eval).unwrap(), "evaluation");
+        }
+    }
+}
+
+#[test]
+fn images_of_other_channels_are_an_error() {
+    let rows = vec![0.5; 12];
+    let mut mlp = Network::new(Architecture::mlp(4, &[8], 3), 1, Compute::new(1).unwrap());
+    assert_eq!(mlp.forward(Images::of_rows(&rows, 4).unwrap(), Mode::Train).unwrap().len(), 9);
+    for images in [Images::of_rows(&rows, 6).unwrap(), Images::new(&rows, 1, 2, 2).unwrap()] {
+        assert!(matches!(mlp.forward(images, Mode::Eval), Err(Error::Size { .. })));
+    }
+    assert!(matches!(Images::of_rows(&rows, 5), Err(Error::Size { .. })), "rows that are not whole");
+    assert!(matches!(Images::of_rows(&rows, 0), Err(Error::Size { .. })));
+}
+
+#[test]
+fn a_list_that_begins_with_a_pool_is_refused_in_training() {
+    let mut architecture = Architecture::mlp(4, &[], 4);
+    architecture.layers.retain(|layer| layer.op == Op::GlobalAverage);
+    architecture.layers[0].input = 0;
+    let error = Network::new(architecture, 1, Compute::new(1).unwrap()).prepare(3, 1, 1, Mode::Train).err();
+    assert!(matches!(error, Some(Error::Unsupported { .. })), "{error:?}");
 }
 
 #[test]

@@ -448,6 +448,18 @@ pub(crate) fn pack_columns(matrix: &[f32], columns: usize, width: usize, packed:
     }
 }
 
+/// As [`pack_columns`] with the matrix transposed, `[columns, inner]`: into `[block][inner][width]`.
+pub(crate) fn pack_rows(matrix: &[f32], inner: usize, width: usize, packed: &mut [f32]) {
+    let columns = matrix.len() / inner;
+    packed[columns / width * width * inner..].fill(0.0);
+    for (column, row) in matrix.chunks_exact(inner).enumerate() {
+        let part = &mut packed[column / width * width * inner..];
+        for (i, value) in row.iter().enumerate() {
+            part[i * width + column % width] = *value;
+        }
+    }
+}
+
 /// The way back from [`pack_columns`].
 pub(crate) fn unpack_columns(packed: &[f32], columns: usize, width: usize, matrix: &mut [f32]) {
     let rows = matrix.len() / columns;

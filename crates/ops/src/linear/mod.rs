@@ -7,7 +7,7 @@
 mod tests;
 
 use crate::conv::sum_pieces;
-use crate::conv::tile::{self, Block, Correlation, OuterProduct, pack_columns, unpack_columns};
+use crate::conv::tile::{self, Block, Correlation, OuterProduct, pack_columns, pack_rows, unpack_columns};
 use crate::{Isa, scratch};
 use rayon::prelude::*;
 
@@ -37,13 +37,7 @@ pub fn matmul_transposed(
     let block = Block::pick(isa, columns);
     let width = block.width();
     scratch::with(block.count(columns) * width * inner, |packed| {
-        packed[columns / width * width * inner..].fill(0.0);
-        for (column, row) in b[..inner * columns].chunks_exact(inner).enumerate() {
-            let part = &mut packed[column / width * width * inner..];
-            for (i, value) in row.iter().enumerate() {
-                part[i * width + column % width] = *value;
-            }
-        }
+        pack_rows(&b[..inner * columns], inner, width, packed);
         product(block, rows, inner, columns, a, packed, out, accumulate);
     });
 }

@@ -1,13 +1,14 @@
-//! Pools that stand alone: the global average behind a residual block, and the 3 x 3 maximum of the `imagenet` stem.
+//! Pools that stand alone: the global average behind a residual block, the 3 x 3 maximum of the `imagenet` stem, and the average of
+//! 2 x 2 behind a value that is wanted itself.
 //!
-//! (The averages of conv4 are fused into [`crate::Epilogue`].)
+//! (The averages of conv4 are fused into [`crate::Epilogue`] otherwise.)
 
 #[cfg(test)]
 mod tests;
 
 use crate::chunks::chunk_images;
 use crate::simd::{by_channel_group, group, group_mut, multiversion};
-use crate::{Isa, Layout};
+use crate::{Error, Isa, Layout, Result};
 use rayon::prelude::*;
 
 /// `out[n, c] = Σ_{y,x} in[n,y,x,c] / (H·W)`; `out` is dense, `[n, C]`.
@@ -37,6 +38,94 @@ pub fn global_average_gradient(n: usize, d_out: &[f32], pixels: usize, channels:
             pixel.iter_mut().zip(d_out).for_each(|(to, from)| *to = from * share);
         }
     });
+}
+
+/// Mean over windows of 2 x 2 pixels, step 2; an odd last row or column is left out: PyTorch's `AvgPool2d(2)`.
+///
+/// The same bits as [`crate::Pool::Average2`] gives behind a normalisation.
+#[derive(Debug, Clone, Copy)]
+pub struct AveragePool {
+    /// The instruction set to use.
+    pub isa: Isa,
+    /// Where the input lies.
+    pub input: Layout,
+    /// Where the output lies.
+    pub output: Layout,
+}
+
+impl AveragePool {
+    /// For images that lie as `input`; the output gets a halo of `output_halo` pixels.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the images have less than two rows or columns.
+    pub fn new(isa: Isa, input: Layout, output_halo: usize) -> Result<Self> {
+        let output = Layout { height: input.height / 2, width: input.width / 2, channels: input.channels, halo: output_halo };
+        if output.pixels() == 0 {
+            return Err(Error::Shape { operator: "average pool", what: format!("{input:?} has no window of 2 x 2") });
+        }
+        Ok(Self { isa, input, output })
+    }
+
+    /// Writes the means to the output's inner pixels.
+    pub fn forward(&self, n: usize, input: &[f32], output: &mut [f32]) {
+        let (i, o) = (self.input, self.output);
+        output[..n * o.image_len()].par_chunks_mut(o.image_len()).enumerate().for_each(|(image, output)| {
+            let input = &input[image * i.image_len()..][..i.image_len()];
+            for y in 0..o.height {
+                averages(self.isa, &input[i.row(2 * y)], &input[i.row(2 * y + 1)], o.channels, &mut output[o.row(y)]);
+            }
+        });
+    }
+
+    /// Gradient: a quarter of each output's to its four pixels, none to an odd last row or column; `d_in` is overwritten; both dense.
+    pub fn gradient(&self, n: usize, d_out: &[f32], d_in: &mut [f32]) {
+        let (i, o) = (Layout { halo: 0, ..self.input }, Layout { halo: 0, ..self.output });
+        d_in[..n * i.image_len()].par_chunks_mut(i.image_len()).enumerate().for_each(|(image, d_in)| {
+            let d_out = &d_out[image * o.image_len()..][..o.image_len()];
+            for y in 0..i.height {
+                let d_in = &mut d_in[i.row(y)];
+                if y / 2 < o.height {
+                    let (pairs, odd) = d_in.split_at_mut(2 * o.width * o.channels);
+                    quarters(self.isa, &d_out[o.row(y / 2)], o.channels, pairs);
+                    odd.fill(0.0);
+                } else {
+                    d_in.fill(0.0);
+                }
+            }
+        });
+    }
+}
+
+multiversion! {
+    fn averages(isa, top: &[f32], bottom: &[f32], channels: usize, out: &mut [f32]) {
+        by_channel_group!(channels, G, from, {
+            let pixels = top.chunks_exact(2 * channels).zip(bottom.chunks_exact(2 * channels)).zip(out.chunks_exact_mut(channels));
+            for ((top, bottom), out) in pixels {
+                let (t0, t1) = (group::<G>(&top[from..]), group::<G>(&top[channels + from..]));
+                let (b0, b1) = (group::<G>(&bottom[from..]), group::<G>(&bottom[channels + from..]));
+                let out = group_mut::<G>(&mut out[from..]);
+                for c in 0..G {
+                    out[c] = 0.25 * ((t0[c] + t1[c]) + (b0[c] + b1[c]));
+                }
+            }
+        });
+    }
+}
+
+multiversion! {
+    fn quarters(isa, d_out: &[f32], channels: usize, d_in: &mut [f32]) {
+        by_channel_group!(channels, G, from, {
+            for (d, pair) in d_out.chunks_exact(channels).zip(d_in.chunks_exact_mut(2 * channels)) {
+                let d = group::<G>(&d[from..]);
+                let (left, right) = pair.split_at_mut(channels);
+                let (left, right) = (group_mut::<G>(&mut left[from..]), group_mut::<G>(&mut right[from..]));
+                for c in 0..G {
+                    left[c] = 0.25 * d[c];
+                    right[c] = left[c];
+                }
+            }
+        });
+    }
 }
 
 /// Maximum over windows of `KERNEL` pixels a side, `STRIDE` apart, with `PADDING` pixels around that never win:

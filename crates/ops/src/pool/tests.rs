@@ -1,6 +1,6 @@
-use super::{MaxPool, global_average, global_average_gradient};
+use super::{AveragePool, MaxPool, global_average, global_average_gradient};
 use crate::test_support::{assert_close, noise};
-use crate::{Isa, Layout};
+use crate::{Error, Isa, Layout};
 
 #[test]
 fn global_average_and_its_gradient() {
@@ -20,6 +20,50 @@ fn global_average_and_its_gradient() {
     let mut d_in = vec![f32::NAN; n * 30];
     global_average_gradient(n, &out, 6, 5, &mut d_in);
     assert!(d_in.iter().enumerate().all(|(at, d)| *d == out[at / 30 * 5 + at % 5] * (1.0 / 6.0)));
+}
+
+#[test]
+fn average_and_its_gradient_are_the_definitions_on_odd_sides_and_channels() {
+    for isa in Isa::available() {
+        for (height, width, channels, n) in [(5, 7, 19, 2), (6, 4, 16, 1), (2, 3, 8, 3), (3, 2, 41, 1)] {
+            let layout = Layout { height, width, channels, halo: 1 };
+            let pool = AveragePool::new(isa, layout, 2).unwrap();
+            let (o, what) = (pool.output, format!("{isa}, {height} x {width} x {channels}"));
+            assert_eq!((o.height, o.width, o.halo), (height / 2, width / 2, 2));
+            let values = noise("average", n * height * width * channels);
+            let mut input = vec![f32::NAN; n * layout.image_len()];
+            for (at, from) in values.chunks_exact(width * channels).enumerate() {
+                let to = &mut input[at / height * layout.image_len()..][layout.row(at % height)];
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from as f32);
+            }
+            let mut out = vec![7.0; n * o.image_len()];
+            pool.forward(n, &input, &mut out);
+            let d_out = noise("d_out", n * o.pixels() * channels);
+            let mut d_expected = vec![0.0; values.len()];
+            let mut inner = Vec::new();
+            let mut expected = Vec::new();
+            for (at, d) in d_out.iter().enumerate() {
+                let (c, x, y, image) =
+                    (at % channels, at / channels % o.width, at / channels / o.width % o.height, at / channels / o.pixels());
+                let window = [(0, 0), (0, 1), (1, 0), (1, 1)]
+                    .map(|(down, right)| ((image * height + 2 * y + down) * width + 2 * x + right) * channels + c);
+                expected.push(window.iter().map(|at| values[*at]).sum::<f64>() / 4.0);
+                inner.push(out[image * o.image_len() + o.offset(y, x) + c]);
+                window.iter().for_each(|at| d_expected[*at] = d / 4.0);
+            }
+            assert_close(&inner, &expected, 1e-6, &what);
+            assert_eq!(
+                out.iter().filter(|value| **value == 7.0).count(),
+                out.len() - inner.len(),
+                "the halo is left alone: {what}"
+            );
+            let d_out: Vec<f32> = d_out.iter().map(|x| *x as f32).collect();
+            let mut d_in = vec![f32::NAN; values.len()];
+            pool.gradient(n, &d_out, &mut d_in);
+            assert_close(&d_in, &d_expected, 1e-6, &what);
+        }
+    }
+    assert!(matches!(AveragePool::new(Isa::best(), Layout::dense(1, 5, 2), 0), Err(Error::Shape { .. })));
 }
 
 #[test]

@@ -1,72 +1,29 @@
 //! The training loop: batches of views, the net forward and back, two optimisers.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
 use relata_data::Dataset;
 use relata_model::{Backbone, Compute, Images, Mode};
 use relata_ops::{Isa, matmul, matmul_of_transposed};
-use relata_optim::{Adam, AdamConfig, Sgd, SgdConfig};
+use relata_optim::{Optimizer, OptimizerConfig};
 use serde_json::{Map, Value};
 
-use super::EpochDone;
 use super::schedule::lr_factor;
+use super::state::{Keep, Position, State, digest};
+use super::watch::{EpochDone, TrainingStart, Watch};
 use crate::answers::answers_of_logits;
 use crate::extract::labels;
 use crate::features::labels_to_score;
 use crate::linear::{cross_entropy, first_parameters, forward};
 use crate::{Error, Features, Protocol, Result, Score};
 
-/// An optimiser's settings.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Optimizer {
-    Adam(AdamConfig),
-    Sgd(SgdConfig),
-}
-
-/// An optimiser at work.
-enum Stepper {
-    Adam(Adam, f64),
-    Sgd(Sgd, f64),
-}
-
-impl Optimizer {
-    fn start(self, len: usize) -> Stepper {
-        match self {
-            Self::Adam(config) => Stepper::Adam(Adam::new(config, len), config.lr),
-            Self::Sgd(config) => Stepper::Sgd(Sgd::new(config, len), config.lr),
-        }
-    }
-}
-
-impl Stepper {
-    fn scale_lr(&mut self, factor: f64) {
-        match self {
-            Self::Adam(adam, lr) => adam.config.lr = *lr * factor,
-            Self::Sgd(sgd, lr) => sgd.config.lr = *lr * factor,
-        }
-    }
-
-    fn lr(&self) -> f64 {
-        match self {
-            Self::Adam(adam, _) => adam.config.lr,
-            Self::Sgd(sgd, _) => sgd.config.lr,
-        }
-    }
-
-    fn step(&mut self, parameters: &mut [f32], gradients: &[f32]) {
-        match self {
-            Self::Adam(adam, _) => adam.step(parameters, gradients),
-            Self::Sgd(sgd, _) => sgd.step(parameters, gradients),
-        }
-    }
-}
-
 pub(super) struct Fit {
     pub(super) epochs: usize,
     pub(super) batch_size: usize,
-    pub(super) backbone: Optimizer,
-    pub(super) head: Optimizer,
+    pub(super) backbone: OptimizerConfig,
+    pub(super) head: OptimizerConfig,
     /// Added to all gradients, times the parameter: an L2 penalty as PyTorch's optimisers have it.
     pub(super) weight_decay: f64,
     pub(super) seed: u64,
@@ -77,16 +34,21 @@ pub(super) struct Head {
     parameters: Vec<f32>,
 }
 
+/// What is trained on what, and how that is followed.
+pub(super) struct Training<'a> {
+    pub(super) backbone: &'a mut dyn Backbone,
+    pub(super) train: &'a Arc<dyn Dataset>,
+    pub(super) augmentation: &'a Pipeline,
+    pub(super) workers: usize,
+    pub(super) compute: &'a Compute,
+    /// Where its state is kept, with all that was asked for: a state of another request is not gone on with.
+    pub(super) keep: Option<(Keep<'a>, String)>,
+    pub(super) protocol: Protocol,
+}
+
 impl Fit {
-    pub(super) fn run(
-        &self,
-        backbone: &mut dyn Backbone,
-        train: &Arc<dyn Dataset>,
-        augmentation: &Pipeline,
-        workers: usize,
-        compute: &Compute,
-        progress: &mut dyn FnMut(EpochDone),
-    ) -> Result<Head> {
+    pub(super) fn run(&self, training: Training<'_>, watch: &mut dyn Watch) -> Result<Head> {
+        let Training { backbone, train, augmentation, workers, compute, keep, protocol } = training;
         let labels = labels(&**train)?;
         if labels.iter().all(|label| Some(label) == labels.first()) {
             let class = labels.first().and_then(|&label| train.class_names().get(label)).cloned().unwrap_or_default();
@@ -98,12 +60,33 @@ impl Fit {
 
         let mut head = first_parameters(self.seed, width, classes);
         let mut head_gradients = vec![0.0; head.len()];
-        let mut steppers = [self.backbone.start(backbone.parameters().values.len()), self.head.start(head.len())];
+        let mut optimizers = [Optimizer::new(self.backbone, backbone.parameters().len()), Optimizer::new(self.head, head.len())];
         let (mut features, mut logits, mut d_features) = (Vec::new(), Vec::new(), Vec::new());
-        for epoch in 0..self.epochs {
-            steppers.iter_mut().for_each(|stepper| stepper.scale_lr(lr_factor(epoch, self.epochs)));
-            let (mut sum, mut seen) = (0.0, 0);
-            for batch in loader.epoch(epoch as u32) {
+        let mut at = Position::default();
+        let mut start = TrainingStart::New;
+        // With the weights that it starts from, which nothing else tells.
+        let keep = keep.map(|(keep, asked)| (keep, format!("{asked}; weights {:016x}", digest(&backbone.parameters().values))));
+        if let Some((keep, request)) = &keep {
+            match keep.find(request)? {
+                None => {}
+                Some((_, false)) => start = TrainingStart::Instead,
+                Some((saved, true)) => {
+                    let mut state = State { backbone: &mut *backbone, head: &mut head, optimizers: &mut optimizers };
+                    at = keep.restore(&saved, &mut state)?;
+                    start = TrainingStart::Resumed { epochs: at.epoch, total: self.epochs, seconds: at.seconds };
+                }
+            }
+        }
+        watch.start(start);
+        let (before_s, began) = (at.seconds, Instant::now());
+        let save = |state: &State<'_>, at: &mut Position| -> Result<()> {
+            at.seconds = before_s + began.elapsed().as_secs_f64();
+            keep.as_ref().map_or(Ok(()), |(keep, request)| keep.save(request, state, *at))
+        };
+        while at.epoch < self.epochs {
+            let factor = lr_factor(at.epoch, self.epochs);
+            let lrs = [self.backbone, self.head].map(|config| config.lr() * factor);
+            for batch in loader.epoch_from(at.epoch as u32, at.batch) {
                 let batch = batch?;
                 let rows = batch.size();
                 let targets: Vec<usize> = batch.images.iter().map(|&image| labels[image]).collect();
@@ -112,24 +95,31 @@ impl Fit {
                 features.extend_from_slice(backbone.forward(input, Mode::Train)?);
                 logits.resize(rows * classes, 0.0);
                 d_features.resize(rows * width, 0.0);
-                sum += compute.install(|| {
+                at.loss_sum += compute.install(|| {
                     let layer = Layer { isa, width, classes, parameters: &head };
                     layer.gradients(&features, &targets, &mut logits, &mut head_gradients, &mut d_features)
                 });
-                seen += rows;
-                if !sum.is_finite() {
-                    return Err(Error::Diverged { epoch: epoch + 1, loss: sum / seen as f64, lr: steppers[0].lr() });
+                at.seen += rows;
+                if !at.loss_sum.is_finite() {
+                    return Err(Error::Diverged { epoch: at.epoch + 1, loss: at.loss_sum / at.seen as f64, lr: lrs[0] });
                 }
                 backbone.backward(&d_features)?;
                 let parameters = backbone.parameters_mut();
                 self.decay(&parameters.values, &mut parameters.gradients);
                 self.decay(&head, &mut head_gradients);
-                let [backbone_stepper, head_stepper] = &mut steppers;
-                backbone_stepper.step(&mut parameters.values, &parameters.gradients);
-                head_stepper.step(&mut head, &head_gradients);
+                let [backbone_optimizer, head_optimizer] = &mut optimizers;
+                backbone_optimizer.step(lrs[0], &mut parameters.values, &parameters.gradients);
+                head_optimizer.step(lrs[1], &mut head, &head_gradients);
+                (at.batch, at.steps) = (batch.index + 1, at.steps + 1);
+                if watch.wants_stop() {
+                    save(&State { backbone: &mut *backbone, head: &mut head, optimizers: &mut optimizers }, &mut at)?;
+                    return Err(Error::Stopped { protocol, epochs: at.epoch, total: self.epochs });
+                }
             }
-            let lr = steppers[0].lr();
-            progress(EpochDone { done: epoch + 1, total: self.epochs, mean_loss: sum / seen as f64, lr });
+            let mean_loss = at.loss_sum / at.seen as f64;
+            at = Position { epoch: at.epoch + 1, batch: 0, seen: 0, loss_sum: 0.0, ..at };
+            save(&State { backbone: &mut *backbone, head: &mut head, optimizers: &mut optimizers }, &mut at)?;
+            watch.epoch(EpochDone { done: at.epoch, total: self.epochs, mean_loss, lr: lrs[0] });
         }
         Ok(Head { parameters: head })
     }

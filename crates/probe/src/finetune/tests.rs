@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use relata_artifact::RunFolder;
 use relata_augment::Pipeline;
 use relata_data::{Dataset, Image};
 use relata_model::{Architecture, Backbone, BackboneKind, Compute, Network, Stem};
@@ -7,8 +8,10 @@ use relata_ops::Isa;
 use relata_testkit::{Tolerance, assert_close, central_difference, hash_uniforms};
 
 use super::fit::Layer;
-use super::{EpochDone, Finetune, LabelledImages, Supervised, supervised_augmentation, train_and_score};
-use crate::{Error, ProbeConfig, Protocol};
+use super::{
+    EpochDone, Finetune, Keep, LabelledImages, Supervised, TrainingStart, Watch, supervised_augmentation, train_and_score,
+};
+use crate::{Error, ProbeConfig, Protocol, Score};
 
 /// Grey images of 8 x 8 pixels with a bright upper or lower half, marked in a corner.
 struct Halves {
@@ -100,7 +103,7 @@ fn both_protocols_learn_and_change_the_backbone() {
         let before = backbone.parameters().values.clone();
         let mut losses = Vec::new();
         let mut hear = |epoch: EpochDone| losses.push((epoch.done, epoch.total, epoch.mean_loss));
-        let score = train_and_score(protocol, &config(), &mut backbone, &images(2), &compute, &mut hear).unwrap();
+        let score = train_and_score(protocol, &config(), &mut backbone, &images(2), &compute, None, &mut hear).unwrap();
         assert_eq!((score.protocol, score.train_images, score.test_images), (protocol, 65, 20));
         assert!(score.accuracy_pct > 90.0, "{protocol}: {}", score.accuracy_pct);
         assert!(losses.len() == 8 && losses[7].0 == 8 && losses[7].2 < 0.5 * losses[0].2, "{losses:?}");
@@ -116,7 +119,9 @@ fn any_number_of_threads_and_workers_gives_the_same_bits() {
         let (mut backbone, compute) = network(threads);
         let mut config = ProbeConfig { workers, ..config() };
         config.finetune.epochs = 2;
-        let score = train_and_score(Protocol::Finetune, &config, &mut backbone, &images(2), &compute, &mut |_| {}).unwrap();
+        let score =
+            train_and_score(Protocol::Finetune, &config, &mut backbone, &images(2), &compute, None, &mut |_: EpochDone| {})
+                .unwrap();
         (backbone.parameters().values.iter().map(|value| value.to_bits()).collect::<Vec<_>>(), score)
     };
     assert!(run(1, 0) == run(3, 2));
@@ -128,7 +133,7 @@ fn the_learning_rate_drops_at_half_and_three_quarters_of_the_epochs_asked_for() 
         let (mut backbone, compute) = network(1);
         let mut rates = Vec::new();
         let mut hear = |epoch: EpochDone| rates.push(epoch.lr / lr);
-        train_and_score(protocol, &config(), &mut backbone, &images(2), &compute, &mut hear).unwrap();
+        train_and_score(protocol, &config(), &mut backbone, &images(2), &compute, None, &mut hear).unwrap();
         let expected = [1.0, 1.0, 1.0, 1.0, 0.1, 0.1, 0.01, 0.01];
         assert!(rates.iter().zip(expected).all(|(rate, expected)| (rate / expected - 1.0).abs() < 1e-12), "{rates:?}");
         assert_eq!(rates.len(), 8);
@@ -140,7 +145,8 @@ fn a_share_of_the_labels_is_trained_on() {
     let (mut backbone, compute) = network(1);
     let mut config = ProbeConfig { label_fraction: 0.25, ..config() };
     config.finetune.epochs = 1;
-    let score = train_and_score(Protocol::Finetune, &config, &mut backbone, &images(2), &compute, &mut |_| {}).unwrap();
+    let score =
+        train_and_score(Protocol::Finetune, &config, &mut backbone, &images(2), &compute, None, &mut |_: EpochDone| {}).unwrap();
     assert_eq!((score.train_images, &score.settings["label_fraction"]), (16, &0.25.into()));
 }
 
@@ -148,7 +154,7 @@ fn a_share_of_the_labels_is_trained_on() {
 fn what_cannot_be_trained_is_refused() {
     let run = |protocol, config: &ProbeConfig, classes| {
         let (mut backbone, compute) = network(1);
-        train_and_score(protocol, config, &mut backbone, &images(classes), &compute, &mut |_| {}).unwrap_err()
+        train_and_score(protocol, config, &mut backbone, &images(classes), &compute, None, &mut |_: EpochDone| {}).unwrap_err()
     };
     assert!(matches!(run(Protocol::Knn, &config(), 2), Error::FrozenProtocol { protocol: Protocol::Knn }));
     assert!(matches!(run(Protocol::Finetune, &config(), 0), Error::Unlabelled { what } if what == "half 0"));
@@ -158,4 +164,120 @@ fn what_cannot_be_trained_is_refused() {
     assert!(matches!(run(Protocol::Supervised, &wrong, 2), Error::Diverged { .. } | Error::NotFinite { .. }));
     wrong.finetune.batch_size = 1;
     assert!(matches!(run(Protocol::Finetune, &wrong, 2), Error::Setting { key, .. } if key == "probe.finetune.batch_size"));
+}
+
+/// Stops after that many steps, and remembers what it heard.
+struct StopAfter {
+    steps: usize,
+    start: Option<TrainingStart>,
+    heard: Vec<EpochDone>,
+}
+
+impl Watch for StopAfter {
+    fn start(&mut self, start: TrainingStart) {
+        self.start = Some(start);
+    }
+
+    fn epoch(&mut self, epoch: EpochDone) {
+        self.heard.push(epoch);
+    }
+
+    fn wants_stop(&mut self) -> bool {
+        self.steps -= 1;
+        self.steps == 0
+    }
+}
+
+/// A training of fresh weights that is stopped after `steps`; what it heard, its result, and all of the backbone's numbers.
+fn kept(protocol: Protocol, config: &ProbeConfig, run: &RunFolder, steps: usize) -> (StopAfter, Result<Score, Error>, Vec<u32>) {
+    let (mut backbone, compute) = network(2);
+    let mut watch = StopAfter { steps, start: None, heard: Vec::new() };
+    let keep = Keep { run, name: "training" };
+    let score = train_and_score(protocol, config, &mut backbone, &images(2), &compute, Some(keep), &mut watch);
+    let numbers = backbone.parameters().torch_tensors().into_iter().flat_map(|tensor| tensor.data);
+    (watch, score, numbers.map(f32::to_bits).collect())
+}
+
+#[test]
+fn a_training_stopped_and_gone_on_with_gives_the_bits_of_one_that_was_not() {
+    let place = tempfile::tempdir().unwrap();
+    for protocol in [Protocol::Finetune, Protocol::Supervised] {
+        let mut config = config();
+        (config.finetune.epochs, config.supervised.epochs) = (4, 4);
+        let run = |name: &str| RunFolder::create(place.path().join(format!("{name}-{protocol}")), false).unwrap();
+        let (whole, score, numbers) = kept(protocol, &config, &run("whole"), usize::MAX);
+        assert_eq!(whole.start, Some(TrainingStart::New));
+        let parts = run("parts");
+        let (mut heard, mut stops) = (Vec::new(), 0);
+        // 4 epochs of 4 batches, the 65th image dropped: stopped within epochs and, after 12 steps, at the end of one.
+        let resumed = loop {
+            let (part, result, numbers) = kept(protocol, &config, &parts, 3);
+            heard.extend(part.heard);
+            let Err(error) = result else { break (result.unwrap(), numbers) };
+            stops += 1;
+            let done = 3 * stops / 4;
+            assert!(
+                matches!(error, Error::Stopped { epochs, total: 4, .. } if epochs == done || 4 * (epochs + 1) == 3 * stops),
+                "{error:?}"
+            );
+            let resumed = matches!(part.start, Some(TrainingStart::Resumed { total: 4, .. }));
+            assert_eq!(resumed, stops > 1, "{:?}", part.start);
+        };
+        assert_eq!((stops, &resumed.0, resumed.1 == numbers), (5, &score.unwrap(), true), "{protocol}");
+        assert_eq!(heard, whole.heard, "{protocol}: also its losses, to the bit");
+        // A training that is done is not done again, until its state is removed.
+        let (again, result, same) = kept(protocol, &config, &parts, usize::MAX);
+        assert!(again.heard.is_empty() && result.unwrap() == resumed.0 && same == numbers);
+        parts.remove_unfinished("training").unwrap();
+        assert_eq!(kept(protocol, &config, &parts, 1).0.start, Some(TrainingStart::New));
+    }
+}
+
+#[test]
+fn a_state_of_another_request_is_not_gone_on_with() {
+    let place = tempfile::tempdir().unwrap();
+    let run = RunFolder::create(place.path().join("run"), false).unwrap();
+    let base = config();
+    let mut other = vec![base.clone(); 4];
+    other[0].finetune.lr = 2e-3;
+    other[1].finetune.epochs = 9;
+    other[2].seed = 5;
+    other[3].label_fraction = 0.5;
+    for config in other {
+        assert!(matches!(kept(Protocol::Finetune, &base, &run, 2).1, Err(Error::Stopped { .. })));
+        let (watch, ..) = kept(Protocol::Finetune, &config, &run, 2);
+        assert_eq!(watch.start, Some(TrainingStart::Instead), "{config:?}");
+        run.remove_unfinished("training").unwrap();
+    }
+    kept(Protocol::Supervised, &base, &run, 2).1.unwrap_err();
+    assert_eq!(kept(Protocol::Finetune, &base, &run, 2).0.start, Some(TrainingStart::Instead));
+}
+
+#[test]
+fn a_state_that_does_not_fit_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let run = RunFolder::create(place.path().join("run"), false).unwrap();
+    kept(Protocol::Finetune, &config(), &run, 2).1.unwrap_err();
+    let saved = run.unfinished("training").unwrap().unwrap();
+    for lost in ["head", "optimizer.backbone.square"] {
+        let tensors: Vec<_> = saved.tensors.iter().filter(|tensor| tensor.name != lost).map(|tensor| tensor.as_ref()).collect();
+        run.save_unfinished("training", &tensors, &saved.metadata).unwrap();
+        let error = kept(Protocol::Finetune, &config(), &run, 2).1.unwrap_err();
+        assert!(matches!(error, Error::Unfinished { name, reason, .. } if name == "training" && reason.contains(lost)));
+    }
+}
+
+#[test]
+fn fine_tuning_augments_as_its_settings_say_and_the_score_says_so() {
+    let (mut backbone, compute) = network(1);
+    let mut config = config();
+    (config.finetune.epochs, config.finetune.cutout_area) = (1, 0.25);
+    let words = "flip p 0.5, affine 18° shift 0.1 scale 0.9-1.1 shear 10° (p 0.5), cut-out of 0.25 (p 0.5)";
+    assert_eq!(config.augmentation(Protocol::Finetune, 8).in_words(), words);
+    assert_eq!(config.augmentation(Protocol::Supervised, 8), supervised_augmentation(8));
+    let augmentation = Pipeline::new(&config.augmentation(Protocol::Finetune, 8), 8, [0.5; 3], [0.25; 3]).unwrap();
+    let images = LabelledImages { augmentation, ..images(2) };
+    let score =
+        train_and_score(Protocol::Finetune, &config, &mut backbone, &images, &compute, None, &mut |_: EpochDone| {}).unwrap();
+    assert_eq!(score.settings["augmentation"], words);
 }

@@ -61,6 +61,16 @@ impl Knn {
         Ok(Score::of_answers(Protocol::Knn, settings, train.rows(), train.class_names(), test_labels, &answers))
     }
 
+    /// Bytes that [`Knn::score`] takes at most beside the features, of that many training and test rows of `width`.
+    #[must_use]
+    pub fn bytes(&self, train_rows: usize, test_rows: usize, width: usize, classes: usize) -> usize {
+        let (rows, columns) = (TEST_ROWS.min(test_rows), TRAIN_ROWS.min(train_rows));
+        // Twice k and what one offer adds, with the room that a growing list takes.
+        let nearest = rows * (2 * self.k.min(train_rows) + 16).next_power_of_two() * size_of::<u64>();
+        let unit_rows = (train_rows + test_rows) * width * size_of::<f32>();
+        unit_rows + rows * columns * size_of::<f32>() + test_rows * classes * size_of::<f64>() + nearest
+    }
+
     /// Refuses settings that cannot work.
     ///
     /// # Errors

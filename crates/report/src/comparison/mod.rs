@@ -25,6 +25,8 @@ struct Run {
     settings: Table,
     seed: Option<i64>,
     metrics: Vec<Metrics>,
+    /// What was measured on the backbone between epochs.
+    online: Vec<Metrics>,
     probes: Vec<(String, ProbeResult)>,
     sample: Option<FeatureSample>,
 }
@@ -57,17 +59,17 @@ pub fn render_comparison(runs: &[RunFolder]) -> Result<String> {
 }
 
 fn gather(run: &RunFolder) -> Result<Run> {
-    let metrics = run.metrics()?;
+    let (online, metrics): (Vec<_>, Vec<_>) = run.metrics()?.into_iter().partition(Metrics::is_online);
     let mut settings = run.config_table()?;
     let facts = Facts::gather(&settings, run.provenance()?.as_ref(), &metrics);
     let seed = settings.remove("seed").and_then(|seed| seed.as_integer());
     // None of these changes a figure.
-    for key in ["threads", "device"] {
+    for key in ["threads", "device", "online"] {
         settings.remove(key);
     }
     settings.get_mut("data").and_then(Value::as_table_mut).and_then(|data| data.remove("root"));
     let (probes, sample) = (in_order(run.probes()?), run.feature_sample()?);
-    Ok(Run { name: run.name(), facts, settings, seed, metrics, probes, sample })
+    Ok(Run { name: run.name(), facts, settings, seed, metrics, online, probes, sample })
 }
 
 /// Runs of the same name in several folders get a number.
@@ -165,10 +167,11 @@ fn training(runs: &[Run]) -> Result<Markup> {
     // Steps of one run and epochs of another have no common axis.
     let by_epoch = runs.iter().all(|run| curves::has_epochs(&run.metrics));
     let x_label = curves::x_label(by_epoch);
-    let lines = |field: &dyn Fn(&Metrics) -> Option<f64>| {
+    let lines_of = |of: fn(&Run) -> &[Metrics], field: &dyn Fn(&Metrics) -> Option<f64>| {
         let shown = runs.iter().take(MAX_SERIES);
-        shown.map(|run| curves::series(&run.name, &run.metrics, by_epoch, field)).collect::<Vec<_>>()
+        shown.map(|run| curves::series(&run.name, of(run), by_epoch, field)).collect::<Vec<_>>()
     };
+    let lines = |field: &dyn Fn(&Metrics) -> Option<f64>| lines_of(|run| &run.metrics, field);
     let chart = |title, y_label: fn(f64) -> String, reference, series| LineChart {
         title,
         alt: format!("{title} of {}", counted(runs.len().min(MAX_SERIES) as u64, "run")),
@@ -183,11 +186,14 @@ fn training(runs: &[Run]) -> Result<Markup> {
     let pairs = chart("Pairs told rightly", |v| format!("{v:.0}{THIN}%"), Some((50.0, "guessing")), pairs);
     let speed = LineChart { y_floor: Some(0.0), ..chart("Views a second", short, None, lines(&|line| line.views_per_s)) };
     let mut charts = vec![loss.figure()?, pairs.figure()?];
-    let own: BTreeSet<&str> = runs.iter().flat_map(|run| curves::own_figures(&run.metrics)).collect();
-    for name in own {
-        let factor = if curves::is_share(name) { 100.0 } else { 1.0 };
-        let series = lines(&|line| Some(factor * line.extra.get(name)?.as_f64()?));
-        charts.push(chart(name, curves::own_label(name), None, series).figure()?);
+    let sources: [fn(&Run) -> &[Metrics]; 2] = [|run| &run.metrics, |run| &run.online];
+    for of in sources {
+        let own: BTreeSet<&str> = runs.iter().flat_map(|run| curves::own_figures(of(run))).collect();
+        for name in own {
+            let factor = if curves::is_share(name) { 100.0 } else { 1.0 };
+            let series = lines_of(of, &|line| Some(factor * line.extra.get(name)?.as_f64()?));
+            charts.push(chart(curves::own_title(name), curves::own_label(name), None, series).figure()?);
+        }
     }
     charts.push(speed.figure()?);
     let methods: BTreeSet<_> = runs.iter().filter_map(|run| run.facts.method.as_ref()).collect();
@@ -199,6 +205,7 @@ fn training(runs: &[Run]) -> Result<Markup> {
             @if methods.len() > 1 {
                 p.note { "Losses of different methods measure different things; their heights cannot be compared." }
             }
+            @if runs.iter().any(|run| !run.online.is_empty()) { p.note { (curves::ONLINE_NOTE) } }
             @if runs.len() > MAX_SERIES { p.note { "The first " (MAX_SERIES) " runs are drawn." } }
         }
     })

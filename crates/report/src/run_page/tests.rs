@@ -289,3 +289,25 @@ fn every_probe_has_a_fold_with_its_matrix_and_its_further_figures() {
     assert!(page.contains("top-5 accuracy 95.0 % · expected calibration error 2.5 %"));
     assert!(unclosed(&page).is_empty());
 }
+
+#[test]
+fn what_was_measured_online_is_a_curve_of_its_own_and_no_score() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = full_run(&parent, "run", "shapes");
+    let before = render_run(&run).unwrap();
+    let mut metrics = run.resume_metrics(400).unwrap();
+    for (step, share) in [(200, 0.412), (400, 0.437)] {
+        metrics.append(&json!({"step": step, "epoch": step as f64 / 100.0, "online_knn_acc": share})).unwrap();
+    }
+    let both = render_comparison(&[run.clone(), empty_run(&parent, "other")]).unwrap();
+    for (page, charts) in [(render_run(&run).unwrap(), 1 + before.matches("<figure class=\"chart\"").count()), (both, 4)] {
+        assert_eq!(page.matches("<figure class=\"chart\"").count(), charts);
+        assert!(page.contains("online kNN (train split)") && page.contains("is no score") && unclosed(&page).is_empty());
+        let scores = &page[page.find("id=\"scores\"").unwrap()..];
+        let scores = &scores[..scores.find("</section>").unwrap()];
+        assert!(!scores.contains("online") && !scores.contains("43.7") && scores.contains("58.8"), "{scores}");
+    }
+    // What the training says of itself is what it said before.
+    let summary = |page: &str| page[page.find("id=\"training\"").unwrap()..].split("</p>").next().unwrap().to_owned();
+    assert_eq!(summary(&render_run(&run).unwrap()), summary(&before));
+}

@@ -80,6 +80,7 @@ fn difference(stored: &Config, wanted: &Config) -> Option<String> {
     let plain = |config: &Config| {
         let mut config = Config { threads: 0, device: String::new(), ..config.clone() };
         config.data.root = Default::default();
+        config.online = Default::default();
         config.as_settings()
     };
     let (stored, wanted) = (plain(stored), plain(wanted));

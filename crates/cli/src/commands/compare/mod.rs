@@ -64,9 +64,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         table::write_times(&arguments.out, &times)?;
         match outcome {
             Ok(()) => {}
-            Err(Error::Interrupted { step, .. }) => {
+            Err(Error::Interrupted { after, .. }) => {
                 let resume = format!("the same command; it goes on with {}", shown(&entry.out));
-                return Err(Error::Interrupted { step, resume });
+                return Err(Error::Interrupted { after, resume });
             }
             Err(error) => {
                 output::note(format!("{} failed: {error}", shown(&entry.out)));

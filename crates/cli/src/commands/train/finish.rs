@@ -6,11 +6,14 @@ use relata_probe::Protocol;
 use super::plan::Plan;
 use crate::evaluation::{Evaluation, LAST, score_table};
 use crate::log::{Log, shown};
-use crate::{Config, Result, output};
+use crate::{Config, Error, Result, output};
 
 /// Runs the probes that the run does not have yet for its weights (all of them where `redo` says so), and writes the report.
 pub(super) fn finish(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, redo: bool, report: bool) -> Result<()> {
     let probed = probes(run, config, plan, log, redo);
+    if let Err(error @ Error::Interrupted { .. }) = probed {
+        return Err(error);
+    }
     // A probe that failed is no reason to leave the training without its report.
     if report {
         let page = relata_report::write_report(run)?;
@@ -25,7 +28,8 @@ pub(super) fn finish(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, r
 
 fn probes(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, redo: bool) -> Result<()> {
     if let Some(labelled) = &plan.labelled {
-        let evaluation = Evaluation { run, trained: config, config, checkpoint: LAST, seeds: vec![config.probe.seed] };
+        let (seeds, resume) = (vec![config.probe.seed], super::resume_command(run));
+        let evaluation = Evaluation { run, trained: config, config, checkpoint: LAST, seeds, resume };
         let mut missing: Vec<Protocol> = Vec::new();
         for &protocol in &config.probe.protocols {
             if redo || !evaluation.is_up_to_date(protocol)? {

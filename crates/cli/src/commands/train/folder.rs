@@ -126,7 +126,7 @@ fn views(config: &Config, plan: &Plan) -> Result<(ViewGrid, Vec<u8>)> {
         rows: images.len(),
         columns: views + 1,
         captions: captions.collect(),
-        augmentation: picture::augmentation_in_words(&config.augment),
+        augmentation: config.augment.in_words(),
     };
     Ok((grid, png))
 }

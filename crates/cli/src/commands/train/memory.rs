@@ -2,9 +2,11 @@
 
 use relata_augment::LoaderConfig;
 use relata_data::Dataset;
-use relata_model::{Compute, Executor, Mode, Network};
+use relata_model::{Compute, Executor, Layout, Mode, Network};
 use relata_train::HeadShape;
 
+use crate::online::OnlineKnn;
+use crate::process_memory::resident_bytes;
 use crate::{Config, Error, Result};
 
 /// Bytes of a training run, by what they are for.
@@ -18,6 +20,8 @@ pub(super) struct Memory {
     method: usize,
     /// Batches of views, ready or in the making.
     loader: usize,
+    /// What is measured while it trains: images, features, neighbours.
+    online: usize,
     /// What the program holds already.
     program: usize,
 }
@@ -30,44 +34,51 @@ impl Memory {
         side_px: usize,
         dataset: &dyn Dataset,
         compute: &Compute,
+        online: Option<&OnlineKnn>,
     ) -> Result<Option<Self>> {
         if config.model.executor != Executor::Fused {
             return Ok(None);
         }
         let architecture = config.model.architecture();
+        let taps = config.method.taps(&architecture);
+        let architecture = architecture.with_taps(&taps)?;
         let shape = HeadShape {
             width: architecture.width,
             views: loader.views,
             max_images: loader.batch_size,
             images: dataset.len(),
             classes: dataset.class_names().len(),
+            first_map: architecture.first_map(side_px, side_px).map_or(Layout::dense(0, 0, 0), |(_, map)| map),
         };
         let rows = shape.views * shape.max_images * config.method.rows_per_view();
         let parameters = architecture.parameters().len() + config.method.parameter_count(shape);
         let pass = loader.to_evaluation();
-        let (backbone_of_pass, loader_of_pass) = if config.method.wants_features() {
-            let size = (pass.batch_size, side_px, side_px);
-            (Network::plan_bytes(&architecture, compute, size, Mode::Eval)?, pass.bytes(side_px))
-        } else {
-            (0, 0)
+        let (rows_of_pass, loader_of_pass) =
+            if config.method.wants_features() { (pass.batch_size, pass.bytes(side_px)) } else { (0, 0) };
+        // One plan serves both.
+        let backbone_of_pass = match rows_of_pass.max(online.map_or(0, OnlineKnn::rows)) {
+            0 => 0,
+            rows => Network::plan_bytes(&architecture, compute, (rows, side_px, side_px), Mode::Eval)?,
         };
         Ok(Some(Self {
             parameters: (4 + usize::from(config.method.has_target())) * size_of::<f32>() * parameters,
             backbone: Network::plan_bytes(&architecture, compute, (rows, side_px, side_px), Mode::Train)? + backbone_of_pass,
             method: config.method.bytes(shape, side_px),
             loader: loader.bytes(side_px) + loader_of_pass,
+            online: online.map_or(0, |online| online.bytes(architecture.width)),
             program: resident_bytes().unwrap_or(0),
         }))
     }
 
     pub(super) fn total(self) -> usize {
-        self.parameters + self.backbone + self.method + self.loader + self.program
+        self.parameters + self.backbone + self.method + self.loader + self.online + self.program
     }
 
     /// One line: the total, and its parts.
     pub(super) fn in_words(self) -> String {
+        let online = if self.online > 0 { format!(", online kNN {}", bytes(self.online)) } else { String::new() };
         format!(
-            "{}: parameters and optimiser {}, backbone {}, method {}, loader {}, program and data {}",
+            "{}: parameters and optimiser {}, backbone {}, method {}, loader {}{online}, program and data {}",
             bytes(self.total()),
             bytes(self.parameters),
             bytes(self.backbone),
@@ -85,9 +96,10 @@ pub(super) fn check(
     side_px: usize,
     dataset: &dyn Dataset,
     compute: &Compute,
+    online: Option<&OnlineKnn>,
 ) -> Result<()> {
     let needed = |loader: &LoaderConfig| -> Result<Option<usize>> {
-        Ok(Memory::plan(config, loader, side_px, dataset, compute)?.map(Memory::total))
+        Ok(Memory::plan(config, loader, side_px, dataset, compute, online)?.map(Memory::total))
     };
     let (Some(total), Some(free)) = (needed(loader)?, available_bytes()) else { return Ok(()) };
     // What the program holds is no longer among what is free.
@@ -125,22 +137,6 @@ fn available_bytes() -> Option<usize> {
     let free = system.available_memory();
     let free = system.cgroup_limits().map_or(free, |limits| free.min(limits.free_memory));
     (free > 0).then_some(free as usize)
-}
-
-/// This process's memory now, where Linux tells it.
-fn resident_bytes() -> Option<usize> {
-    status_bytes("VmRSS:")
-}
-
-/// The most memory that this process has had, where Linux tells it.
-pub(super) fn peak_bytes() -> Option<usize> {
-    status_bytes("VmHWM:")
-}
-
-fn status_bytes(key: &str) -> Option<usize> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-    line.trim().strip_suffix(" kB")?.parse::<usize>().ok().map(|kib| kib * 1024)
 }
 
 pub(super) fn bytes(bytes: usize) -> String {

@@ -11,6 +11,7 @@ use relata_train::{Outcome, Trainer};
 
 use crate::config::Recipe;
 use crate::log::{Log, shown};
+use crate::process_memory::peak_bytes;
 use crate::progress::TrainingProgress;
 use crate::words::{counted, program};
 use crate::{Config, Error, Result, interrupt, output};
@@ -78,9 +79,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if start.resumes() {
         pick_up(&mut trainer, &run, &log)?;
     }
-    train(&mut trainer, &run, &log, start.config())?;
+    train(&mut trainer, &run, &log, start.config(), &plan)?;
     drop(trainer);
-    interrupt::advise(format!("the training is done; for the rest: {}", resume_command(&run)));
+    interrupt::advise(Some(format!("the training is done; for the rest: {}", resume_command(&run))));
     finish::finish(&run, start.config(), &plan, &log, start.probes_changed(), !arguments.no_report)
 }
 
@@ -126,23 +127,25 @@ fn pick_up(trainer: &mut Trainer, run: &RunFolder, log: &Log) -> Result<()> {
     Ok(())
 }
 
-fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config) -> Result<()> {
+fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config, plan: &Plan) -> Result<()> {
     if trainer.is_finished() {
         return Ok(());
     }
+    // What was said of a run before this one no longer holds.
+    interrupt::advise(None);
     let graceful = interrupt::Graceful::start();
-    let outcome = trainer.run(run, &mut TrainingProgress::new(log));
+    let outcome = trainer.run(run, &mut TrainingProgress::new(log, plan.online.as_ref()));
     let pressed = interrupt::requested();
     drop(graceful);
     match outcome.inspect_err(|error| log.only_to_file(format!("error: {error}")))? {
         Outcome::Stopped { step } => {
             log.only_to_file(format!("interrupted after step {step}"));
-            Err(Error::Interrupted { step, resume: resume_command(run) })
+            Err(interrupted(step, run))
         }
         // Ctrl-C in the very last step: all is trained, and the user wants no probes now.
-        Outcome::Finished { step } if pressed => Err(Error::Interrupted { step, resume: resume_command(run) }),
+        Outcome::Finished { step } if pressed => Err(interrupted(step, run)),
         Outcome::Finished { step } => {
-            let peak = memory::peak_bytes().map_or(String::new(), |peak| format!(", at most {} of memory", memory::bytes(peak)));
+            let peak = peak_bytes().map_or(String::new(), |peak| format!(", at most {} of memory", memory::bytes(peak)));
             log.line(match step {
                 0 => "nothing to train: the initial weights are saved".to_owned(),
                 _ => format!("trained: {}, {step} steps{peak}", counted(config.train.epochs as usize, "epoch")),
@@ -150,6 +153,10 @@ fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config) -> 
             Ok(())
         }
     }
+}
+
+fn interrupted(step: u64, run: &RunFolder) -> Error {
+    Error::Interrupted { after: format!("step {step}"), resume: resume_command(run) }
 }
 
 fn resume_command(run: &RunFolder) -> String {

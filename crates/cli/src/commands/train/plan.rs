@@ -13,6 +13,7 @@ use super::memory::{self, Memory};
 use crate::evaluation::Labelled;
 use crate::images::Opened;
 use crate::log::{Log, shown};
+use crate::online::OnlineKnn;
 use crate::words::counted;
 use crate::{Config, Error, Result, images, network, provenance, warnings};
 
@@ -25,6 +26,8 @@ pub(super) struct Plan {
     pub(super) labelled: Option<Labelled>,
     /// Why no probes follow, if none do.
     pub(super) no_probes: Option<String>,
+    /// What is measured while it trains.
+    pub(super) online: Option<OnlineKnn>,
     /// What the libraries warned of: images that were left out, say.
     warnings: Vec<String>,
     loader: ViewLoader,
@@ -56,8 +59,9 @@ impl Plan {
             ..LoaderConfig::default()
         };
         let loader = ViewLoader::new(Arc::clone(&dataset), pipeline.clone(), loader)?;
-        memory::check(config, loader.config(), pipeline.side_px(), &*dataset, &compute)?;
-        Ok(Self { dataset, pipeline, compute, labelled, no_probes, warnings, loader })
+        let online = OnlineKnn::open(config, &opened, &pipeline, &compute)?;
+        memory::check(config, loader.config(), pipeline.side_px(), &*dataset, &compute, online.as_ref())?;
+        Ok(Self { dataset, pipeline, compute, labelled, no_probes, online, warnings, loader })
     }
 
     /// The trainer, before its first step.
@@ -129,14 +133,14 @@ impl Plan {
         let rows = self.loader.config().batch_size * config.augment.views * config.method.rows_per_view();
         let side = self.pipeline.side_px();
         let architecture = config.model.architecture();
-        let memory = Memory::plan(config, self.loader.config(), side, &*self.dataset, &self.compute)?;
+        let memory = Memory::plan(config, self.loader.config(), side, &*self.dataset, &self.compute, self.online.as_ref())?;
         let probes = match (&self.no_probes, &self.labelled) {
             (None, Some(Labelled { train, test, split })) => {
                 format!("fitted on {} images, scored on {} of the {split} split", train.len(), test.len())
             }
             (reason, _) => reason.clone().unwrap_or_default(),
         };
-        let rows = [
+        let mut rows = vec![
             ("run folder", shown(out)),
             ("images", format!("{} of {} ({})", self.dataset.len(), images::name(&config.data), config.data.split)),
             (
@@ -163,8 +167,9 @@ impl Plan {
             ),
             ("probes", probes),
         ];
+        rows.extend(self.online.as_ref().map(|online| ("online kNN", online.in_words())));
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-        let lines = rows.map(|(name, value)| format!("# {name:<width$}  {value}"));
+        let lines: Vec<String> = rows.iter().map(|(name, value)| format!("# {name:<width$}  {value}")).collect();
         Ok(format!("{}\n\n{}", lines.join("\n"), config.to_toml().trim_end()))
     }
 }

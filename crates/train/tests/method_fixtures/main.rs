@@ -1,10 +1,12 @@
 //! The fixtures of `fixtures/methods`: what PyTorch computes in f64 above the features, from the same features and weights.
 
-use relata_model::{Compute, Parameters};
+mod deepinfomax;
+
+use relata_model::{Compute, Layout, Parameters};
 use relata_testkit::{Tolerance, hash_uniforms};
 use relata_train::{
-    Barlow, BarlowConfig, BatchShape, Byol, ByolConfig, ContrastiveLoss, DeepCluster, DeepClusterConfig, HeadShape, Method,
-    Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig, ViewBatch,
+    Barlow, BarlowConfig, BatchShape, Byol, ByolConfig, ContrastiveLoss, DeepCluster, DeepClusterConfig, Error, HeadShape,
+    Method, Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig, ViewBatch,
 };
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -12,6 +14,9 @@ use std::collections::HashMap;
 
 /// Of f32 against f64, relative to a tensor's largest entry: sums of up to some hundred products.
 const SHARE: f64 = 1e-5;
+
+/// Of methods that look at features alone.
+const NO_MAP: Layout = Layout { height: 0, width: 0, channels: 0, halo: 0 };
 
 struct Fixture {
     method: &'static str,
@@ -45,7 +50,14 @@ impl Fixture {
     /// Room for one image more than the case has, so that no buffer is full.
     fn shape(&self, case: &str, classes: usize) -> HeadShape {
         let BatchShape { images, views } = self.batch(case);
-        HeadShape { width: self.size(case, "width"), views, max_images: images + 1, images: images + 1, classes }
+        HeadShape {
+            width: self.size(case, "width"),
+            views,
+            max_images: images + 1,
+            images: images + 1,
+            classes,
+            first_map: NO_MAP,
+        }
     }
 
     fn features(&self, case: &str, rows: usize) -> Vec<f32> {
@@ -206,7 +218,7 @@ fn a_state_that_does_not_fit_changes_nothing() {
 
 #[test]
 fn an_epoch_draws_the_last_layer_and_the_clusters_anew_and_leaves_the_rest() {
-    let shape = HeadShape { width: 6, views: 1, max_images: 8, images: 400, classes: 0 };
+    let shape = HeadShape { width: 6, views: 1, max_images: 8, images: 400, classes: 0, first_map: NO_MAP };
     let config = DeepClusterConfig { clusters: 20, hidden: 256 };
     let mut method = DeepCluster::new(&config, shape, 1, Compute::new(2).unwrap()).unwrap();
     let features: Vec<f32> = hash_uniforms("deepcluster/epoch", 400 * 6).iter().map(|v| *v as f32).collect();
@@ -285,7 +297,7 @@ fn byol_steps_only_with_a_target_of_the_same_batch() {
 
 #[test]
 fn byol_s_momentum_rises_from_its_base_to_one_along_a_cosine() {
-    let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 0 };
+    let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 0, first_map: NO_MAP };
     let byol = Byol::new(&ByolConfig { momentum: 0.9, ..ByolConfig::default() }, shape, 1, Compute::new(1).unwrap());
     // 1 - 0.1 (cos(pi k / 4) + 1) / 2; more steps than foretold stay at the end.
     let expected = [0.9, 0.914_644_660_940_672_6, 0.95, 0.985_355_339_059_327_4, 1.0, 1.0];
@@ -313,10 +325,12 @@ fn rotation_s_loss_accuracy_and_gradients_are_those_of_pytorch() {
 fn views_are_turned_as_pytorch_turns_them() {
     let fixture = Fixture::read("rotation");
     let views: Vec<f32> = hash_uniforms("rotation/images", 2 * 5 * 5 * 3).iter().map(|v| (1.5 * v) as f32).collect();
-    let shape = HeadShape { width: 3, views: 1, max_images: 2, images: 2, classes: 0 };
+    let shape = HeadShape { width: 3, views: 1, max_images: 2, images: 2, classes: 0, first_map: NO_MAP };
     let mut method = Rotation::new(shape, 1, Compute::new(2).unwrap());
-    let batch = ViewBatch { rows: &views, shape: BatchShape { images: 2, views: 1 }, side_px: 5 };
-    assert_eq!(method.prepare(batch), fixture.floats("turned"));
+    let batch = ViewBatch { rows: &views, shape: BatchShape { images: 2, views: 1 }, size: [5, 5, 3] };
+    assert_eq!(method.prepare(batch).unwrap(), fixture.floats("turned"));
+    let oblong = ViewBatch { size: [3, 25, 1], ..batch };
+    assert!(matches!(method.prepare(oblong), Err(Error::Size { .. })));
     assert_eq!(method.rows_per_view(), 4);
 }
 
@@ -411,7 +425,7 @@ fn simclr_s_gradient_is_the_slope_of_its_definition() {
 
 #[test]
 fn features_of_another_size_are_refused() {
-    let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 3 };
+    let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 3, first_map: NO_MAP };
     let compute = Compute::new(1).unwrap();
     let mut simclr = Simclr::new(&SimclrConfig::default(), shape, 1, compute.clone());
     let mut barlow = Barlow::new(&BarlowConfig::default(), shape, 1, compute.clone());

@@ -1,0 +1,134 @@
+//! kNN while a run trains, on images of its training split alone: a sign of life, no score.
+
+use std::sync::Arc;
+
+use relata_augment::Pipeline;
+use relata_data::{Dataset, Subset};
+use relata_model::{Backbone, Compute};
+use relata_probe::{ExtractOptions, Knn, extract};
+use serde::{Deserialize, Serialize};
+
+use crate::config::ConfigError;
+use crate::images::{self, Opened};
+use crate::{Config, Result};
+
+/// How it is called wherever it is shown, so that nobody takes it for a score on test images.
+pub(crate) const TITLE: &str = "online kNN (train split)";
+/// Its name in metrics.jsonl, behind `online_`.
+pub(crate) const FIGURE: &str = "knn_acc";
+/// Share of the images that are scored; the others vote.
+const SCORED: f64 = 0.2;
+
+/// `[online]` of a configuration. Changes no bit of what is trained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OnlineConfig {
+    /// Epochs from one measurement to the next; 0 (the default): none.
+    pub every: u32,
+    /// Images of the training split that it takes, each class its share: four fifths vote, the rest is scored. Default 5000; all
+    /// where there are not as many.
+    pub images: usize,
+    /// Neighbours that vote. Default 20: Caron et al. 2021 (arXiv 2104.14294); a probe's 200 are too many for a tenth of the images.
+    pub k: usize,
+    /// Which images. Default 1. Not the run's seed, so that runs of several seeds are measured on the same ones.
+    pub seed: u64,
+}
+
+impl Default for OnlineConfig {
+    fn default() -> Self {
+        Self { every: 0, images: 5000, k: 20, seed: 1 }
+    }
+}
+
+impl OnlineConfig {
+    /// Refuses settings that cannot work.
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        let check = |fits: bool, key: &str, value: usize, allowed| {
+            let (key, value) = (key.to_owned(), value.to_string());
+            if fits { Ok(()) } else { Err(ConfigError::Range { key, value, allowed }) }
+        };
+        check(self.images >= 10, "online.images", self.images, "10 or more")?;
+        check(self.k > 0, "online.k", self.k, "1 or more")
+    }
+}
+
+/// The images and how they are looked at.
+pub(crate) struct OnlineKnn {
+    every: u32,
+    voting: Arc<dyn Dataset>,
+    scored: Arc<dyn Dataset>,
+    pipeline: Pipeline,
+    options: ExtractOptions,
+    knn: Knn,
+    compute: Compute,
+}
+
+impl OnlineKnn {
+    /// `None` where the configuration asks for none. The test split is not opened, and images that are held out to choose settings
+    /// by are not among these.
+    ///
+    /// # Errors
+    /// [`ConfigError::Range`] where the training images have no labels, or cannot be split.
+    pub(crate) fn open(config: &Config, opened: &Opened, pipeline: &Pipeline, compute: &Compute) -> Result<Option<Self>> {
+        let OnlineConfig { every, images, k, seed } = config.online;
+        if every == 0 {
+            return Ok(None);
+        }
+        let refused = |allowed| ConfigError::Range { key: "online.every".to_owned(), value: every.to_string(), allowed };
+        let train = images::training_split(&config.data, opened)?;
+        if (0..train.len()).any(|image| train.label(image).is_none()) {
+            return Err(refused("0: the training images have no labels").into());
+        }
+        // What is held out leaves one image of each class at least.
+        let spare = train.len().saturating_sub(train.class_names().len());
+        let part = if images < spare { Arc::new(Subset::hold_out_images(train, images, seed)?.1) } else { train };
+        let (voting, scored) = Subset::hold_out(part, SCORED, seed)
+            .map_err(|_| refused("0: there are too few training images for some to vote and some to be scored"))?;
+        let first = voting.label(0);
+        if (1..voting.len()).all(|image| voting.label(image) == first) {
+            return Err(refused("0: all training images are of one class").into());
+        }
+        Ok(Some(Self {
+            every,
+            voting: Arc::new(voting),
+            scored: Arc::new(scored),
+            pipeline: pipeline.without_randomness(),
+            options: config.probe.extract_options(),
+            knn: Knn { k, ..Knn::default() },
+            compute: compute.clone(),
+        }))
+    }
+
+    /// Whether it is measured after this epoch, the first being 1.
+    pub(crate) fn is_due(&self, epoch: u32) -> bool {
+        epoch.is_multiple_of(self.every)
+    }
+
+    /// Share of the scored images whose class the others tell, in [0, 1].
+    pub(crate) fn share(&self, backbone: &mut dyn Backbone) -> Result<f64, relata_probe::Error> {
+        let mut features =
+            |images: &Arc<dyn Dataset>| extract(backbone, Arc::clone(images), &self.pipeline, &self.options, &mut |_, _| {});
+        let (voting, scored) = (features(&self.voting)?, features(&self.scored)?);
+        Ok(self.knn.score(&voting, &scored, &self.compute)?.accuracy_pct / 100.0)
+    }
+
+    /// `every 2 epochs: 1000 training images by 4000 others`
+    pub(crate) fn in_words(&self) -> String {
+        let every = if self.every == 1 { "every epoch".to_owned() } else { format!("every {} epochs", self.every) };
+        format!("{every}: {} training images by {} others", self.scored.len(), self.voting.len())
+    }
+
+    /// Images of the largest batch that the backbone gets.
+    pub(crate) fn rows(&self) -> usize {
+        self.options.batch_size.min(self.voting.len())
+    }
+
+    /// Bytes of images, features and neighbours at their most, the backbone's own apart; features are of `width`.
+    pub(crate) fn bytes(&self, width: usize) -> usize {
+        let (voting, scored) = (self.voting.len(), self.scored.len());
+        let knn = self.knn.bytes(voting, scored, width, self.voting.class_names().len());
+        let features = (voting + scored) * width * size_of::<f32>();
+        // The images are gone when the neighbours are sought.
+        features + knn.max(self.options.loader_bytes(self.pipeline.side_px()))
+    }
+}

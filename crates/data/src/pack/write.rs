@@ -1,0 +1,135 @@
+//! Packing.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufWriter, Error as IoError, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::layout::{HEADER_BYTES, Header, NO_LABEL};
+use crate::{Dataset, Error, Image, Result, Split};
+
+/// What [`pack`] wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packed {
+    /// Number of images; one that several splits hold is written, and counted, once.
+    pub images: usize,
+    /// Size of the file.
+    pub bytes: u64,
+}
+
+/// Writes the images of `splits`, decoded, into one file that [`Pack`](super::Pack) reads.
+///
+/// Images are decoded on all of rayon's threads and written in order, so that the file's bytes do not depend on the threads. They are
+/// written beside `path` and renamed when all of them are on disk: the file is the old one or the whole new one. Images that have the same
+/// [`source`](Dataset::source) are taken to be the same.
+///
+/// `progress` is called with the number of images written and of all.
+///
+/// # Errors
+/// Those of [`Dataset::image`], [`Error::Setting`] for more images or names than the format counts, or [`Error::Write`].
+pub fn pack(splits: &[(Split, Arc<dyn Dataset>)], path: &Path, progress: impl Fn(usize, usize)) -> Result<Packed> {
+    let write_error = |source| Error::Write { path: path.to_owned(), source };
+    let mut numbers: HashMap<String, u32> = HashMap::new();
+    let mut images: Vec<(&dyn Dataset, usize)> = Vec::new();
+    let mut tables = [const { Vec::new() }; Split::ALL.len()];
+    for (split, dataset) in splits {
+        let table = &mut tables[Split::ALL.iter().position(|known| known == split).unwrap_or(0)];
+        *table = vec![1];
+        text(table, dataset.fingerprint())?;
+        table.extend(count(dataset.class_names().len())?);
+        dataset.class_names().iter().try_for_each(|name| text(table, name))?;
+        table.extend((dataset.len() as u64).to_le_bytes());
+        for index in 0..dataset.len() {
+            let next = u32_from(images.len())?;
+            let number = *numbers.entry(dataset.source(index)).or_insert(next);
+            if number == next {
+                images.push((&**dataset, index));
+            }
+            table.extend(number.to_le_bytes());
+            let label = dataset.label(index).map_or(Ok(NO_LABEL), u32_from)?;
+            table.extend(label.to_le_bytes());
+        }
+    }
+
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    // As any new file: temporary ones are otherwise for their owner alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut temporary = builder.prefix(".pack-").tempfile_in(folder).map_err(write_error)?;
+    let mut file = BufWriter::with_capacity(1 << 20, temporary.as_file_mut());
+    file.write_all(&[0; HEADER_BYTES]).map_err(write_error)?;
+    let mut at = HEADER_BYTES as u64;
+    let (mut entries, mut names) = (Vec::new(), Vec::new());
+    // A few images a thread in memory at once: one may be large.
+    for (done, some) in images.chunks(4 * rayon::current_num_threads()).enumerate() {
+        let read: Vec<Result<(Image, u32)>> = some
+            .par_iter()
+            .map(|(dataset, index)| {
+                let image = dataset.image(*index)?;
+                let crc32 = crc32fast::hash(image.rgb());
+                Ok((image, crc32))
+            })
+            .collect();
+        for ((dataset, index), image) in some.iter().zip(read) {
+            let (image, crc32) = image?;
+            file.write_all(image.rgb()).map_err(write_error)?;
+            let name = dataset.source(*index);
+            entries.extend(at.to_le_bytes());
+            entries.extend((names.len() as u64).to_le_bytes());
+            for number in [u32_from(image.width_px())?, u32_from(image.height_px())?, crc32, u32_from(name.len())?] {
+                entries.extend(number.to_le_bytes());
+            }
+            names.extend(name.as_bytes());
+            at += image.rgb().len() as u64;
+        }
+        progress(done * 4 * rayon::current_num_threads() + some.len(), images.len());
+    }
+
+    let mut directory = (images.len() as u64).to_le_bytes().to_vec();
+    directory.append(&mut entries);
+    directory.extend((names.len() as u64).to_le_bytes());
+    directory.append(&mut names);
+    for table in &tables {
+        directory.extend(if table.is_empty() { &[0][..] } else { table });
+    }
+    let directory_sha256 = Sha256::digest(&directory).into();
+    let header = Header { directory_at: at, directory_bytes: directory.len() as u64, directory_sha256 };
+    let finish = |mut file: BufWriter<&mut File>| -> Result<(), IoError> {
+        file.write_all(&directory)?;
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(&header.bytes())?;
+        file.flush()?;
+        file.get_ref().sync_all()
+    };
+    finish(file).map_err(write_error)?;
+    temporary.persist(path).map_err(|error| write_error(error.error))?;
+    // Not every system lets a folder be opened.
+    if let Ok(folder) = File::open(folder) {
+        folder.sync_all().map_err(write_error)?;
+    }
+    Ok(Packed { images: images.len(), bytes: at + directory.len() as u64 })
+}
+
+fn u32_from(number: usize) -> Result<u32> {
+    let few = u32::try_from(number).ok().filter(|&number| number != NO_LABEL);
+    few.ok_or_else(|| Error::Setting {
+        key: "pack",
+        value: number.to_string(),
+        allowed: "fewer than 4,294,967,295 images and classes",
+    })
+}
+
+fn count(number: usize) -> Result<[u8; 4]> {
+    u32_from(number).map(u32::to_le_bytes)
+}
+
+fn text(into: &mut Vec<u8>, text: &str) -> Result<()> {
+    into.extend(count(text.len())?);
+    into.extend(text.as_bytes());
+    Ok(())
+}

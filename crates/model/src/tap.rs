@@ -1,0 +1,115 @@
+//! Taps: inner activations that are handed out beside the features, and whose gradients come back with theirs.
+
+use crate::{Architecture, Error, Node, Op, Result};
+use relata_ops::Layout;
+
+/// An inner activation of a batch, `[rows, H, W, C]`: the images' maps one behind the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Activation<'a> {
+    /// The numbers; of each map those that `layout` says, its halo aside.
+    pub data: &'a [f32],
+    /// Where the numbers of one map lie.
+    pub layout: Layout,
+}
+
+/// What a forward pass gives.
+#[derive(Debug)]
+pub struct Activations<'a> {
+    /// `[rows, D]`.
+    pub features: &'a [f32],
+    /// Of a training pass: the taps, in the order in which they were asked for.
+    pub taps: Vec<Activation<'a>>,
+}
+
+impl Activation<'_> {
+    /// The maps without their halo, `[rows, H, W, C]`.
+    #[must_use]
+    pub fn dense(&self) -> Vec<f32> {
+        let images = self.data.chunks_exact(self.layout.image_len());
+        images.flat_map(|image| (0..self.layout.height).flat_map(move |y| image[self.layout.row(y)].iter().copied())).collect()
+    }
+}
+
+impl Architecture {
+    /// Names of the activations that can be tapped, in the order of the layers: that of a batch norm stands for what comes of it, behind
+    /// residual and ReLU where there are any. `layer1.bn` is conv4's first, before its pool; `bn1` that of the others.
+    pub fn activations(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().filter_map(|layer| match &layer.op {
+            Op::ConvNorm { norm_name, .. } => Some(norm_name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The same net with taps at these activations, in this order.
+    ///
+    /// # Errors
+    /// [`Error::NoActivation`] for the first name that is none of [`Architecture::activations`].
+    pub fn with_taps<S: AsRef<str>>(mut self, names: &[S]) -> Result<Self> {
+        self.taps = names.iter().map(|name| self.activation(name.as_ref())).collect::<Result<_>>()?;
+        Ok(self)
+    }
+
+    /// The value of that name.
+    fn activation(&self, name: &str) -> Result<Node> {
+        let at = |layer: &crate::Layer| matches!(&layer.op, Op::ConvNorm { norm_name, .. } if norm_name == name);
+        let found = self.layers.iter().position(at).map(|layer| layer + 1);
+        found.ok_or_else(|| Error::NoActivation {
+            name: name.to_owned(),
+            backbone: self.describe(),
+            known: self.activations().collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// Name of the first activation, and the size of its maps for images of `height` x `width`; `None` where there is none, or the images are
+    /// too small for it.
+    #[must_use]
+    pub fn first_map(&self, height: usize, width: usize) -> Option<(&str, Layout)> {
+        match &self.layers.first()?.op {
+            Op::ConvNorm { conv, norm_name, .. } => {
+                let (rows, columns) = conv.output_side(height).zip(conv.output_side(width))?;
+                Some((norm_name, Layout::dense(rows, columns, conv.channels_out)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Sizes of the taps' maps for images of `height` x `width`, without a halo.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where the images are too small for the net.
+    pub fn tap_layouts(&self, height: usize, width: usize) -> Result<Vec<Layout>> {
+        let layouts = self.layouts(height, width)?;
+        Ok(self.taps.iter().map(|node| layouts[*node]).collect())
+    }
+
+    /// Size of every value for images of `height` x `width`, without a halo.
+    pub(crate) fn layouts(&self, height: usize, width: usize) -> Result<Vec<Layout>> {
+        let mut layouts = vec![Layout::dense(height, width, self.channels)];
+        for (index, layer) in self.layers.iter().enumerate() {
+            let Layout { height: rows, width: columns, channels, .. } = layouts[layer.input];
+            let (sides, channels) = match &layer.op {
+                Op::ConvNorm { conv, .. } => (conv.output_side(rows).zip(conv.output_side(columns)), conv.channels_out),
+                Op::AveragePool2 => (Some((rows / 2, columns / 2)), channels),
+                Op::MaxPool => (Some(((rows - 1) / 2 + 1, (columns - 1) / 2 + 1)), channels),
+                Op::GlobalAverage => (Some((1, 1)), channels),
+            };
+            let (rows, columns) = sides.filter(|&(rows, columns)| rows * columns > 0).ok_or_else(|| Error::Size {
+                what: "images",
+                expected: format!("large enough for layer {} of {}", index + 1, self.describe()),
+                got: format!("{height} x {width} px, {rows} x {columns} at that layer"),
+            })?;
+            layouts.push(Layout::dense(rows, columns, channels));
+        }
+        Ok(layouts)
+    }
+}
+
+/// One gradient a tap, each as long as its dense maps; or none at all, where nothing comes back through them.
+pub(crate) fn check_gradients(d_taps: &[&[f32]], rows: usize, layouts: &[Layout]) -> Result<()> {
+    let expected: Vec<usize> = layouts.iter().map(|layout| rows * layout.pixels() * layout.channels).collect();
+    let found: Vec<usize> = d_taps.iter().map(|d| d.len()).collect();
+    if d_taps.is_empty() || found == expected {
+        return Ok(());
+    }
+    Err(Error::Size { what: "gradients of the taps", expected: format!("{expected:?} floats"), got: format!("{found:?} floats") })
+}

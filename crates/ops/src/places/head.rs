@@ -1,0 +1,387 @@
+use super::kernels::{first_layer, into_first_layer, into_second_layer, logits};
+use super::{PlaceBatch, PlaceHeadGrads, PlaceHeadParams, PlaceHeadShape, PlaceOutcome};
+use crate::conv::sum_pieces;
+use crate::conv::tile::{self, Block, Correlation, OuterProduct, pack_columns, pack_rows, unpack_columns};
+use crate::linear::{matmul, matmul_of_transposed, matmul_transposed};
+use crate::loss::PairLoss;
+use crate::{Buffer, Error, Isa, Result, chunk_count, chunk_images, scratch};
+use rayon::prelude::*;
+
+/// Places that go through all layers and back at once: three hidden layers of twice as many rows, at H = 256 384 kB, stay in a
+/// core's cache beside the weights.
+const PLACES: usize = 64;
+
+/// The discriminator for batches of up to a number of images, with every gradient; see the module for what it computes.
+///
+/// Images are cut into pieces by their number alone, and sums join in the pieces' order: the same bits at any number of threads.
+#[derive(Debug)]
+pub struct PlaceHead {
+    isa: Isa,
+    shape: PlaceHeadShape,
+    max_rows: usize,
+    weights: Weights,
+    /// `[N, H]`: features projected, b1 added.
+    projected: Buffer,
+    /// `[N, H]`: gradients of the first layer summed over a map's places, beside its own features and beside the other's; then, in the
+    /// first, that of `projected`.
+    d_own: Buffer,
+    d_other: Buffer,
+    /// A piece of images each: gradients of W2 and of W_map, packed.
+    sums: Buffer,
+    /// A piece each: gradients of w3 and b2, of b3, the loss, rows told rightly.
+    totals: Vec<f64>,
+    /// `[C, H]` or `[H, D]`, whichever is larger.
+    spare: Buffer,
+}
+
+/// The weights as the products read them, taken apart anew each step.
+#[derive(Debug)]
+struct Weights {
+    /// Tiles of products whose result has H columns, and of one of C.
+    wide: Block,
+    narrow: Block,
+    /// `[H, C]` and `[H, D]`.
+    map: Buffer,
+    features: Buffer,
+    map_forward: Buffer,
+    map_backward: Buffer,
+    middle_forward: Buffer,
+    middle_backward: Buffer,
+}
+
+impl PlaceHead {
+    /// For batches of up to `max_rows` images.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where a size is 0.
+    pub fn new(isa: Isa, shape: PlaceHeadShape, max_rows: usize) -> Result<Self> {
+        let PlaceHeadShape { channels, width, hidden } = shape;
+        if channels * width * hidden * max_rows == 0 {
+            return Err(error(format!("{shape:?} for {max_rows} images, expected 1 or more of each")));
+        }
+        let (wide, narrow) = (Block::pick(isa, hidden), Block::pick(isa, channels));
+        let packed = |block: Block, columns: usize, inner: usize| Buffer::zeros(block.count(columns) * block.width() * inner);
+        let pieces = most_pieces(max_rows);
+        Ok(Self {
+            isa,
+            shape,
+            max_rows,
+            weights: Weights {
+                wide,
+                narrow,
+                map: Buffer::zeros(hidden * channels),
+                features: Buffer::zeros(hidden * width),
+                map_forward: packed(wide, hidden, channels),
+                map_backward: packed(narrow, channels, hidden),
+                middle_forward: packed(wide, hidden, hidden),
+                middle_backward: packed(wide, hidden, hidden),
+            },
+            projected: Buffer::zeros(max_rows * hidden),
+            d_own: Buffer::zeros(max_rows * hidden),
+            d_other: Buffer::zeros(max_rows * hidden),
+            sums: Buffer::zeros(pieces * piece_len(wide, shape)),
+            totals: vec![0.0; pieces * totals_len(shape)],
+            spare: Buffer::zeros(hidden * channels.max(width)),
+        })
+    }
+
+    /// Bytes of the buffers, about: the widest tiles fill their last block up. Beside them each thread takes some hundred kB.
+    #[must_use]
+    pub fn bytes(shape: PlaceHeadShape, max_rows: usize) -> usize {
+        let PlaceHeadShape { channels, width, hidden } = shape;
+        let inputs = channels + width;
+        let weights = hidden * (inputs + 2 * channels + 2 * hidden + channels.max(width));
+        let pieces = most_pieces(max_rows);
+        let floats = weights + 3 * max_rows * hidden + pieces * hidden * (hidden + channels);
+        size_of::<f32>() * floats + size_of::<f64>() * pieces * totals_len(shape)
+    }
+
+    /// Loss and all gradients of a batch.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the sizes of map, features, parameters and gradients are not those of the shape.
+    pub fn step(
+        &mut self,
+        batch: PlaceBatch<'_>,
+        weight: f32,
+        params: PlaceHeadParams<'_>,
+        grads: PlaceHeadGrads<'_>,
+    ) -> Result<PlaceOutcome> {
+        self.check(batch, params, &grads)?;
+        let PlaceHeadShape { channels, width, hidden } = self.shape;
+        let (n, places) = (batch.foreign.len(), batch.place_count());
+        let map_len = batch.layout.pixels() * channels;
+        self.weights.take(params, self.shape);
+        let Self { isa, weights, projected, d_own, d_other, sums, totals, .. } = self;
+        let projected = &mut projected[..n * hidden];
+        matmul_transposed(*isa, n, width, hidden, batch.features, &weights.features, projected, false);
+        for row in projected.chunks_exact_mut(hidden) {
+            row.iter_mut().zip(params.b1).for_each(|(q, b)| *q += b);
+        }
+        let pass = Pass {
+            isa: *isa,
+            shape: self.shape,
+            batch,
+            weights,
+            projected,
+            params,
+            scale: (f64::from(weight) / (n * places) as f64) as f32,
+        };
+        let (d_own, d_other) = (&mut d_own[..n * hidden], &mut d_other[..n * hidden]);
+        let (chunk, pieces) = (chunk_images(n), chunk_count(n));
+        let (sums_len, totals_len) = (piece_len(weights.wide, self.shape), totals_len(self.shape));
+        let sums = &mut sums[..pieces * sums_len];
+        let totals = &mut totals[..pieces * totals_len];
+        d_own
+            .par_chunks_mut(chunk * hidden)
+            .zip(d_other.par_chunks_mut(chunk * hidden))
+            .zip(grads.map.par_chunks_mut(chunk * map_len))
+            .zip(sums.par_chunks_mut(sums_len).zip(totals.par_chunks_mut(totals_len)))
+            .enumerate()
+            .for_each(|(piece, (((d_own, d_other), d_map), (sums, totals)))| {
+                sums.fill(0.0);
+                totals.fill(0.0);
+                let each = d_own.chunks_exact_mut(hidden).zip(d_other.chunks_exact_mut(hidden));
+                for (image, ((d_own, d_other), d_map)) in each.zip(d_map.chunks_exact_mut(map_len)).enumerate() {
+                    pass.image(piece * chunk + image, d_own, d_other, d_map, sums, totals);
+                }
+            });
+        sum_pieces(sums, sums_len);
+        let total = |at: usize| totals.iter().skip(at).step_by(totals_len).sum::<f64>();
+        for c in 0..hidden {
+            grads.w3[c] = total(c) as f32;
+            grads.b2[c] = total(hidden + c) as f32;
+        }
+        grads.b3[0] = total(2 * hidden) as f32;
+        let outcome = PlaceOutcome {
+            loss: f64::from(weight) * total(2 * hidden + 1) / (n * places) as f64,
+            correct: total(2 * hidden + 2) as usize,
+            rows: 2 * n * places,
+        };
+        for (from, &row) in d_other.chunks_exact(hidden).zip(batch.foreign) {
+            d_own[row * hidden..][..hidden].iter_mut().zip(from).for_each(|(to, d)| *to += d);
+        }
+        for (c, d) in grads.b1.iter_mut().enumerate() {
+            *d = d_own.iter().skip(c).step_by(hidden).map(|d| f64::from(*d)).sum::<f64>() as f32;
+        }
+        matmul(*isa, n, hidden, width, d_own, &weights.features, grads.features, false);
+        let (middle, map) = sums[..sums_len].split_at(weights.wide.count(hidden) * weights.wide.width() * hidden);
+        unpack_columns(middle, hidden, weights.wide.width(), grads.w2);
+        let inputs = channels + width;
+        let d_map_weights = &mut self.spare[..channels * hidden];
+        unpack_columns(map, hidden, weights.wide.width(), d_map_weights);
+        for (o, to) in grads.w1.chunks_exact_mut(inputs).enumerate() {
+            to[..channels].iter_mut().enumerate().for_each(|(c, to)| *to = d_map_weights[c * hidden + o]);
+        }
+        let d_feature_weights = &mut self.spare[..hidden * width];
+        matmul_of_transposed(*isa, n, hidden, width, d_own, batch.features, d_feature_weights);
+        for (to, from) in grads.w1.chunks_exact_mut(inputs).zip(d_feature_weights.chunks_exact(width)) {
+            to[channels..].copy_from_slice(from);
+        }
+        Ok(outcome)
+    }
+
+    fn check(&self, batch: PlaceBatch<'_>, params: PlaceHeadParams<'_>, grads: &PlaceHeadGrads<'_>) -> Result<()> {
+        let PlaceHeadShape { channels, width, .. } = self.shape;
+        let n = batch.foreign.len();
+        let PlaceHeadParams { w1, b1, w2, b2, w3, b3 } = params;
+        let found = [w1, b1, w2, b2, w3, b3].map(<[f32]>::len);
+        let gradients = [&grads.w1, &grads.b1, &grads.w2, &grads.b2, &grads.w3, &grads.b3].map(|d| d.len());
+        let expected = self.shape.parameter_lengths();
+        if found != expected || gradients != expected {
+            return Err(error(format!("{found:?} parameters and {gradients:?} gradients, expected {expected:?} of both")));
+        }
+        if n == 0 || n > self.max_rows || batch.foreign.iter().any(|row| *row >= n) {
+            return Err(error(format!("rows {:?} set against {n} maps, expected 1 to {}", batch.foreign, self.max_rows)));
+        }
+        let pixels = batch.layout.pixels();
+        let found = (batch.layout.channels, batch.map.len(), batch.features.len(), grads.map.len(), grads.features.len());
+        let expected = (channels, n * batch.layout.image_len(), n * width, n * pixels * channels, n * width);
+        if found != expected {
+            return Err(error(format!(
+                "(channels, map, features and their gradients) of {found:?} floats, expected {expected:?}"
+            )));
+        }
+        if batch.place_count() == 0 || batch.places.is_some_and(|places| places.iter().any(|place| *place >= pixels)) {
+            return Err(error(format!("places {:?}, expected 1 or more of {pixels}", batch.places)));
+        }
+        Ok(())
+    }
+}
+
+fn error(what: String) -> Error {
+    Error::Shape { operator: "local discriminator", what }
+}
+
+/// Smaller batches may be cut into more pieces.
+fn most_pieces(rows: usize) -> usize {
+    (1..=rows).map(chunk_count).max().unwrap_or(0)
+}
+
+fn piece_len(wide: Block, shape: PlaceHeadShape) -> usize {
+    wide.count(shape.hidden) * wide.width() * (shape.hidden + shape.channels)
+}
+
+fn totals_len(shape: PlaceHeadShape) -> usize {
+    2 * shape.hidden + 3
+}
+
+impl Weights {
+    fn take(&mut self, params: PlaceHeadParams<'_>, shape: PlaceHeadShape) {
+        let PlaceHeadShape { channels, width, hidden } = shape;
+        let rows = self.map.chunks_exact_mut(channels).zip(self.features.chunks_exact_mut(width));
+        for ((map, features), from) in rows.zip(params.w1.chunks_exact(channels + width)) {
+            map.copy_from_slice(&from[..channels]);
+            features.copy_from_slice(&from[channels..]);
+        }
+        pack_rows(&self.map, channels, self.wide.width(), &mut self.map_forward);
+        pack_columns(&self.map, channels, self.narrow.width(), &mut self.map_backward);
+        pack_rows(params.w2, hidden, self.wide.width(), &mut self.middle_forward);
+        pack_columns(params.w2, hidden, self.wide.width(), &mut self.middle_backward);
+    }
+}
+
+/// One step's pass over the images.
+struct Pass<'a> {
+    isa: Isa,
+    shape: PlaceHeadShape,
+    batch: PlaceBatch<'a>,
+    weights: &'a Weights,
+    projected: &'a [f32],
+    params: PlaceHeadParams<'a>,
+    /// Of each row's loss in the whole.
+    scale: f32,
+}
+
+impl Pass<'_> {
+    /// All places of one image's map, there and back. Adds to `sums` and `totals`, overwrites the rest.
+    fn image(
+        &self,
+        image: usize,
+        d_own: &mut [f32],
+        d_other: &mut [f32],
+        d_map: &mut [f32],
+        sums: &mut [f32],
+        totals: &mut [f64],
+    ) {
+        let PlaceHeadShape { channels, hidden, .. } = self.shape;
+        let len = self.batch.layout.image_len();
+        let map = &self.batch.map[image * len..][..len];
+        d_own.fill(0.0);
+        d_other.fill(0.0);
+        let rows_len = 2 * PLACES * hidden;
+        scratch::with(3 * rows_len + PLACES * channels + 4 * PLACES + 4 * hidden, |floats| {
+            let (h1, floats) = floats.split_at_mut(rows_len);
+            let (h2, floats) = floats.split_at_mut(rows_len);
+            let (d_h1, floats) = floats.split_at_mut(rows_len);
+            let (block, floats) = floats.split_at_mut(PLACES * channels);
+            let (judged, parts) = floats.split_at_mut(4 * PLACES);
+            d_map.fill(0.0);
+            for first in (0..self.batch.place_count()).step_by(PLACES) {
+                let places = first..self.batch.place_count().min(first + PLACES);
+                let len = 2 * places.len() * hidden;
+                let block = &mut block[..places.len() * channels];
+                for (number, to) in places.clone().zip(block.chunks_exact_mut(channels)) {
+                    to.copy_from_slice(&map[self.batch.place(number, false)..][..channels]);
+                }
+                let (h1, h2, d_h1) = (&mut h1[..len], &mut h2[..len], &mut d_h1[..len]);
+                parts.fill(0.0);
+                self.block(image, block, [h1, h2, d_h1], judged, parts, sums, totals);
+                for (sum, part) in [&mut *d_own, &mut *d_other].into_iter().zip(parts.chunks_exact(hidden)) {
+                    sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+                }
+                totals.iter_mut().zip(&parts[2 * hidden..]).for_each(|(total, part)| *total += f64::from(*part));
+                multiply(self.weights.narrow, &self.weights.map_backward, hidden, channels, &d_h1[..len / 2], block);
+                for (number, from) in places.zip(block.chunks_exact(channels)) {
+                    let to = &mut d_map[self.batch.place(number, true)..][..channels];
+                    to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+                }
+            }
+        });
+    }
+
+    /// A block of places `[P, C]`: both of its rows through the three layers and back. `parts` are sums `[4, H]` over the block: gradients
+    /// of both images' projected features, of w3 and of b2. Leaves the projected places' gradient in the first half of `d_h1`.
+    fn block(
+        &self,
+        image: usize,
+        block: &[f32],
+        [h1, h2, d_h1]: [&mut [f32]; 3],
+        judged: &mut [f32],
+        parts: &mut [f32],
+        sums: &mut [f32],
+        totals: &mut [f64],
+    ) {
+        let PlaceHeadShape { channels, hidden, .. } = self.shape;
+        let (isa, weights, params) = (self.isa, self.weights, self.params);
+        let (half, places) = (h1.len() / 2, block.len() / channels);
+        let of = |row: usize| &self.projected[row * hidden..][..hidden];
+        multiply(weights.wide, &weights.map_forward, channels, hidden, block, &mut h1[..half]);
+        first_layer(isa, of(image), of(self.batch.foreign[image]), h1);
+        multiply(weights.wide, &weights.middle_forward, hidden, hidden, h1, h2);
+
+        let (z, d_z) = judged.split_at_mut(2 * PLACES);
+        let (z, d_z) = (&mut z[..2 * places], &mut d_z[..2 * places]);
+        logits(isa, params.b2, params.w3, params.b3[0], h2, z);
+        let [d_b3, loss, correct] = &mut totals[2 * hidden..] else { unreachable!("three sums follow the two of H") };
+        let halves = z.chunks_exact(places).zip(d_z.chunks_exact_mut(places));
+        for ((z, d_z), positive) in halves.zip([true, false]) {
+            *loss += PairLoss::Bce.rows(isa, positive, self.scale, z, d_z);
+            *correct += z.iter().filter(|z| (**z > 0.0) == positive).count() as f64;
+        }
+        *d_b3 += d_z.iter().map(|d| f64::from(*d)).sum::<f64>();
+
+        let (d_features, d_layer) = parts.split_at_mut(2 * hidden);
+        let (d_w3, d_b2) = d_layer.split_at_mut(hidden);
+        into_second_layer(isa, d_z, params.w3, h2, d_w3, d_b2);
+        let (d_middle, d_map_weights) = sums.split_at_mut(weights.wide.count(hidden) * weights.wide.width() * hidden);
+        for (d, h) in h2.chunks_exact(half).zip(h1.chunks_exact(half)) {
+            add_outer(weights.wide, hidden, hidden, d, h, d_middle);
+        }
+        multiply(weights.wide, &weights.middle_backward, hidden, hidden, h2, d_h1);
+        let (d_own, d_other) = d_features.split_at_mut(hidden);
+        into_first_layer(isa, h1, d_h1, d_own, d_other);
+        add_outer(weights.wide, channels, hidden, block, &d_h1[..half], d_map_weights);
+    }
+}
+
+/// `out[r, o] = Σ_i rows[r, i] · matrix[i, o]`, the matrix packed for `tiles`.
+fn multiply(tiles: Block, packed: &[f32], inner: usize, columns: usize, rows: &[f32], out: &mut [f32]) {
+    let count = rows.len() / inner;
+    assert!(
+        out.len() == count * columns && packed.len() == tiles.count(columns) * tiles.width() * inner,
+        "matrix product buffers"
+    );
+    let c = Correlation {
+        in_x_step: inner,
+        rows: 1,
+        run: inner,
+        out_x_step: columns,
+        out_h: 1,
+        out_w: count,
+        channels_out: columns,
+        ..Correlation::default()
+    };
+    // SAFETY: `rows` holds `count` rows of `inner` floats, `out` as many of `columns`; `packed` is [block][inner][width].
+    unsafe { tile::correlate(tiles, &c, rows.as_ptr(), packed.as_ptr(), out.as_mut_ptr(), None) };
+}
+
+/// Adds `Σ_r a[r, i] · b[r, o]` to `sums`, `[block][m][width]`; `a [rows, m]`, `b [rows, columns]`.
+fn add_outer(tiles: Block, m: usize, columns: usize, a: &[f32], b: &[f32], sums: &mut [f32]) {
+    let (rows, width) = (a.len() / m, tiles.width());
+    assert!(b.len() == rows * columns && sums.len() == tiles.count(columns) * m * width, "outer product buffers");
+    for (block, sums) in sums.chunks_exact_mut(m * width).enumerate() {
+        let p = OuterProduct {
+            images: 1,
+            in_x_step: m,
+            grad_x_step: columns,
+            rows: 1,
+            width: rows,
+            run: m,
+            lanes: width.min(columns - block * width),
+            ..OuterProduct::default()
+        };
+        // SAFETY: `a` and `b` hold `rows` rows, and the block starts within a row of `b`, with `lanes` floats left in it.
+        unsafe { tile::accumulate_outer(tiles, &p, a.as_ptr(), b.as_ptr().add(block * width), sums.as_mut_ptr()) };
+    }
+}

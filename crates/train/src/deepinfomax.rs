@@ -1,0 +1,284 @@
+use crate::classifier::check_rows;
+use crate::config::check;
+use crate::prior::Prior;
+use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, Uniform};
+use relata_model::{Activation, Architecture, Compute, ParameterKind, Parameters};
+use relata_ops::{PlaceBatch, PlaceHead, PlaceHeadGrads, PlaceHeadParams, PlaceHeadShape};
+use serde::{Deserialize, Serialize};
+
+/// Keeps its draws apart from those of the parameters (parts 0 and 1) and of `DeepCluster` (2), and from one another.
+const PRIOR_PART: u64 = 3;
+const PLACES_PART: u64 = 4;
+/// The number of steps travels in checkpoints as two `f32`, each of which holds all whole numbers up to here.
+const DIGIT: u64 = 1 << 24;
+
+const DRAWS: &str = "draws";
+
+/// `[method.deepinfomax]` of a configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeepInfoMaxConfig {
+    /// Weight of the local term, beta. Default 1, the reference's.
+    pub local: f64,
+    /// Weight of the prior term, gamma. Default 0.1, the reference's.
+    pub prior: f64,
+    /// Width of the local discriminator's two hidden layers. Default 256, the reference's.
+    pub hidden: usize,
+    /// Places of the map that a step looks at, drawn anew for each, the same in all its images; its time goes with them. Default 0: all, as
+    /// the reference does.
+    pub places: usize,
+}
+
+impl Default for DeepInfoMaxConfig {
+    fn default() -> Self {
+        Self { local: 1.0, prior: 0.1, hidden: 256, places: 0 }
+    }
+}
+
+impl DeepInfoMaxConfig {
+    pub(crate) fn validate(&self) -> Result<()> {
+        for (key, weight) in [("method.deepinfomax.local", self.local), ("method.deepinfomax.prior", self.prior)] {
+            check(weight >= 0.0 && weight.is_finite(), key, weight, "a number of 0 or more")?;
+        }
+        check(self.hidden > 0, "method.deepinfomax.hidden", self.hidden, "1 or more")?;
+        Ok(())
+    }
+
+    /// The activation that is tapped: the backbone's first.
+    pub(crate) fn taps(architecture: &Architecture) -> Vec<String> {
+        architecture.activations().take(1).map(str::to_owned).collect()
+    }
+
+    fn local(&self, shape: HeadShape) -> PlaceHeadShape {
+        PlaceHeadShape { channels: shape.first_map.channels, width: shape.width, hidden: self.hidden }
+    }
+
+    /// Numbers that the two discriminators train.
+    pub(crate) fn parameter_count(&self, shape: HeadShape) -> usize {
+        self.local(shape).parameter_lengths().iter().sum::<usize>() + Prior::parameter_count(shape.width)
+    }
+
+    /// Bytes of the buffers, parameters apart.
+    pub(crate) fn bytes(&self, shape: HeadShape) -> usize {
+        let rows = shape.views * shape.max_images;
+        let gradients = rows * (shape.first_map.image_len() + 2 * shape.width);
+        PlaceHead::bytes(self.local(shape), rows) + Prior::bytes(shape.width, rows) + size_of::<f32>() * gradients
+    }
+}
+
+/// Deep InfoMax: features that tell which places of the first map are their own image's (Hjelm et al., *Learning deep
+/// representations by mutual information estimation and maximization*, ICLR 2019, arXiv 1808.06670), as the reference repository of
+/// arXiv 2006.05849 runs it: local and prior term, no global one.
+///
+/// With M the backbone's first activation (a tap: conv4's before its pool), y the features, M' the maps of the next image of the batch in
+/// each image's place, and T(m, y) three 1 x 1 convolutions, C + D → 256 → 256 → 1 with ReLUs, on `[m; y]` at every place:
+/// `local · (mean softplus(−T(M, y)) + mean softplus(T(M', y)))`. With P a perceptron D → 512 → 128 → 1 and u uniform in [0, 1):
+/// `prior · (mean softplus(−P(u)) + mean softplus(P(y)))`. The loss is their sum, for discriminators and backbone alike, as the
+/// reference has it: in the paper the backbone goes against the prior's discriminator, there and here along with it.
+///
+/// Figures: `local_acc`, the share of places, own and foreign, that are told rightly; the two terms, `local_loss` and `prior_loss`.
+#[derive(Debug)]
+pub struct DeepInfoMax {
+    config: DeepInfoMaxConfig,
+    width: usize,
+    max_rows: usize,
+    /// C.
+    channels: usize,
+    seed: u64,
+    /// Steps so far: the number of the next draw.
+    draws: u64,
+    parameters: Parameters,
+    local: PlaceHead,
+    compute: Compute,
+    prior: Prior,
+    /// `[N, D]`, u.
+    uniform: Vec<f32>,
+    d_features: Vec<f32>,
+    /// `[N, H, W, C]`, made by the first step.
+    d_map: Vec<f32>,
+    rows: usize,
+}
+
+impl DeepInfoMax {
+    /// A method with freshly drawn discriminators.
+    ///
+    /// # Errors
+    /// Where the backbone has no first map, or its maps have fewer places than `places`.
+    pub fn new(config: &DeepInfoMaxConfig, shape: HeadShape, seed: u64, compute: Compute) -> Result<Self> {
+        let fits = config.places <= shape.first_map.pixels();
+        check(fits, "method.deepinfomax.places", config.places, "no more than the first map has")?;
+        let (rows, local) = (shape.views * shape.max_images, config.local(shape));
+        let mut parameters = Parameters::default();
+        let PlaceHeadShape { channels, width, hidden } = local;
+        for (layer, (inputs, outputs)) in [(channels + width, hidden), (hidden, hidden), (hidden, 1)].into_iter().enumerate() {
+            let name = format!("local.linear{}", layer + 1);
+            parameters.add(format!("{name}.weight"), &[outputs, inputs], ParameterKind::LinearWeight);
+            parameters.add(format!("{name}.bias"), &[outputs], ParameterKind::LinearBias { inputs });
+        }
+        let prior = Prior::new(width, rows, "prior.", &mut parameters, compute.clone());
+        parameters.initialise(seed, 1);
+        Ok(Self {
+            config: config.clone(),
+            width,
+            max_rows: rows,
+            channels,
+            seed,
+            draws: 0,
+            parameters,
+            local: PlaceHead::new(compute.isa(), local, rows).map_err(relata_model::Error::from)?,
+            compute,
+            prior,
+            uniform: vec![0.0; rows * width],
+            d_features: vec![0.0; rows * width],
+            d_map: Vec::new(),
+            rows: 0,
+        })
+    }
+
+    fn stream(&self, part: u64) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream((part << 32) + self.draws);
+        rng
+    }
+
+    /// The places that this step looks at, each of all places as likely; `None`: all.
+    fn draw_places(&self, pixels: usize) -> Option<Vec<usize>> {
+        if self.config.places == 0 {
+            return None;
+        }
+        let mut rng = self.stream(PLACES_PART);
+        let mut places: Vec<usize> = (0..pixels).collect();
+        for at in 0..self.config.places {
+            let other = Uniform::new(at, pixels).expect("a place is left").sample(&mut rng);
+            places.swap(at, other);
+        }
+        places.truncate(self.config.places);
+        Some(places)
+    }
+
+    /// A step with uniform numbers `[N, D]` of one's own in the place of the method's draws.
+    ///
+    /// # Errors
+    /// Where features, map or numbers are not the batch's.
+    pub fn step_against(
+        &mut self,
+        features: &[f32],
+        map: Activation<'_>,
+        batch: BatchShape,
+        uniform: &[f32],
+        places: Option<&[usize]>,
+    ) -> Result<MethodStep> {
+        let (rows, width) = (batch.rows(), self.width);
+        check_rows(features, rows, width, self.max_rows)?;
+        check_rows(uniform, rows, width, self.max_rows)?;
+        if map.layout.channels != self.channels || map.data.len() != rows * map.layout.image_len() {
+            let expected = format!("{rows} maps of {} channels", self.channels);
+            return Err(Error::Taps { expected, got: format!("{} floats of {:?}", map.data.len(), map.layout) });
+        }
+        self.rows = rows;
+        // Within each view: the maps of image b stand beside the features of the image before it.
+        let before = |row: usize| row - row % batch.images + (row % batch.images + batch.images - 1) % batch.images;
+        let foreign: Vec<usize> = (0..rows).map(before).collect();
+        self.d_map.resize(rows * map.layout.pixels() * self.channels, 0.0);
+        let d_features = &mut self.d_features[..rows * width];
+        let place_batch = PlaceBatch { map: map.data, layout: map.layout, features, foreign: &foreign, places };
+        let hidden = self.config.hidden;
+        let lengths = PlaceHeadShape { channels: self.channels, width, hidden }.parameter_lengths();
+        let Parameters { values, gradients, .. } = &mut self.parameters;
+        let (mut values, mut gradients) = (&values[..], &mut gradients[..]);
+        let [w1, b1, w2, b2, w3, b3] = lengths.map(|len| {
+            let (part, rest) = values.split_at(len);
+            values = rest;
+            part
+        });
+        let [d_w1, d_b1, d_w2, d_b2, d_w3, d_b3] = lengths.map(|len| {
+            let (part, rest) = std::mem::take(&mut gradients).split_at_mut(len);
+            gradients = rest;
+            part
+        });
+        let grads = PlaceHeadGrads {
+            w1: d_w1,
+            b1: d_b1,
+            w2: d_w2,
+            b2: d_b2,
+            w3: d_w3,
+            b3: d_b3,
+            map: &mut self.d_map,
+            features: d_features,
+        };
+        let (local, weight) = (&mut self.local, self.config.local as f32);
+        let outcome = self.compute.install(|| local.step(place_batch, weight, PlaceHeadParams { w1, b1, w2, b2, w3, b3 }, grads));
+        let outcome = outcome.map_err(relata_model::Error::from)?;
+        let prior = self.prior.step(&mut self.parameters, features, uniform, self.config.prior, d_features);
+        let figures = vec![("local_acc", outcome.accuracy()), ("local_loss", outcome.loss), ("prior_loss", prior)];
+        Ok(MethodStep { loss: outcome.loss + prior, figures })
+    }
+}
+
+impl Method for DeepInfoMax {
+    fn head_name(&self) -> &'static str {
+        "deepinfomax"
+    }
+
+    fn taps(&self, architecture: &Architecture) -> Vec<String> {
+        DeepInfoMaxConfig::taps(architecture)
+    }
+
+    fn step(&mut self, _features: &[f32], batch: BatchShape, _labels: &[usize]) -> Result<MethodStep> {
+        let expected = format!("{} maps of {} channels", batch.rows(), self.channels);
+        Err(Error::Taps { expected, got: "features alone".to_owned() })
+    }
+
+    fn step_with_taps(
+        &mut self,
+        features: &[f32],
+        taps: &[Activation<'_>],
+        batch: BatchShape,
+        labels: &[usize],
+    ) -> Result<MethodStep> {
+        let &[map] = taps else { return self.step(features, batch, labels) };
+        let mut uniform = std::mem::take(&mut self.uniform);
+        let numbers = uniform.len().min(batch.rows() * self.width);
+        let range = Uniform::new(0.0_f32, 1.0).expect("a finite interval");
+        let mut rng = self.stream(PRIOR_PART);
+        uniform[..numbers].iter_mut().for_each(|u| *u = range.sample(&mut rng));
+        let places = self.draw_places(map.layout.pixels());
+        let step = self.step_against(features, map, batch, &uniform[..numbers], places.as_deref());
+        self.uniform = uniform;
+        self.draws += 1;
+        step
+    }
+
+    fn d_features(&self) -> &[f32] {
+        &self.d_features[..self.rows * self.width]
+    }
+
+    fn d_taps(&self) -> Vec<&[f32]> {
+        vec![&self.d_map]
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        &mut self.parameters
+    }
+
+    fn state(&self) -> Vec<(&'static str, Vec<f32>)> {
+        vec![(DRAWS, vec![(self.draws % DIGIT) as f32, (self.draws / DIGIT) as f32])]
+    }
+
+    fn restore(&mut self, state: &dyn Fn(&'static str) -> Result<Vec<f32>, String>) -> Result<(), String> {
+        let saved = state(DRAWS)?;
+        let is_digit = |value: &f32| value.fract() == 0.0 && (0.0..DIGIT as f32).contains(value);
+        match saved[..] {
+            [low, high] if is_digit(&low) && is_digit(&high) => self.draws = low as u64 + DIGIT * high as u64,
+            _ => return Err(format!("{DRAWS} is {saved:?}, expected two whole numbers below {DIGIT}")),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,212 @@
+//! Where batches of views come from: the seam in front of the backbone.
+
+use crate::{Error, Result};
+use relata_augment::ViewLoader;
+use std::mem;
+
+/// What a [`ViewSource`] gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceShape {
+    /// Images of the data; or rows, series, whatever the views are views of.
+    pub images: usize,
+    /// Classes of the data; 0 where they have no labels.
+    pub classes: usize,
+    /// B, the most images a batch.
+    pub batch_size: usize,
+    /// K, views an image.
+    pub views: usize,
+    /// Height, width and channels of a view; `[1, 1, F]` for rows of F numbers.
+    pub size: [usize; 3],
+}
+
+impl SourceShape {
+    /// Refuses a batch that a source should not have given when asked for the first from number `from` on.
+    pub(crate) fn check(&self, batch: &ViewBuffer, from: usize) -> Result<()> {
+        let wrong = |what, expected: String, got: usize| Err(Error::Size { what, expected, got: got.to_string() });
+        let images = batch.images.len();
+        if batch.index < from {
+            return wrong("the batch that the views' source gave", format!("number {from} of the epoch or later"), batch.index);
+        }
+        if !(1..=self.batch_size).contains(&images) {
+            return wrong("images in a batch of the views' source", format!("1 to {}", self.batch_size), images);
+        }
+        if let Some(&image) = batch.images.iter().find(|&&image| image >= self.images) {
+            return wrong("an image's number in a batch of the views' source", format!("below {}", self.images), image);
+        }
+        let floats = self.views * images * self.size.iter().product::<usize>();
+        if batch.rows.len() != floats {
+            let [height, width, channels] = self.size;
+            let expected = format!("{} views x {images} images x {height} x {width} x {channels} = {floats}", self.views);
+            return wrong("floats in a batch of the views' source", expected, batch.rows.len());
+        }
+        Ok(())
+    }
+}
+
+/// A batch that a [`ViewSource`] fills. The trainer keeps it from step to step, so that its buffers are used again.
+#[derive(Debug, Default)]
+pub struct ViewBuffer {
+    /// `[K·B, H, W, C]`, view-major: row k·B + b is view k of image b.
+    pub rows: Vec<f32>,
+    /// The B images' numbers in the data.
+    pub images: Vec<usize>,
+    /// The batch's number in its epoch, from 0.
+    pub index: usize,
+    /// What should have been there and is not; told to the observer, and emptied, by the trainer.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Images that a batch had to do without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
+    pub images: usize,
+    /// Why, with the first one's name where it is broken.
+    pub reason: String,
+}
+
+/// Gives the trainer its batches of views. [`ViewLoader`] does so for images and [`crate::RowViews`] for rows of numbers; implement
+/// it for views that neither can make.
+///
+/// A batch is a function of its epoch and its number: then a run that was resumed, which asks for batches in the midst of an
+/// epoch, goes on with the same bits.
+pub trait ViewSource: Send {
+    /// Sizes of the data and of its batches; always the same.
+    fn shape(&self) -> SourceShape;
+
+    /// Batches of an epoch.
+    fn batches_per_epoch(&self) -> usize;
+
+    /// A short digest of all that decides what the views are. Checkpoints hold it, and a run is not taken up again with another.
+    fn fingerprint(&self) -> String;
+
+    /// Fills `batch` with the first batch of an epoch (the first is 0) from number `from` on, and says which it is; `false`
+    /// where there is none left. B may be smaller than [`SourceShape::batch_size`], not larger. What `batch` holds before is
+    /// what it was last filled with, or nothing.
+    ///
+    /// # Errors
+    /// Where the views cannot be made; the run ends.
+    fn fill(&mut self, epoch: u32, from: usize, batch: &mut ViewBuffer) -> Result<bool>;
+
+    /// A source of the same images as they are: one view of each, in order, nothing random. Asked for by methods that look at
+    /// the features of all images.
+    ///
+    /// # Errors
+    /// Where there can be none.
+    fn plain(&self) -> Result<Box<dyn ViewSource>>;
+
+    /// The class of an image, in `0..classes`; `None` where it has none.
+    fn label(&self, _image: usize) -> Option<usize> {
+        None
+    }
+
+    /// Where an image comes from, for messages.
+    fn origin(&self, image: usize) -> String {
+        format!("number {image} of the data")
+    }
+}
+
+/// What [`crate::Setup`] takes as its loader: a [`ViewLoader`] of images, or any [`ViewSource`].
+pub trait IntoViewSource {
+    /// The source.
+    fn into_view_source(self) -> Box<dyn ViewSource>;
+}
+
+impl<V: ViewSource + 'static> IntoViewSource for V {
+    fn into_view_source(self) -> Box<dyn ViewSource> {
+        Box::new(self)
+    }
+}
+
+impl IntoViewSource for ViewLoader {
+    fn into_view_source(self) -> Box<dyn ViewSource> {
+        Box::new(ImageViews { loader: self, running: None })
+    }
+}
+
+/// A loader whose workers stay ahead as long as it is asked for one batch after the other.
+struct ImageViews {
+    loader: ViewLoader,
+    running: Option<Running>,
+}
+
+struct Running {
+    epoch: u32,
+    /// Number of the batch that comes next.
+    next: usize,
+    batches: relata_augment::Epoch,
+    /// The batch whose rows are lent out: they go back through it to the loader.
+    lent: Option<relata_augment::Batch>,
+}
+
+impl ViewSource for ImageViews {
+    fn shape(&self) -> SourceShape {
+        let (config, dataset, side_px) = (self.loader.config(), self.loader.dataset(), self.loader.pipeline().side_px());
+        SourceShape {
+            images: dataset.len(),
+            classes: dataset.class_names().len(),
+            batch_size: config.batch_size,
+            views: config.views,
+            size: [side_px, side_px, 3],
+        }
+    }
+
+    fn batches_per_epoch(&self) -> usize {
+        self.loader.batches_per_epoch()
+    }
+
+    fn fingerprint(&self) -> String {
+        self.loader.dataset().fingerprint().to_owned()
+    }
+
+    fn fill(&mut self, epoch: u32, from: usize, batch: &mut ViewBuffer) -> Result<bool> {
+        let running = match &mut self.running {
+            Some(running) if (running.epoch, running.next) == (epoch, from) => running,
+            other => {
+                let batches = self.loader.epoch_from(epoch, from);
+                other.insert(Running { epoch, next: from, batches, lent: None })
+            }
+        };
+        // Before the next is taken: the loader makes do with a fixed number of buffers.
+        if let Some(mut lent) = running.lent.take() {
+            mem::swap(&mut lent.rows, &mut batch.rows);
+        }
+        let Some(mut made) = running.batches.next().transpose()? else {
+            batch.left_out.extend(running.batches.dropped().iter().map(|dropped| LeftOut {
+                images: dropped.images.len(),
+                reason: "a batch of a single image has nothing to be told from".to_owned(),
+            }));
+            self.running = None;
+            return Ok(false);
+        };
+        mem::swap(&mut batch.rows, &mut made.rows);
+        mem::swap(&mut batch.images, &mut made.images);
+        batch.index = made.index;
+        batch.left_out.extend(
+            made.skipped.first().map(|first| LeftOut {
+                images: made.skipped.len(),
+                reason: format!("broken: {} ({})", first.origin, first.reason),
+            }),
+        );
+        running.next = made.index + 1;
+        running.lent = Some(made);
+        Ok(true)
+    }
+
+    fn plain(&self) -> Result<Box<dyn ViewSource>> {
+        Ok(self.loader.evaluation()?.into_view_source())
+    }
+
+    fn label(&self, image: usize) -> Option<usize> {
+        self.loader.dataset().label(image)
+    }
+
+    fn origin(&self, image: usize) -> String {
+        self.loader.dataset().source(image)
+    }
+}
+
+/// The label of an image that must have one.
+pub(crate) fn label(source: &dyn ViewSource, image: usize) -> Result<usize> {
+    source.label(image).ok_or_else(|| Error::NoLabel { image, origin: source.origin(image) })
+}

@@ -1,0 +1,108 @@
+//! What an observer measures between epochs: lines of its own, and no trace in what is trained.
+
+use relata_artifact::{Checkpoint, Metrics, RunFolder};
+use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
+use relata_data::{Shapes, ShapesOptions};
+use relata_model::{Backbone, Compute, Executor, Images, Mode, ModelConfig};
+use relata_train::{
+    DeepClusterConfig, Error, Event, Flow, MethodConfig, MethodKind, Observer, ObserverError, Setup, TrainConfig, Trainer,
+};
+use std::path::Path;
+use std::sync::Arc;
+
+const SIDE: usize = 17;
+const EPOCHS: u32 = 3;
+
+fn trainer(executor: Executor, kind: MethodKind) -> Trainer {
+    let data = Shapes::new(ShapesOptions { train_images: 26, side_px: SIDE, ..ShapesOptions::default() }).unwrap();
+    let compute = Compute::new(2).unwrap();
+    let loader = LoaderConfig { batch_size: 8, views: 2, seed: 7, ..LoaderConfig::default() };
+    Trainer::new(Setup {
+        backbone: ModelConfig { executor, ..ModelConfig::default() }.build(7, compute.clone()).unwrap(),
+        loader: ViewLoader::new(Arc::new(data), Pipeline::relational(SIDE).unwrap(), loader).unwrap(),
+        method: MethodConfig {
+            kind,
+            hidden: 24,
+            deepcluster: DeepClusterConfig { clusters: 4, hidden: 20 },
+            ..MethodConfig::default()
+        },
+        config: TrainConfig { epochs: EPOCHS, log_every: 3, ..TrainConfig::default() },
+        seed: 7,
+        compute,
+        info: Default::default(),
+    })
+    .unwrap()
+}
+
+fn folder(place: &Path, name: &str) -> RunFolder {
+    RunFolder::create(place.join(name), false).unwrap()
+}
+
+fn last(folder: &RunFolder) -> Checkpoint {
+    Checkpoint::load(&folder.checkpoint_path("last").unwrap()).unwrap()
+}
+
+/// Looks at more images than a batch holds, and fails after the epoch `fails`.
+struct Looks {
+    fails: Option<u32>,
+}
+
+impl Observer for Looks {
+    fn event(&mut self, _: &Event<'_>) -> Flow {
+        Flow::Continue
+    }
+
+    fn after_epoch(&mut self, epoch: u32, backbone: &mut dyn Backbone) -> Result<Vec<(&'static str, f64)>, ObserverError> {
+        if self.fails == Some(epoch) {
+            return Err("the disk with the images is gone".into());
+        }
+        let images: Vec<f32> = (0..40 * SIDE * SIDE * 3).map(|at| (at % 97) as f32 / 97.0).collect();
+        let features = backbone.forward(Images::new(&images, 40, SIDE, SIDE)?, Mode::Eval)?;
+        Ok(vec![("mean", features.iter().map(|v| f64::from(*v)).sum::<f64>() / features.len() as f64)])
+    }
+}
+
+#[test]
+fn a_look_at_the_backbone_changes_no_bit_and_is_a_line_of_its_own() {
+    let place = tempfile::tempdir().unwrap();
+    // Of the other methods, those that have a tap, a target, or passes of their own.
+    for (executor, kind) in [
+        (Executor::Fused, MethodKind::Relational),
+        (Executor::Candle, MethodKind::Relational),
+        (Executor::Fused, MethodKind::DeepInfoMax),
+        (Executor::Candle, MethodKind::DeepInfoMax),
+        (Executor::Fused, MethodKind::Byol),
+        (Executor::Fused, MethodKind::DeepCluster),
+    ] {
+        let name = format!("{executor:?}-{kind:?}");
+        let (plain, watched) = (folder(place.path(), &name), folder(place.path(), &format!("{name}-watched")));
+        trainer(executor, kind).run(&plain, &mut ()).unwrap();
+        trainer(executor, kind).run(&watched, &mut Looks { fails: None }).unwrap();
+        assert!(last(&plain) == last(&watched), "{name}");
+
+        let (online, training): (Vec<Metrics>, Vec<Metrics>) =
+            watched.metrics().unwrap().into_iter().partition(Metrics::is_online);
+        let at: Vec<_> = online.iter().map(|line| (line.step, line.epoch)).collect();
+        let steps: u64 = last(&plain).metadata["train.step"].parse::<u64>().unwrap() / 3;
+        assert_eq!(at, [1, 2, 3].map(|epoch| (steps * epoch, Some(epoch as f64))), "{name}");
+        for line in &online {
+            assert!(line.extra.keys().eq(["online_mean"]) && line.loss.is_none() && line.elapsed_s.is_none(), "{line:?}");
+        }
+        let losses = |lines: &[Metrics]| lines.iter().map(|line| (line.step, line.loss)).collect::<Vec<_>>();
+        assert_eq!(losses(&training), losses(&plain.metrics().unwrap()));
+    }
+}
+
+#[test]
+fn a_look_that_fails_ends_the_run_and_the_last_checkpoint_is_kept() {
+    let place = tempfile::tempdir().unwrap();
+    let run = folder(place.path(), "run");
+    let error = trainer(Executor::Fused, MethodKind::Relational).run(&run, &mut Looks { fails: Some(2) }).unwrap_err();
+    assert!(matches!(error, Error::Observer(_)), "{error:?}");
+    assert_eq!(last(&run).metadata["train.epoch"], "1");
+    let mut resumed = trainer(Executor::Fused, MethodKind::Relational);
+    assert!(resumed.resume(&run).unwrap());
+    resumed.run(&run, &mut Looks { fails: None }).unwrap();
+    let epochs: Vec<_> = run.metrics().unwrap().iter().filter(|line| line.is_online()).map(|line| line.epoch).collect();
+    assert_eq!(epochs, [Some(1.0), Some(2.0), Some(3.0)]);
+}
