@@ -13,7 +13,8 @@ fuzz_target!(|bytes: &[u8]| {
     write("root/a.tar.gz", bytes);
     let limits = UnpackLimits { bytes: 1 << 20, entries: 20, ratio: 100 };
     let unpacked = unpack(&ARCHIVE, &place().join("root"), &limits, &|_| ());
-    let left: Vec<_> = fs::read_dir(place().join("root")).expect("is there").map(|entry| entry.expect("is there").path()).collect();
+    let left: Vec<_> =
+        fs::read_dir(place().join("root")).expect("is there").map(|entry| entry.expect("is there").path()).collect();
     assert_eq!(left.len(), 1 + usize::from(unpacked.is_ok()), "{left:?}");
     assert_eq!(fs::read_dir(place()).expect("is there").count(), 1, "nothing beside the root");
     if let Ok(folder) = unpacked {
