@@ -140,6 +140,9 @@ pub struct MethodConfig {
     pub alpha: f32,
     /// Width of the relation head's hidden layer. Default 256, the paper's.
     pub hidden: usize,
+    /// Rolls of each pair of views, so negatives a pair: each image of one view meets as many others of the other view. Default 1,
+    /// the paper's.
+    pub shifts: usize,
     /// SimCLR's settings.
     pub simclr: SimclrConfig,
     /// Settings of Barlow Twins.
@@ -164,6 +167,7 @@ impl Default for MethodConfig {
             gamma: 2.0,
             alpha: 0.5,
             hidden: 256,
+            shifts: 1,
             simclr: SimclrConfig::default(),
             barlow: BarlowConfig::default(),
             byol: ByolConfig::default(),
@@ -215,6 +219,7 @@ impl MethodConfig {
         check(self.gamma >= 0.0 && self.gamma.is_finite(), "method.gamma", self.gamma, "a number of 0 or more")?;
         check((0.0..=1.0).contains(&self.alpha), "method.alpha", self.alpha, "0 to 1")?;
         check(self.hidden > 0, "method.hidden", self.hidden, "1 or more")?;
+        check(self.shifts > 0, "method.shifts", self.shifts, "1 or more")?;
         Ok(())
     }
 
@@ -224,7 +229,7 @@ impl MethodConfig {
             LossKind::Bce => PairLoss::Bce,
             LossKind::Focal => PairLoss::Focal { gamma: self.gamma, alpha: self.alpha },
         };
-        RelationHeadConfig { aggregation: self.aggregation, hidden: self.hidden, loss }
+        RelationHeadConfig { aggregation: self.aggregation, hidden: self.hidden, loss, shifts: self.shifts }
     }
 
     /// Whether there is anything to train; if not, a run takes no step.

@@ -136,7 +136,7 @@ fn relation_head_and_losses_are_pytorch_s() {
             for loss in ["bce", "focal"] {
                 let features = fixture.tensor("train.features");
                 let of = |features: &Tensor| {
-                    let (logits, targets) = relation_logits(features, images, views, aggregation, head).unwrap();
+                    let (logits, targets) = relation_logits(features, images, views, 1, aggregation, head).unwrap();
                     if loss == "bce" {
                         bce_with_logits(&logits, &targets)
                     } else {

@@ -37,11 +37,11 @@ pub struct RelationStatistics {
     pub rows: usize,
 }
 
-/// Logits and targets, `[P]` each, P = B·(K² − K), of all pairs of views of `features` `[K·B, D]`, view-major.
+/// Logits and targets, `[P]` each, P = S·B·(K² − K), of all pairs of views of `features` `[K·B, D]`, view-major; S = `shifts`.
 ///
-/// For every i < j in that order with a shift s that starts at 1: B positive rows (image b in views i and j), then B
-/// negative ones (image b in view i, image `(b − s) mod B` in view j); then s grows by one, and starts anew at B.
-/// BatchNorm uses the rows' own statistics, as in training.
+/// For every i < j in that order, S times each, with a shift s that starts at 1: B positive rows (image b in views i and j), then
+/// B negative ones (image b in view i, image `(b − s) mod B` in view j); then s grows by one, and starts anew at B. The paper
+/// has S = 1. BatchNorm uses the rows' own statistics, as in training.
 ///
 /// # Errors
 /// [`Error::Size`] where there are fewer than two images or views, or features are not `[K·B, D]`.
@@ -49,10 +49,11 @@ pub fn relation_logits(
     features: &Tensor,
     images: usize,
     views: usize,
+    shifts: usize,
     aggregation: Aggregation,
     head: RelationTensors<'_>,
 ) -> Result<(Tensor, Tensor)> {
-    let (logits, targets, _) = relation_logits_with_statistics(features, images, views, aggregation, head)?;
+    let (logits, targets, _) = relation_logits_with_statistics(features, images, views, shifts, aggregation, head)?;
     Ok((logits, targets))
 }
 
@@ -64,18 +65,19 @@ pub fn relation_logits_with_statistics(
     features: &Tensor,
     images: usize,
     views: usize,
+    shifts: usize,
     aggregation: Aggregation,
     head: RelationTensors<'_>,
 ) -> Result<(Tensor, Tensor, RelationStatistics)> {
     let size = |what, expected: String, got: String| Error::Size { what, expected, got };
-    if images < 2 || views < 2 {
-        let got = format!("{images} images, {views} views");
-        return Err(size("relation batch", "at least two images and two views".to_owned(), got));
+    if images < 2 || views < 2 || shifts == 0 {
+        let got = format!("{images} images, {views} views, {shifts} shifts");
+        return Err(size("relation batch", "at least two images, two views and a shift".to_owned(), got));
     }
     if features.rank() != 2 || features.dim(0)? != images * views {
         return Err(size("features", format!("[{}, D]", images * views), format!("{:?}", features.dims())));
     }
-    let rows = RowOrder::new(images, views);
+    let rows = RowOrder::new(images, views, shifts);
     let device = features.device();
     let left = features.index_select(&Tensor::new(rows.left, device)?, 0)?;
     let right = features.index_select(&Tensor::new(rows.right, device)?, 0)?;
@@ -132,11 +134,11 @@ struct RowOrder {
 }
 
 impl RowOrder {
-    fn new(images: usize, views: usize) -> Self {
+    fn new(images: usize, views: usize, shifts: usize) -> Self {
         let mut order = Self { left: Vec::new(), right: Vec::new(), targets: Vec::new() };
         let mut shift = 1;
         for i in 0..views {
-            for j in i + 1..views {
+            for j in (i + 1..views).flat_map(|j| std::iter::repeat_n(j, shifts)) {
                 for (roll, target) in [(0, 1.0), (shift, 0.0)] {
                     for image in 0..images {
                         order.left.push((i * images + image) as u32);

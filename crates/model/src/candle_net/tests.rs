@@ -343,13 +343,15 @@ fn slow_logits(
     features: &[Vec<f64>],
     images: usize,
     views: usize,
+    shifts: usize,
     aggregation: Aggregation,
     head: &Head,
 ) -> (Vec<f64>, Vec<f64>) {
     let [w1, b1, gamma, beta, w2, b2] = head.0.each_ref().map(f64s);
     let (mut rows, mut targets, mut shift) = (Vec::new(), Vec::new(), 1);
     for i in 0..views {
-        for j in i + 1..views {
+        for at in 0..(views - i - 1) * shifts {
+            let j = i + 1 + at / shifts;
             let second: Vec<&Vec<f64>> = (0..images).map(|b| &features[j * images + b]).collect();
             let mut rolled = second.clone();
             rolled.rotate_right(shift);
@@ -389,15 +391,16 @@ fn slow_logits(
 
 #[test]
 fn relation_rows_follow_the_reference_s_order() {
-    for (images, views, width) in [(2, 4, 3), (3, 5, 4), (5, 2, 2)] {
+    for (images, views, shifts, width) in [(2, 4, 1, 3), (3, 5, 1, 4), (5, 2, 1, 2), (4, 3, 5, 3)] {
         let features = tensor(&[images * views, width], 8);
         let rows: Vec<Vec<f64>> = features.to_vec2().unwrap();
         for aggregation in Aggregation::ALL {
             let head = Head::new(aggregation.width(width), 6);
-            let (logits, targets) = relation_logits(&features, images, views, aggregation, Head::tensors(&head.0)).unwrap();
-            let (expected, expected_targets) = slow_logits(&rows, images, views, aggregation, &head);
+            let (logits, targets) =
+                relation_logits(&features, images, views, shifts, aggregation, Head::tensors(&head.0)).unwrap();
+            let (expected, expected_targets) = slow_logits(&rows, images, views, shifts, aggregation, &head);
             assert_eq!(f64s(&targets), expected_targets);
-            assert_eq!(expected.len(), images * views * (views - 1));
+            assert_eq!(expected.len(), shifts * images * views * (views - 1));
             let worst = f64s(&logits).iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
             assert!(worst < 1e-12, "{aggregation:?}, {images} images, {views} views: {worst}");
         }
@@ -410,7 +413,7 @@ fn gradients_of_the_relation_head_match_central_differences() {
         let head = Head::new(aggregation.width(3), 5);
         let inputs: Vec<Tensor> = std::iter::once(tensor(&[12, 3], 9)).chain(head.0).collect();
         let worst = worst_slope(&inputs, |inputs| {
-            let (logits, targets) = relation_logits(&inputs[0], 3, 4, aggregation, Head::tensors(&inputs[1..])).unwrap();
+            let (logits, targets) = relation_logits(&inputs[0], 3, 4, 1, aggregation, Head::tensors(&inputs[1..])).unwrap();
             let focal = focal_with_logits(&logits, &targets, 2.0, 0.3).unwrap();
             (bce_with_logits(&logits, &targets).unwrap() + focal).unwrap()
         });
@@ -422,7 +425,7 @@ fn gradients_of_the_relation_head_match_central_differences() {
 fn the_first_of_two_equal_features_takes_the_gradient_of_their_maximum() {
     let head = Head::new(1, 4);
     let features = Var::from_tensor(&Tensor::new(&[[3.0_f64], [3.0], [3.0], [-1.0]], &Device::Cpu).unwrap()).unwrap();
-    let (logits, _) = relation_logits(&features, 2, 2, Aggregation::Max, Head::tensors(&head.0)).unwrap();
+    let (logits, _) = relation_logits(&features, 2, 2, 1, Aggregation::Max, Head::tensors(&head.0)).unwrap();
     let gradients = weighted(&logits).backward().unwrap();
     let gradient = f64s(gradients.get(&features).unwrap());
     assert_eq!(gradient[2..], [0.0, 0.0], "the second view is nowhere larger");
@@ -433,9 +436,9 @@ fn the_first_of_two_equal_features_takes_the_gradient_of_their_maximum() {
 fn one_image_has_no_negative_and_is_refused() {
     let head = Head::new(6, 5);
     let features = tensor(&[4, 3], 9);
-    for (images, views) in [(1, 4), (4, 1), (2, 3)] {
-        let refused = relation_logits(&features, images, views, Aggregation::Cat, Head::tensors(&head.0));
-        assert!(matches!(refused, Err(Error::Size { .. })), "{images} images, {views} views");
+    for (images, views, shifts) in [(1, 4, 1), (4, 1, 1), (2, 3, 1), (2, 2, 0)] {
+        let refused = relation_logits(&features, images, views, shifts, Aggregation::Cat, Head::tensors(&head.0));
+        assert!(matches!(refused, Err(Error::Size { .. })), "{images} images, {views} views, {shifts} shifts");
     }
 }
 

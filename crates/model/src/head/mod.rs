@@ -25,11 +25,13 @@ pub struct RelationHeadConfig {
     pub hidden: usize,
     /// Loss on each pair's logit.
     pub loss: PairLoss,
+    /// S, the rolls of each pair of views: negatives (and the positives beside them) are S times as many as the paper's.
+    pub shifts: usize,
 }
 
 impl Default for RelationHeadConfig {
     fn default() -> Self {
-        Self { aggregation: Aggregation::Cat, hidden: 256, loss: PairLoss::Bce }
+        Self { aggregation: Aggregation::Cat, hidden: 256, loss: PairLoss::Bce, shifts: 1 }
     }
 }
 
@@ -81,7 +83,7 @@ impl RelationHead {
     /// A head with freshly drawn weights, for features of width D = `width`.
     ///
     /// # Errors
-    /// [`Error::Ops`] for fewer than two views or images: one image alone has no negative pair.
+    /// [`Error::Ops`] for fewer than two views or images: one image alone has no negative pair; and for no shift.
     pub fn new(
         config: RelationHeadConfig,
         width: usize,
@@ -100,7 +102,7 @@ impl RelationHead {
         parameters.initialise(seed, 1);
         let (isa, hidden, rows) = (compute.isa(), config.hidden, views * max_images);
         let kernel = if config.aggregation == Aggregation::Max {
-            Kernel::Max(Box::new(MaxPairHead::new(isa, views, max_images, width, hidden)?))
+            Kernel::Max(Box::new(MaxPairHead::with_shifts(isa, views, max_images, width, hidden, config.shifts)?))
         } else {
             let (of_rows, of_weights) = (|| vec![0.0; rows * hidden], || vec![0.0; width * hidden]);
             let projections = Projections {
@@ -113,7 +115,7 @@ impl RelationHead {
                 d_weight_left: of_weights(),
                 d_weight_right: of_weights(),
             };
-            let head = Box::new(PairHead::new(isa, views, max_images, hidden)?);
+            let head = Box::new(PairHead::with_shifts(isa, views, max_images, hidden, config.shifts)?);
             Kernel::Factorised { head, projections: Box::new(projections) }
         };
         Ok(Self { config, width, views, max_images, parameters, compute, kernel, rows: 0, d_features: vec![0.0; rows * width] })
@@ -124,8 +126,8 @@ impl RelationHead {
     pub fn bytes(config: RelationHeadConfig, width: usize, views: usize, max_images: usize) -> usize {
         let (rows, hidden) = (views * max_images, config.hidden);
         let of_kernel = match config.aggregation {
-            Aggregation::Max => MaxPairHead::bytes(views, max_images, width, hidden),
-            _ => PairHead::bytes(views, max_images, hidden) + size_of::<f32>() * 4 * (rows + width) * hidden,
+            Aggregation::Max => MaxPairHead::bytes(views, max_images, width, hidden, config.shifts),
+            _ => PairHead::bytes(views, max_images, hidden, config.shifts) + size_of::<f32>() * 4 * (rows + width) * hidden,
         };
         of_kernel + size_of::<f32>() * rows * width
     }

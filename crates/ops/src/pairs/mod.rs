@@ -2,7 +2,8 @@
 //!
 //! B images, K views, N = K·B projected features, view-major (row `k·B + b` is view k of image b), hidden width Hd. Each
 //! pair of views i < j gives B positive rows (image b in both views) and B negative ones (image b in the first, image
-//! `(b − s) mod B` in the second); [`RelationPairs`] says which, P = B·(K² − K) rows in all. Per row r that joins
+//! `(b − s) mod B` in the second), S times over with another s; [`RelationPairs`] says which, P = S·B·(K² − K) rows in all, S being 1
+//! in the paper. Per row r that joins
 //! feature row a with feature row c:
 //!
 //! `h = left[a] + right[c] + bias`, `u = BatchNorm(h)` over the P rows, `z = w2 · LeakyReLU(u) + b2`,
@@ -112,7 +113,7 @@ pub struct PairOutcome {
     pub positives_correct: usize,
     /// Rows of target 0 with a logit of 0 or below.
     pub negatives_correct: usize,
-    /// All rows, P = B·(K² − K); half of them are positives.
+    /// All rows, P = S·B·(K² − K); half of them are positives.
     pub rows: usize,
 }
 

@@ -41,6 +41,7 @@ fn settings_outside_their_range_are_named() {
         (supervised(SupervisedConfig { lr: 0.0, ..labels() }), 1, "method.supervised.lr"),
         (supervised(SupervisedConfig { momentum: 1.0, ..labels() }), 1, "method.supervised.momentum"),
         (MethodConfig::default(), 1, "augment.views"),
+        (MethodConfig { shifts: 0, ..MethodConfig::default() }, 2, "method.shifts"),
     ];
     for (config, views, wanted) in cases {
         let error = config.validate(views).unwrap_err();
