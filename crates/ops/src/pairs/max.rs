@@ -94,7 +94,8 @@ impl MaxPairHead {
         let rows = RelationPairs::rows(views, max_images, shifts);
         let block = BLOCK.max(2 * max_images).min(rows);
         let pairs = RelationPairs::count(views, shifts);
-        size_of::<f32>() * (2 * rows + block * (2 * width + hidden) + hidden * width) + pairs * size_of::<RelationPair>()
+        let floats = 2 * rows + block * (2 * width + hidden) + hidden * width + block.div_ceil(TASK) * SUMS * hidden;
+        size_of::<f32>() * floats + pairs * size_of::<RelationPair>()
     }
 
     /// Outcome and all gradients of one training step; BatchNorm takes the batch's statistics and moves `running`.
@@ -196,7 +197,7 @@ impl MaxPairHead {
         let rows = pairs.len() * 2 * images;
         let aggregated = &mut self.aggregated[..rows * width];
         pairs.par_iter().zip(aggregated.par_chunks_mut(2 * images * width)).for_each(|(pair, to)| {
-            for ((a, c), to) in feature_rows(pair).zip(to.chunks_exact_mut(width)) {
+            for ((a, c), to) in pair.feature_rows().zip(to.chunks_exact_mut(width)) {
                 kernels::maximum(isa, &input.features[a * width..][..width], &input.features[c * width..][..width], to);
             }
         });
@@ -303,7 +304,7 @@ impl MaxPairHead {
             matmul(isa, rows, hidden, width, d_h, input.weight, &mut self.d_aggregated, false);
             let mut from = self.d_aggregated.chunks_exact(width);
             for pair in &self.pairs[block] {
-                for ((a, c), d) in feature_rows(pair).zip(&mut from) {
+                for ((a, c), d) in pair.feature_rows().zip(&mut from) {
                     // The second view's rows all come after the first view's.
                     let (before, rest) = d_features.split_at_mut(c * width);
                     let (d_a, d_c) = (&mut before[a * width..][..width], &mut rest[..width]);
@@ -319,12 +320,4 @@ impl MaxPairHead {
             }
         }
     }
-}
-
-/// The feature rows of each row of a pair: positives, then negatives.
-fn feature_rows(pair: &RelationPair) -> impl Iterator<Item = (usize, usize)> {
-    let RelationPair { first, second, images, .. } = *pair;
-    let pair = *pair;
-    let positives = (0..images).map(move |b| (first * images + b, second * images + b));
-    positives.chain((0..images).map(move |b| (first * images + b, second * images + pair.rolled(b))))
 }

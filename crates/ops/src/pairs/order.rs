@@ -23,6 +23,14 @@ impl RelationPair {
         (b + self.images - self.shift) % self.images
     }
 
+    /// The feature rows of each row: positives, then negatives.
+    pub(super) fn feature_rows(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let pair = *self;
+        let Self { first, second, images, .. } = pair;
+        let positives = (0..images).map(move |b| (first * images + b, second * images + b));
+        positives.chain((0..images).map(move |b| (first * images + b, second * images + pair.rolled(b))))
+    }
+
     /// The negative rows as two runs without a wrap: (images of the first view, images of the second), the same lengths.
     pub(super) fn negative_runs(self) -> [(std::ops::Range<usize>, std::ops::Range<usize>); 2] {
         let Self { shift, images, .. } = self;
