@@ -29,8 +29,12 @@ enum Task {
     #[command(flatten)]
     Relata(relata_cli::Command),
     /// Formatting, rules, lints, tests, docs and a quick run: what must pass before a merge.
-    #[command(after_help = "Example: RELATA_DATASETS=~/datasets cargo xtask ci")]
-    Ci,
+    #[command(after_help = "Examples:\n  RELATA_DATASETS=~/datasets cargo xtask ci\n  cargo xtask ci --hub")]
+    Ci {
+        /// Also lints and tests the feature hub, which is off by default and compiles 170 crates more
+        #[arg(long)]
+        hub: bool,
+    },
     /// The project's own rules: arrows between crates, file sizes, names, unsafe.
     #[command(after_help = "Example: cargo xtask tidy")]
     Tidy,
@@ -54,7 +58,7 @@ fn main() -> ExitCode {
     let root = root();
     match Arguments::parse().task {
         Task::Relata(command) => relata_cli::run(command),
-        Task::Ci => exit_code(ci::run(root)),
+        Task::Ci { hub } => exit_code(ci::run(root, hub)),
         Task::Tidy => exit_code(tidy::run(root)),
         Task::Bench(arguments) => exit_code(bench::run(root, &arguments).map(|()| true)),
         Task::BenchPart(part) => exit_code(bench::run_part(&part).map(|()| true)),

@@ -2,8 +2,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::{
-    Archive, Cifar10, Cifar100, Cifar100Labels, DataConfig, Dataset, Error, Folder, FolderOptions, OnBadImage, Pack, Result,
-    Shapes, ShapesOptions, Slim, Split, Stl10, Subset, Tiny, unpack_if_needed, verify,
+    Archive, Cifar10, Cifar100, Cifar100Labels, DataConfig, Dataset, Error, Folder, FolderOptions, HubSource, OnBadImage, Pack,
+    Result, Shapes, ShapesOptions, Slim, Split, Stl10, Subset, Tiny, unpack_if_needed, verify,
 };
 
 /// Mean and standard deviation of each channel, of values in [0, 1]: what images are normalised with.
@@ -33,6 +33,8 @@ pub struct Entry {
     pub statistics: Statistics,
     /// What its publisher packs it into.
     pub archive: Option<Archive>,
+    /// Where the Hugging Face hub has the same.
+    pub hub: Option<HubSource>,
     /// Whether images lie in files of their own, so that single ones may be broken.
     files: bool,
     /// Opens a split.
@@ -87,6 +89,7 @@ const CATALOGUE: &[Entry] = &[
         side_px: 32,
         statistics: CENTRED,
         archive: None,
+        hub: None,
         files: false,
         open: open_shapes,
     },
@@ -96,6 +99,7 @@ const CATALOGUE: &[Entry] = &[
         side_px: 32,
         statistics: CIFAR10,
         archive: Some(CIFAR10_ARCHIVE),
+        hub: Some(Cifar10::HUB),
         files: false,
         open: open_cifar10,
     },
@@ -105,6 +109,7 @@ const CATALOGUE: &[Entry] = &[
         side_px: 32,
         statistics: CIFAR100,
         archive: Some(CIFAR100_ARCHIVE),
+        hub: Some(Cifar100::HUB),
         files: false,
         open: open_cifar100,
     },
@@ -114,6 +119,7 @@ const CATALOGUE: &[Entry] = &[
         side_px: 32,
         statistics: CIFAR100,
         archive: Some(CIFAR100_ARCHIVE),
+        hub: Some(Cifar100::HUB),
         files: false,
         open: open_supercifar100,
     },
@@ -123,6 +129,7 @@ const CATALOGUE: &[Entry] = &[
         side_px: 96,
         statistics: STL10,
         archive: Some(STL10_ARCHIVE),
+        hub: None,
         files: false,
         open: open_stl10,
     },
@@ -132,6 +139,7 @@ const CATALOGUE: &[Entry] = &[
         side_px: 64,
         statistics: CENTRED,
         archive: Some(TINY_ARCHIVE),
+        hub: None,
         files: true,
         open: open_tiny,
     },
@@ -141,6 +149,7 @@ const CATALOGUE: &[Entry] = &[
         side_px: 64,
         statistics: CENTRED,
         archive: Some(SLIM_ARCHIVE),
+        hub: None,
         files: true,
         open: open_slim,
     },
@@ -150,6 +159,7 @@ const CATALOGUE: &[Entry] = &[
         side_px: 64,
         statistics: CENTRED,
         archive: None,
+        hub: None,
         files: true,
         open: open_folder,
     },
@@ -159,6 +169,7 @@ const CATALOGUE: &[Entry] = &[
         side_px: 64,
         statistics: CENTRED,
         archive: None,
+        hub: None,
         files: true,
         open: open_pack,
     },

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use crate::class_names::class_names;
 use crate::digest::Fingerprint;
 use crate::records::{PlaneOrder, RecordFiles, RecordLayout};
-use crate::{Dataset, Error, Image, Result, Split};
+use crate::{Dataset, Error, HubSource, HubSplit, Image, Result, Split};
 
 const CLASSES: usize = 10;
 const LAYOUT: RecordLayout = RecordLayout { label_bytes: 1, side_px: 32, planes: PlaneOrder::RowByRow };
@@ -33,6 +33,35 @@ pub struct Cifar10 {
 impl Cifar10 {
     /// The folder's name, as the publisher's archive has it.
     pub const FOLDER: &str = "cifar-10-batches-bin";
+
+    /// The same images on the Hugging Face hub. MD5s: of files whose SHA-1 are those that `gluon/data/vision/datasets.py` of
+    /// Apache MXNet gives for the publisher's.
+    pub(crate) const HUB: HubSource = HubSource {
+        repository: "uoft-cs/cifar10",
+        subset: "plain_text",
+        image_column: "img",
+        side_px: LAYOUT.side_px,
+        labels: &[("label", CLASSES)],
+        splits: &[
+            HubSplit {
+                name: "train",
+                files: &[
+                    (TRAIN_FILES[0], Some("5dd7e06a14cb22eb9f671a540d1b7c25")),
+                    (TRAIN_FILES[1], Some("5ea93a67294ea407fff1d09f752e9692")),
+                    (TRAIN_FILES[2], Some("942cd6a4bcdd0dd3c604fbe906cb4421")),
+                    (TRAIN_FILES[3], Some("ae636b3ba5c66a11e91e8cb52e771fcb")),
+                    (TRAIN_FILES[4], Some("53f37980c15c3d472c316c40844f3f0d")),
+                ],
+                records: PUBLISHED_RECORDS,
+            },
+            HubSplit {
+                name: "test",
+                files: &[(TEST_FILES[0], Some("803d5f7f4d78ea53de84dbe85f74fb6d"))],
+                records: PUBLISHED_RECORDS,
+            },
+        ],
+        class_names: &[(NAMES_FILE, &PUBLISHED_NAMES)],
+    };
 
     /// Opens the folder `cifar-10-batches-bin` and checks the size of every file and the range of every label.
     ///

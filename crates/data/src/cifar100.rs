@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use crate::class_names::class_names;
 use crate::digest::Fingerprint;
 use crate::records::{PlaneOrder, RecordFiles, RecordLayout};
-use crate::{Dataset, Error, Image, Result, Split};
+use crate::{Dataset, Error, HubSource, HubSplit, Image, Result, Split};
 
 /// Each record starts with its coarse label, then its fine one.
 const LAYOUT: RecordLayout = RecordLayout { label_bytes: 2, side_px: 32, planes: PlaneOrder::RowByRow };
@@ -49,6 +49,20 @@ pub struct Cifar100 {
 impl Cifar100 {
     /// The folder's name, as the publisher's archive has it.
     pub const FOLDER: &str = "cifar-100-binary";
+
+    /// The same images on the Hugging Face hub. MD5s as for [`Cifar10::HUB`](crate::Cifar10).
+    pub(crate) const HUB: HubSource = HubSource {
+        repository: "uoft-cs/cifar100",
+        subset: "cifar100",
+        image_column: "img",
+        side_px: LAYOUT.side_px,
+        labels: &[("coarse_label", COARSE_NAMES.len()), ("fine_label", FINE_NAMES.len())],
+        splits: &[
+            HubSplit { name: "train", files: &[("train.bin", Some("6172c7755cfe09b2fe270c85cebc1b15"))], records: 50_000 },
+            HubSplit { name: "test", files: &[("test.bin", Some("4499cfba6c016c1be1438163640a0898"))], records: 10_000 },
+        ],
+        class_names: &[("coarse_label_names.txt", &COARSE_NAMES), ("fine_label_names.txt", &FINE_NAMES)],
+    };
 
     /// Opens the folder `cifar-100-binary` and checks the size of the split's file and the range of both labels.
     ///

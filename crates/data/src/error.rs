@@ -1,7 +1,7 @@
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::Split;
+use crate::{Archive, Checksum, RowProblem, Split};
 
 /// What can go wrong with data on disk. Every variant says what, where, and carries what was expected.
 #[derive(Debug, thiserror::Error)]
@@ -138,16 +138,16 @@ pub enum Error {
         got: String,
     },
     /// An archive that is not the one that its publisher offers.
-    #[error("{} ({bytes} bytes) has MD5 {got}: expected {expected}; it is damaged or cut short: remove it and download it again",
-            path.display())]
+    #[error("{} ({bytes} bytes) has {} {got}: expected {}; it is damaged or cut short: remove it and download it again",
+            path.display(), expected.algorithm(), expected.digits())]
     Checksum {
         /// The archive.
         path: PathBuf,
         /// Its size.
         bytes: u64,
-        /// The publisher's MD5.
-        expected: &'static str,
-        /// Its own.
+        /// The publisher's checksum.
+        expected: Box<Checksum>,
+        /// Its own, by the same algorithm.
         got: String,
     },
     /// An archive that cannot be unpacked.
@@ -178,16 +178,50 @@ pub enum Error {
     },
     /// A download that failed; what came is kept, and the next try goes on from there.
     #[error("cannot download {url}: {reason}; try again later, or get the file another way{} and put it at {}",
-            md5_words(*md5), path.display())]
+            in_brackets(checksum.as_deref()), path.display())]
     Download {
         /// The publisher's address.
-        url: &'static str,
+        url: String,
         /// Where the file belongs.
         path: PathBuf,
-        /// The publisher's MD5.
-        md5: Option<&'static str>,
+        /// The publisher's checksum.
+        checksum: Option<Box<Checksum>>,
         /// What happened last.
         reason: String,
+    },
+    /// A hub that cannot be asked, or that does not have the data set as it should.
+    #[error("cannot get {url}: {reason}; try again later, or ask a mirror of the hub{}", or_archive(archive, path))]
+    Hub {
+        /// Where the hub shows the files.
+        url: String,
+        /// What happened.
+        reason: String,
+        /// The same data set as its publisher packs it.
+        archive: Box<Archive>,
+        /// Where the archive belongs.
+        path: Box<Path>,
+    },
+    /// The hub's files of a split hold more or fewer rows than its publisher has images.
+    #[error("{}{} hold {got} rows: expected {expected}, as the data set is published", path.display(), and_more(*files))]
+    HubRows {
+        /// The first of the files.
+        path: PathBuf,
+        /// Number of files.
+        files: usize,
+        /// Rows expected in all of them together.
+        expected: usize,
+        /// Rows found.
+        got: usize,
+    },
+    /// A row of one of the hub's files that is no image with its labels.
+    #[error("{}, row {row}: {problem}", path.display())]
+    HubRow {
+        /// The file.
+        path: PathBuf,
+        /// The row, counted from 0.
+        row: usize,
+        /// What is wrong with it.
+        problem: RowProblem,
     },
     /// A data set that nobody offers in a form that could be read as it is.
     #[error("{file} is not offered for download: put the images into class folders below {}", folder.display())]
@@ -298,8 +332,19 @@ pub enum Error {
     },
 }
 
-fn md5_words(md5: Option<&str>) -> String {
-    md5.map_or_else(String::new, |md5| format!(" (MD5 {md5})"))
+fn in_brackets(checksum: Option<&Checksum>) -> String {
+    checksum.map_or_else(String::new, |checksum| format!(" ({checksum})"))
+}
+
+fn or_archive(archive: &Archive, path: &Path) -> String {
+    archive.url.map_or_else(String::new, |url| {
+        let checksum = in_brackets(archive.checksum().as_ref());
+        format!("; or get {url}{checksum} another way and put it at {}, which serves as well", path.display())
+    })
+}
+
+fn and_more(files: usize) -> String {
+    if files > 1 { format!(" and {} more", files - 1) } else { String::new() }
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {

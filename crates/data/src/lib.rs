@@ -20,7 +20,8 @@
 //!
 //! A data set by its name and settings: [`open`], [`DataConfig`], [`catalogue`]. One of them directly: [`Shapes::new`],
 //! [`Cifar10::open`], [`Cifar100::open`], [`Stl10::open`], [`Tiny::open`], [`Slim::open`], [`Folder::open`], [`Pack::open`], which reads what [`pack`] has written.
-//! Packed as its publisher offers it: [`unpack_if_needed`], and `fetch` with the feature of that name. A part of one:
+//! Packed as its publisher offers it: [`unpack_if_needed`], and `fetch` with the feature of that name. From the Hugging Face
+//! hub: `fetch_from_hub` with the feature `hub`. A part of one:
 //! [`Subset`]. What it holds: [`verify`], [`channel_statistics`], [`contact_sheet`]. Your own: implement [`Dataset`].
 
 mod dataset;
@@ -40,6 +41,7 @@ mod archive;
 mod catalogue;
 mod channels;
 mod config;
+mod hub;
 mod sheet;
 mod verify;
 
@@ -50,7 +52,7 @@ mod mmap;
 mod pace;
 mod records;
 
-pub use archive::{Archive, Progress, Work, unpack_if_needed};
+pub use archive::{Archive, Checksum, Progress, Work, unpack_if_needed};
 #[cfg(feature = "fetch")]
 pub use archive::{FetchOptions, fetch};
 #[cfg(feature = "archives")]
@@ -63,6 +65,9 @@ pub use config::{DataConfig, OnBadImage};
 pub use dataset::Dataset;
 pub use error::{Error, Result};
 pub use folder::{Folder, FolderOptions, JPEG_DECODER, Slim, Tiny};
+#[cfg(feature = "hub")]
+pub use hub::{HubOptions, fetch_from_hub};
+pub use hub::{HubSource, HubSplit, RowProblem};
 pub use image::Image;
 pub use pace::images_per_second;
 pub use pack::{Pack, Packed, pack};

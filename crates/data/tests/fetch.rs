@@ -166,8 +166,8 @@ fn ranges(answers: &[Answer]) -> Vec<Option<u64>> {
 fn failure(answers: &[Answer]) -> (String, Option<u64>) {
     let (server, root) = (serve(answers), new_root());
     match fetch_quietly(&server, root.path()).unwrap_err() {
-        Error::Download { url, path, md5, reason } => {
-            assert_eq!((Some(url), md5), (server.archive.url, server.archive.md5));
+        Error::Download { url, path, checksum, reason } => {
+            assert_eq!((Some(&*url), checksum.map(|checksum| *checksum)), (server.archive.url, server.archive.checksum()));
             assert_eq!(path, root.path().join("set.tar.gz"));
             assert!(!path.exists() && !root.path().join("set").exists());
             (reason, fs::metadata(root.path().join("set.tar.gz.part")).ok().map(|part| part.len()))
@@ -235,7 +235,7 @@ fn wrong_bytes_are_found_and_removed() {
     let (server, root) = (serve(&[Answer::WrongBytes]), new_root());
     match fetch_quietly(&server, root.path()).unwrap_err() {
         Error::Checksum { bytes, expected, .. } => {
-            assert_eq!((bytes, Some(expected)), (server.file.len() as u64, server.archive.md5));
+            assert_eq!((bytes, Some(*expected)), (server.file.len() as u64, server.archive.checksum()));
         }
         other => panic!("{other}"),
     }

@@ -35,8 +35,7 @@ pub use aggregation::Aggregation;
 pub use architecture::{Architecture, BackboneKind, Layer, Node, Op, Stem};
 pub use backbone::{Backbone, Images, Mode};
 pub use candle_net::{
-    CandleNetwork, RelationStatistics, RelationTensors, bce_with_logits, focal_with_logits, relation_logits,
-    relation_logits_with_statistics, seam,
+    CandleNetwork, RelationStatistics, bce_with_logits, focal_with_logits, relation_logits, relation_logits_with_statistics, seam,
 };
 pub use config::{Executor, ModelConfig};
 pub use error::{Error, Result};

@@ -18,10 +18,10 @@ fn a_step_allocates_nothing_after_the_first() {
     let rows = views * images;
     let pixels: Vec<f32> = (0..rows * side * side * 3).map(|i| ((i * 2_654_435_761) % 1000) as f32 / 500.0 - 1.0).collect();
     for kind in [BackboneKind::Conv4, BackboneKind::Resnet8, BackboneKind::Resnet32, BackboneKind::Resnet18] {
-        for aggregation in [Aggregation::Cat, Aggregation::Max] {
+        for (aggregation, layers) in [(Aggregation::Cat, 1), (Aggregation::Max, 1), (Aggregation::Cat, 2)] {
             let compute = Compute::new(2).unwrap();
             let architecture = Architecture::new(kind, Stem::Imagenet);
-            let config = RelationHeadConfig { aggregation, ..RelationHeadConfig::default() };
+            let config = RelationHeadConfig { aggregation, layers, ..RelationHeadConfig::default() };
             let mut head = RelationHead::new(config, architecture.width, views, images, 1, compute.clone()).unwrap();
             let mut network = Network::new(architecture, 1, compute);
             let mut step = |images: usize| {
@@ -37,7 +37,7 @@ fn a_step_allocates_nothing_after_the_first() {
             // A last, smaller batch, too.
             step(images - 3);
             let change = region.change();
-            assert!(change.bytes_allocated <= QUEUES_BYTES, "{kind:?}, {aggregation:?}: {change:?}");
+            assert!(change.bytes_allocated <= QUEUES_BYTES, "{kind:?}, {aggregation:?}, {layers} layers: {change:?}");
         }
     }
 }

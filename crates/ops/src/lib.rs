@@ -47,7 +47,10 @@ pub use error::{Error, Result};
 pub use layout::Layout;
 pub use linear::{matmul, matmul_of_transposed, matmul_transposed};
 pub use loss::PairLoss;
-pub use pairs::{MaxPairHead, PairHead, PairHeadGrads, PairHeadParams, PairOutcome, RelationPair, RelationPairs};
+pub use pairs::{
+    DeepPairHead, DeepPairHeadShape, MaxPairHead, PairAggregation, PairHead, PairHeadGrads, PairHeadParams, PairOutcome,
+    RelationPair, RelationPairs,
+};
 pub use peak::multiply_add_at_peak;
 pub use places::{PlaceBatch, PlaceHead, PlaceHeadGrads, PlaceHeadParams, PlaceHeadShape, PlaceOutcome};
 pub use pool::{AveragePool, MaxPool, global_average, global_average_gradient};

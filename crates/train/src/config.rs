@@ -138,8 +138,13 @@ pub struct MethodConfig {
     pub gamma: f32,
     /// Focal loss's alpha. Default 0.5, the reference's.
     pub alpha: f32,
-    /// Width of the relation head's hidden layer. Default 256, the paper's.
+    /// Width of the relation head's hidden layers. Default 256, the paper's.
     pub hidden: usize,
+    /// Hidden layers of the relation head, 1 to 4. Default 1, the paper's; from 2 on the rows of the pairs are kept in memory.
+    pub layers: usize,
+    /// Rolls of each pair of views, so negatives a pair: each image of one view meets as many others of the other view. Default 1,
+    /// the paper's.
+    pub shifts: usize,
     /// SimCLR's settings.
     pub simclr: SimclrConfig,
     /// Settings of Barlow Twins.
@@ -164,6 +169,8 @@ impl Default for MethodConfig {
             gamma: 2.0,
             alpha: 0.5,
             hidden: 256,
+            layers: 1,
+            shifts: 1,
             simclr: SimclrConfig::default(),
             barlow: BarlowConfig::default(),
             byol: ByolConfig::default(),
@@ -215,6 +222,8 @@ impl MethodConfig {
         check(self.gamma >= 0.0 && self.gamma.is_finite(), "method.gamma", self.gamma, "a number of 0 or more")?;
         check((0.0..=1.0).contains(&self.alpha), "method.alpha", self.alpha, "0 to 1")?;
         check(self.hidden > 0, "method.hidden", self.hidden, "1 or more")?;
+        check((1..=4).contains(&self.layers), "method.layers", self.layers, "1 to 4")?;
+        check(self.shifts > 0, "method.shifts", self.shifts, "1 or more")?;
         Ok(())
     }
 
@@ -224,7 +233,8 @@ impl MethodConfig {
             LossKind::Bce => PairLoss::Bce,
             LossKind::Focal => PairLoss::Focal { gamma: self.gamma, alpha: self.alpha },
         };
-        RelationHeadConfig { aggregation: self.aggregation, hidden: self.hidden, loss }
+        let Self { aggregation, hidden, layers, shifts, .. } = *self;
+        RelationHeadConfig { aggregation, hidden, layers, loss, shifts }
     }
 
     /// Whether there is anything to train; if not, a run takes no step.
@@ -272,8 +282,10 @@ impl MethodConfig {
     pub fn parameter_count(&self, shape: HeadShape) -> usize {
         let HeadShape { width, classes, .. } = shape;
         match self.kind {
-            // Two linear layers, their biases, and batch norm between.
-            MethodKind::Relational => (self.aggregation.width(width) + 4) * self.hidden + 1,
+            // The hidden layers' weights, biases and batch norms, then the last layer's weights and bias.
+            MethodKind::Relational => {
+                (self.aggregation.width(width) + 3 + (self.layers - 1) * (self.hidden + 3) + 1) * self.hidden + 1
+            }
             MethodKind::Simclr => self.simclr.parameter_count(width),
             MethodKind::Barlow => self.barlow.parameter_count(width),
             MethodKind::Byol => self.byol.parameter_count(width),

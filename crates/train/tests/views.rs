@@ -54,8 +54,13 @@ fn trainer<M: IntoMethod, V: IntoViewSource>(method: M, loader: V, threads: usiz
 fn methods() -> Vec<MethodConfig> {
     let of = |kind| MethodConfig { kind, hidden: 24, ..MethodConfig::default() };
     let deepcluster = DeepClusterConfig { clusters: 2, hidden: 12 };
-    let kinds = [MethodKind::Relational, MethodKind::Simclr, MethodKind::Supervised].map(of);
-    kinds.into_iter().chain([MethodConfig { deepcluster, ..of(MethodKind::DeepCluster) }]).collect()
+    vec![
+        // More negatives than there are other rows in the last batch.
+        MethodConfig { shifts: 3, ..of(MethodKind::Relational) },
+        of(MethodKind::Simclr),
+        of(MethodKind::Supervised),
+        MethodConfig { deepcluster, ..of(MethodKind::DeepCluster) },
+    ]
 }
 
 fn folder(place: &Path, name: &str) -> RunFolder {

@@ -43,17 +43,22 @@ const STEPS: &[(&str, Step)] = &[
     ("examples", examples::run),
 ];
 
-/// Runs every step in order, stops at the first that fails, and ends with a summary; true where all passed.
+/// Not among them, since it compiles 170 crates more, and candle anew with other features of what lies below it.
+const HUB_STEP: (&str, Step) = ("hub", hub_feature);
+
+/// Runs every step in order, with that of the hub at the end where it is wanted, stops at the first that fails, and ends with
+/// a summary; true where all passed.
 ///
 /// # Errors
 /// Where the system does not say by what path this program was started; a step's failure is in the summary.
-pub(crate) fn run(root: &Path) -> Result<bool> {
+pub(crate) fn run(root: &Path, hub: bool) -> Result<bool> {
     let program = std::env::current_exe().context("xtask does not know where it is")?;
     match std::env::var_os(DATASETS) {
         Some(folder) => eprintln!("ci: real data from {}", folder.display()),
         None => eprintln!("ci: {DATASETS} is not set: tests on real data will be skipped, and counted"),
     }
-    Ok(run_steps(STEPS, &Project { root, program }))
+    let steps: Vec<_> = STEPS.iter().copied().chain(hub.then_some(HUB_STEP)).collect();
+    Ok(run_steps(&steps, &Project { root, program }))
 }
 
 fn run_steps(steps: &[(&str, Step)], project: &Project<'_>) -> bool {
@@ -113,10 +118,25 @@ fn jpeg_turbo(project: &Project<'_>) -> Result<String> {
     )
 }
 
-/// Tests and doc tests. Their output goes on to where it was going, and is read in passing for what was skipped.
+/// Tests and doc tests.
 fn tests(project: &Project<'_>) -> Result<String> {
+    run_tests(project, &["--workspace"])
+}
+
+/// Lints and tests of what the feature adds.
+fn hub_feature(project: &Project<'_>) -> Result<String> {
+    let both = ["--package", "relata-data", "--package", "relata-cli", "--features", "relata-data/hub,relata-cli/hub"];
+    must_pass(cargo(project.root).arg("clippy").args(both).args(["--all-targets", "--release", "--", "-D", "warnings"]))?;
+    // The other tests of the two would say nothing new.
+    let data = run_tests(project, &[&both[..], &["--test", "hub"]].concat())?;
+    let cli = run_tests(project, &[&both[..], &["--test", "command", "hub::"]].concat())?;
+    Ok(format!("data: {data}; cli: {cli}"))
+}
+
+/// The tests' output goes on to where it was going, and is read in passing for what was skipped.
+fn run_tests(project: &Project<'_>, which: &[&str]) -> Result<String> {
     let mut command = cargo(project.root);
-    command.args(["test", "--workspace", "--release"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(["test", "--release"]).args(which).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().context("cargo cannot be started")?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         bail!("the tests' output cannot be read")

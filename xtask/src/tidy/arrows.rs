@@ -26,6 +26,9 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// The rooms that may name candle: the seam and what stands on it. The others build in seconds without it.
 const CANDLE_ROOMS: &[&str] = &["model", "train", "probe", "cli"];
 
+/// What a room without candle may bring by a feature that is off by default, so that its default build stays without.
+const CANDLE_BY_FEATURE: &[(&str, &str)] = &[("data", "candle-datasets")];
+
 const TABLE: &str = "xtask/src/tidy/arrows.rs";
 
 pub(super) fn check(rooms: &[Room]) -> Vec<Violation> {
@@ -64,16 +67,23 @@ fn check_room(room: &Room) -> Vec<Violation> {
                     "move the code to the room it belongs to, or argue the arrow in docs/ARCHITECTURE.md and add it to {TABLE}"
                 ),
             ));
-        } else if dependency.starts_with("candle") && !CANDLE_ROOMS.contains(&name) {
+        } else if dependency.starts_with("candle") && !CANDLE_ROOMS.contains(&name) && !is_by_feature(room, dependency) {
             violations.push(Violation::new(
                 &manifest,
                 "candle",
-                format!("{name} works on plain buffers so that it can be used and built without candle"),
-                "take and give slices; make tensors in model or above",
+                format!("{name} works on plain buffers so that it can be used and built without candle, but takes {dependency}"),
+                format!(
+                    "take and give slices, and make tensors in model or above; or argue an optional dependency, behind a feature \
+                     that is off by default, in docs/ARCHITECTURE.md and add it to {TABLE}"
+                ),
             ));
         }
     }
     violations
+}
+
+fn is_by_feature(room: &Room, dependency: &str) -> bool {
+    CANDLE_BY_FEATURE.contains(&(short(&room.name), dependency)) && room.by_feature.iter().any(|name| name == dependency)
 }
 
 fn short(package: &str) -> &str {
@@ -87,7 +97,7 @@ mod tests {
 
     fn room(name: &str, dependencies: &[(&str, bool)]) -> Vec<Room> {
         let dependencies = dependencies.iter().map(|(name, tests)| ((*name).to_owned(), *tests)).collect();
-        vec![Room { name: name.to_owned(), dependencies }]
+        vec![Room { name: name.to_owned(), dependencies, ..Room::default() }]
     }
 
     #[test]
@@ -120,6 +130,19 @@ mod tests {
         for name in ["data", "augment", "ops", "optim", "cluster", "artifact", "report"] {
             assert_eq!(rules(&check(&room(&format!("relata-{name}"), &[("candle-core", false)]))), ["candle"]);
         }
+    }
+
+    #[test]
+    fn data_brings_candles_data_sets_by_a_feature_alone() {
+        let brings = |room_name: &str, dependency: &str, by_feature: bool| {
+            let mut rooms = room(room_name, &[(dependency, false)]);
+            rooms[0].by_feature = if by_feature { vec![dependency.to_owned()] } else { Vec::new() };
+            check(&rooms)
+        };
+        assert!(brings("relata-data", "candle-datasets", true).is_empty());
+        assert_eq!(rules(&brings("relata-data", "candle-datasets", false)), ["candle"]);
+        assert_eq!(rules(&brings("relata-data", "candle-core", true)), ["candle"]);
+        assert_eq!(rules(&brings("relata-augment", "candle-datasets", true)), ["candle"]);
     }
 
     #[test]

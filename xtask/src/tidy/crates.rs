@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     fn room(name: &str) -> Vec<Room> {
-        vec![Room { name: name.to_owned(), dependencies: Vec::new() }]
+        vec![Room { name: name.to_owned(), ..Room::default() }]
     }
 
     #[test]

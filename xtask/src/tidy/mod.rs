@@ -109,7 +109,11 @@ mod tests {
     #[test]
     fn every_kind_of_rule_is_asked() {
         let workspace = Workspace {
-            rooms: vec![Room { name: "relata-data".into(), dependencies: vec![("relata-train".into(), false)] }],
+            rooms: vec![Room {
+                name: "relata-data".into(),
+                dependencies: vec![("relata-train".into(), false)],
+                ..Room::default()
+            }],
             files: vec![File::new("crates/data/src/utils.rs", "fn f() { todo!() }")],
         };
         let mut found = rules(&violations_of(&workspace));

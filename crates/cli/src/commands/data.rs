@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use relata_artifact::write_atomic;
+#[cfg(feature = "fetch")]
+use relata_data::{Archive, FetchOptions, HubSource};
 use relata_data::{Broken, DataConfig, OnBadImage, Report, Sheet, SheetOptions, Split};
 
 use crate::config::Layer;
@@ -37,7 +39,7 @@ enum Action {
     /// Downloads a data set from its publisher, checks it and unpacks it below data.root
     #[cfg(feature = "fetch")]
     #[command(
-        after_help = crate::words::help("Examples:\n  relata data fetch cifar10\n  relata data fetch stl10 data.root=/mnt/datasets\n\nA download that was cut off goes on where it stopped. An archive that lies in data.root already is used.")
+        after_help = crate::words::help("Examples:\n  relata data fetch cifar10\n  relata data fetch stl10 data.root=/mnt/datasets\n  relata data fetch cifar100 --hub        (a build with the feature hub)\n\nA download that was cut off goes on where it stopped. An archive that lies in data.root already is used.")
     )]
     Fetch {
         /// The data set
@@ -46,6 +48,16 @@ enum Action {
         /// Settings of data.*, such as data.root=datasets
         #[arg(value_name = "KEY=VALUE")]
         settings: Vec<String>,
+        /// Gets cifar10, cifar100 or supercifar100 from the Hugging Face hub instead, or from its mirror at URL
+        #[arg(
+            long,
+            value_name = "URL",
+            num_args = 0..=1,
+            require_equals = true,
+            default_missing_value = HubSource::ENDPOINT,
+            hide = cfg!(not(feature = "hub"))
+        )]
+        hub: Option<String>,
     },
     /// Reads every image of every split and lists all that are broken
     #[command(
@@ -119,7 +131,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             Ok(())
         }
         #[cfg(feature = "fetch")]
-        Action::Fetch { name, settings } => fetch(&config(name, settings)?),
+        Action::Fetch { name, settings, hub } => fetch(&config(name, settings)?, hub.as_deref()),
         Action::Verify { name, settings } => verify(&config(name, settings)?),
         Action::Pack { name, settings, out } => pack(&config(name, settings)?, out),
         Action::Stats { name, settings } => stats(&config(name, settings)?),
@@ -136,17 +148,42 @@ fn config(name: &str, settings: &[String]) -> Result<Config> {
 }
 
 #[cfg(feature = "fetch")]
-fn fetch(config: &Config) -> Result<()> {
+fn fetch(config: &Config, hub: Option<&str>) -> Result<()> {
     let data = &config.data;
     let Some(archive) = relata_data::entry(&data.dataset)?.archive else {
         return Err(Error::Usage(format!("{} needs no download", data.dataset)));
     };
     interrupt::advise(Some("what was downloaded is kept: the same command goes on from there".to_owned()));
-    let progress = ArchiveProgress::new(archive.file);
-    let folder = relata_data::fetch(&archive, &data.root, &relata_data::FetchOptions::default(), &|at| progress.at(at))?;
-    drop(progress);
+    let options = relata_data::FetchOptions::default();
+    let folder = match hub {
+        Some(endpoint) => fetch_from_hub(data, &archive, endpoint, options)?,
+        None => {
+            let progress = ArchiveProgress::new(archive.file);
+            relata_data::fetch(&archive, &data.root, &options, &|at| progress.at(at))?
+        }
+    };
     output::result(format!("{}: ready, as data.dataset={} data.root={}", shown(&folder), data.dataset, shown(&data.root)));
     Ok(())
+}
+
+#[cfg(feature = "hub")]
+fn fetch_from_hub(data: &DataConfig, archive: &Archive, endpoint: &str, fetch: FetchOptions) -> Result<PathBuf> {
+    let Some(source) = relata_data::entry(&data.dataset)?.hub else {
+        let known: Vec<&str> =
+            relata_data::catalogue().iter().filter(|entry| entry.hub.is_some()).map(|entry| entry.name).collect();
+        return Err(Error::Usage(format!("--hub gets {}; {} comes without it", known.join(", "), data.dataset)));
+    };
+    let options = relata_data::HubOptions { endpoint: endpoint.to_owned(), fetch };
+    let progress = ArchiveProgress::new(source.repository);
+    Ok(relata_data::fetch_from_hub(&source, archive, &data.root, &options, &|at| progress.at(at))?)
+}
+
+#[cfg(all(feature = "fetch", not(feature = "hub")))]
+fn fetch_from_hub(data: &DataConfig, _: &Archive, _: &str, _: FetchOptions) -> Result<PathBuf> {
+    Err(Error::Usage(format!(
+        "this build does not know the hub: get {} from its publisher, without --hub, or build with --features hub",
+        data.dataset
+    )))
 }
 
 fn verify(config: &Config) -> Result<()> {

@@ -3,6 +3,7 @@
 mod bad_input;
 mod commands;
 mod compare;
+mod hub;
 mod killed;
 mod online;
 mod other_data;

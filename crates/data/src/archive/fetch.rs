@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ureq::Agent;
+use ureq::config::ConfigBuilder;
 use ureq::http::Response;
+use ureq::typestate::AgentScope;
 
-use super::unpack::{check_md5, sync_folder};
-use super::{Archive, Progress, UnpackLimits, Work, is_there, unpack};
+use super::checksum::check;
+use super::unpack::sync_folder;
+use super::{Archive, Checksum, Progress, UnpackLimits, Work, is_there, unpack};
 use crate::{Error, Result};
 
 /// How patient a download is.
@@ -55,18 +58,19 @@ pub fn fetch(archive: &Archive, root: &Path, options: &FetchOptions, progress: &
             return Err(Error::NotOffered { file: archive.file, folder: target });
         };
         fs::create_dir_all(root).map_err(|source| Error::Write { path: root.to_owned(), source })?;
-        let part = root.join(format!("{}.part", archive.file));
-        Download { archive, url, path, part, options, progress }.run()?;
+        Download::new(url.to_owned(), path, archive.bytes, archive.checksum(), options, progress).run()?;
         sync_folder(root)?;
     }
     unpack(archive, root, &UnpackLimits::default(), progress)
 }
 
-struct Download<'a> {
-    archive: &'a Archive,
-    url: &'static str,
+/// One file from its address to its place, by way of `<place>.part`.
+pub(crate) struct Download<'a> {
+    url: String,
     path: PathBuf,
     part: PathBuf,
+    bytes: Option<u64>,
+    checksum: Option<Checksum>,
     options: &'a FetchOptions,
     progress: &'a dyn Fn(Progress),
 }
@@ -81,22 +85,30 @@ enum Stop {
     Disk(std::io::Error),
 }
 
-impl Download<'_> {
-    fn run(self) -> Result<()> {
+impl<'a> Download<'a> {
+    /// `bytes` and `checksum` where they are known; the folder of `path` must be there.
+    pub(crate) fn new(
+        url: String,
+        path: PathBuf,
+        bytes: Option<u64>,
+        checksum: Option<Checksum>,
+        options: &'a FetchOptions,
+        progress: &'a dyn Fn(Progress),
+    ) -> Self {
+        let mut part = path.clone().into_os_string();
+        part.push(".part");
+        Self { url, path, part: part.into(), bytes, checksum, options, progress }
+    }
+
+    /// Goes on from what is there, as often as it takes; the file has its name only once all of it is there and right.
+    pub(crate) fn run(self) -> Result<()> {
         let write_error = |source| Error::Write { path: self.part.clone(), source };
         let opened = File::options().read(true).write(true).create(true).truncate(false).open(&self.part);
         let mut part = opened.map_err(write_error)?;
         if let Err(fs::TryLockError::WouldBlock) = part.try_lock() {
             return Err(self.failed(format!("another process is writing {}", self.part.display())));
         }
-        let agent: Agent = Agent::config_builder()
-            .timeout_resolve(Some(self.options.connect_timeout))
-            .timeout_connect(Some(self.options.connect_timeout))
-            .timeout_per_read(Some(self.options.read_timeout))
-            .timeout_per_write(Some(self.options.read_timeout))
-            .http_status_as_error(false)
-            .build()
-            .into();
+        let agent: Agent = agent_builder(self.options).build().into();
         let start_bytes = part.seek(SeekFrom::End(0)).map_err(write_error)?;
         let (mut most_bytes, mut failures, mut from_before) = (start_bytes, 0, start_bytes > 0);
         loop {
@@ -134,20 +146,20 @@ impl Download<'_> {
     }
 
     fn check(&self, part: &mut File) -> Result<()> {
-        self.archive.md5.map_or(Ok(()), |md5| check_md5(part, &self.part, md5, self.progress))
+        self.checksum.as_ref().map_or(Ok(()), |expected| check(part, &self.part, expected, self.progress))
     }
 
     /// Brings what is missing of the file, as far as the connection holds.
     fn attempt(&self, agent: &Agent, part: &mut File) -> Result<(), Stop> {
         let mut have = part.seek(SeekFrom::End(0)).map_err(Stop::Disk)?;
-        if let Some(bytes) = self.archive.bytes {
+        if let Some(bytes) = self.bytes {
             if have == bytes {
                 return Ok(());
             } else if have > bytes {
                 have = restart(part)?;
             }
         }
-        let request = agent.get(self.url);
+        let request = agent.get(&self.url);
         let request = if have > 0 { request.header("Range", format!("bytes={have}-")) } else { request };
         let mut response = request.call().map_err(|error| Stop::ForNow(error.to_string()))?;
         let total = match response.status().as_u16() {
@@ -169,13 +181,13 @@ impl Download<'_> {
             status @ (408 | 429 | 500..) => return Err(Stop::ForNow(format!("the server answered with status {status}"))),
             status => return Err(Stop::ForGood(format!("the server answered with status {status}"))),
         };
-        if let (Some(offered), Some(expected)) = (total, self.archive.bytes)
+        if let (Some(offered), Some(expected)) = (total, self.bytes)
             && offered != expected
         {
             restart(part)?;
             return Err(Stop::ForGood(format!("the server offers a file of {offered} bytes, expected {expected}")));
         }
-        self.receive(&mut response.body_mut().as_reader(), part, have, total.or(self.archive.bytes))
+        self.receive(&mut response.body_mut().as_reader(), part, have, total.or(self.bytes))
     }
 
     fn receive(&self, body: &mut dyn Read, part: &mut File, mut have: u64, total: Option<u64>) -> Result<(), Stop> {
@@ -213,8 +225,18 @@ impl Download<'_> {
     }
 
     fn failed(&self, reason: String) -> Error {
-        Error::Download { url: self.url, path: self.path.clone(), md5: self.archive.md5, reason }
+        Error::Download { url: self.url.clone(), path: self.path.clone(), checksum: self.checksum.clone().map(Box::new), reason }
     }
+}
+
+/// An HTTP client as patient as `options` say, to which every status is an answer.
+pub(crate) fn agent_builder(options: &FetchOptions) -> ConfigBuilder<AgentScope> {
+    Agent::config_builder()
+        .timeout_resolve(Some(options.connect_timeout))
+        .timeout_connect(Some(options.connect_timeout))
+        .timeout_per_read(Some(options.read_timeout))
+        .timeout_per_write(Some(options.read_timeout))
+        .http_status_as_error(false)
 }
 
 /// Empties the file, to begin anew.
@@ -223,7 +245,7 @@ fn restart(part: &mut File) -> Result<u64, Stop> {
     Ok(0)
 }
 
-fn header<'a, B>(response: &'a Response<B>, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a, B>(response: &'a Response<B>, name: &str) -> Option<&'a str> {
     response.headers().get(name)?.to_str().ok()
 }
 

@@ -1,5 +1,6 @@
 //! Data sets straight from their publishers' archives.
 
+mod checksum;
 #[cfg(feature = "fetch")]
 mod fetch;
 #[cfg(feature = "archives")]
@@ -7,10 +8,17 @@ mod unpack;
 
 use std::path::Path;
 
+pub use self::checksum::Checksum;
+#[cfg(feature = "hub")]
+pub(crate) use self::checksum::{check, hexadecimal};
+#[cfg(feature = "hub")]
+pub(crate) use self::fetch::{Download, agent_builder, header};
 #[cfg(feature = "fetch")]
 pub use self::fetch::{FetchOptions, fetch};
 #[cfg(feature = "archives")]
 pub use self::unpack::{UnpackLimits, unpack};
+#[cfg(feature = "hub")]
+pub(crate) use self::unpack::{put_in_place, remove_leftovers, sync_folder};
 use crate::{DataConfig, Result, entry};
 
 /// A data set as its publisher packs it.
@@ -26,6 +34,14 @@ pub struct Archive {
     pub md5: Option<&'static str>,
     /// Its size, where it is known.
     pub bytes: Option<u64>,
+}
+
+impl Archive {
+    /// What the archive's bytes must come to, where that is known.
+    #[must_use]
+    pub fn checksum(&self) -> Option<Checksum> {
+        self.md5.map(|digits| Checksum::Md5(digits.to_owned()))
+    }
 }
 
 /// How far the work on an archive is.
@@ -75,6 +91,6 @@ pub fn unpack_if_needed(config: &DataConfig, progress: &dyn Fn(Progress)) -> Res
 }
 
 /// Whether something has this name, a dangling link included.
-fn is_there(path: &Path) -> bool {
+pub(crate) fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }

@@ -1,13 +1,13 @@
 use std::fs::{self, File};
-use std::io::{self, BufReader, ErrorKind, Read, Seek, Write};
+use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use flate2::read::GzDecoder;
-use md5::{Digest, Md5};
 use rayon::prelude::*;
 use walkdir::WalkDir;
 use zip::ZipArchive;
 
+use super::checksum::check;
 use super::{Archive, Progress, Work, is_there};
 use crate::{Error, Result};
 
@@ -57,8 +57,8 @@ pub fn unpack(archive: &Archive, root: &Path, limits: &UnpackLimits, progress: &
     if alone {
         remove_leftovers(root, &prefix)?;
     }
-    if let Some(expected) = archive.md5 {
-        check_md5(&mut file, &path, expected, progress)?;
+    if let Some(expected) = archive.checksum() {
+        check(&mut file, &path, &expected, progress)?;
     }
     let write_error = |source| Error::Write { path: root.to_owned(), source };
     let temporary = tempfile::Builder::new().prefix(&prefix).tempdir_in(root).map_err(write_error)?;
@@ -84,19 +84,24 @@ pub fn unpack(archive: &Archive, root: &Path, limits: &UnpackLimits, progress: &
     if !unpacked.is_dir() {
         return Err(Error::BadArchive { path, reason: format!("it holds no folder {}", archive.folder) });
     }
-    flush(&unpacked)?;
-    match fs::rename(&unpacked, &target) {
-        // Where files cannot be locked, another process may have been faster.
-        Err(_) if target.is_dir() => {}
-        renamed => renamed.map_err(|source| Error::Write { path: target.clone(), source })?,
-    }
-    sync_folder(root)?;
+    put_in_place(&unpacked, &target, root)?;
     at(of_bytes);
     Ok(target)
 }
 
-/// Removes what a process that was killed while it unpacked has left.
-fn remove_leftovers(root: &Path, prefix: &str) -> Result<()> {
+/// Gives a folder that was written elsewhere below `root` its name there, once all of it is on the disk.
+pub(crate) fn put_in_place(written: &Path, target: &Path, root: &Path) -> Result<()> {
+    flush(written)?;
+    match fs::rename(written, target) {
+        // Where files cannot be locked, another process may have been faster.
+        Err(_) if target.is_dir() => {}
+        renamed => renamed.map_err(|source| Error::Write { path: target.to_owned(), source })?,
+    }
+    sync_folder(root)
+}
+
+/// Removes what a process that was killed on the way to [`put_in_place`] has left.
+pub(crate) fn remove_leftovers(root: &Path, prefix: &str) -> Result<()> {
     let io = |source| Error::Io { path: root.to_owned(), source };
     for entry in fs::read_dir(root).map_err(io)? {
         let entry = entry.map_err(io)?;
@@ -106,29 +111,6 @@ fn remove_leftovers(root: &Path, prefix: &str) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Computes the MD5 of `file` from its start and leaves it at its start.
-pub(super) fn check_md5(file: &mut File, path: &Path, expected: &'static str, progress: &dyn Fn(Progress)) -> Result<()> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
-    let of_bytes = file.metadata().map_err(io)?.len();
-    file.rewind().map_err(io)?;
-    let (mut digest, mut done_bytes, mut chunk) = (Md5::new(), 0, vec![0; CHUNK_BYTES]);
-    loop {
-        let read = file.read(&mut chunk).map_err(io)?;
-        if read == 0 {
-            break;
-        }
-        digest.update(&chunk[..read]);
-        done_bytes += read as u64;
-        progress(Progress { work: Work::Verify, done_bytes, of_bytes });
-    }
-    file.rewind().map_err(io)?;
-    let got: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    if got.eq_ignore_ascii_case(expected) {
-        return Ok(());
-    }
-    Err(Error::Checksum { path: path.to_owned(), bytes: of_bytes, expected, got })
 }
 
 struct Unpacking<'a> {
@@ -303,7 +285,7 @@ fn flush(folder: &Path) -> Result<()> {
 }
 
 /// The names in a folder, onto the disk; only Unix can open a folder for that.
-pub(super) fn sync_folder(folder: &Path) -> Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     if !cfg!(unix) {
         return Ok(());
     }

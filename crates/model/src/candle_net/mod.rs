@@ -9,9 +9,7 @@ pub mod seam;
 #[cfg(test)]
 mod tests;
 
-pub use relation::{
-    RelationStatistics, RelationTensors, bce_with_logits, focal_with_logits, relation_logits, relation_logits_with_statistics,
-};
+pub use relation::{RelationStatistics, bce_with_logits, focal_with_logits, relation_logits, relation_logits_with_statistics};
 
 use crate::tap::check_gradients;
 use crate::{Activation, Activations, Architecture, Backbone, Error, Images, Layout, Mode, Node, Op, Parameters, Result};

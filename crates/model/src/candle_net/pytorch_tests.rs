@@ -121,22 +121,21 @@ fn relation_head_and_losses_are_pytorch_s() {
         let fixture = Fixture::new(name);
         let (images, views, width) = (fixture.number("batch"), fixture.number("views"), fixture.number("features"));
         for aggregation in Aggregation::ALL {
-            let variable = |name: &str, shape: &[usize]| {
-                let tensor = Tensor::from_vec(hashed::tensor("relation", name, shape), shape, &Device::Cpu).unwrap();
-                Var::from_tensor(&tensor).unwrap()
+            let tensor = |name: &str, shape: &[usize]| {
+                Tensor::from_vec(hashed::tensor("relation", name, shape), shape, &Device::Cpu).unwrap()
             };
-            let head = RelationTensors {
-                linear1_weight: &variable("linear1.weight", &[256, aggregation.width(width)]),
-                linear1_bias: &variable("linear1.bias", &[256]),
-                bn1_weight: &variable("bn1.weight", &[256]),
-                bn1_bias: &variable("bn1.bias", &[256]),
-                linear2_weight: &variable("linear2.weight", &[1, 256]),
-                linear2_bias: &variable("linear2.bias", &[1]),
-            };
+            let head = [
+                tensor("linear1.weight", &[256, aggregation.width(width)]),
+                tensor("linear1.bias", &[256]),
+                tensor("bn1.weight", &[256]),
+                tensor("bn1.bias", &[256]),
+                tensor("linear2.weight", &[1, 256]),
+                tensor("linear2.bias", &[1]),
+            ];
             for loss in ["bce", "focal"] {
                 let features = fixture.tensor("train.features");
                 let of = |features: &Tensor| {
-                    let (logits, targets) = relation_logits(features, images, views, aggregation, head).unwrap();
+                    let (logits, targets) = relation_logits(features, images, views, 1, aggregation, &head).unwrap();
                     if loss == "bce" {
                         bce_with_logits(&logits, &targets)
                     } else {

@@ -8,25 +8,7 @@ use candle_core::Tensor;
 /// Slope of LeakyReLU below zero, PyTorch's default.
 const SLOPE: f64 = 0.01;
 
-/// Parameters of `Linear(·, 256) → BatchNorm1d → LeakyReLU(0.01) → Linear(256, 1)`, in PyTorch's shapes. Give tensors of
-/// [`Var`](candle_core::Var)s to get their gradients.
-#[derive(Debug, Clone, Copy)]
-pub struct RelationTensors<'a> {
-    /// `linear1.weight`, `[hidden, 2D]` for `cat`, `[hidden, D]` for the others.
-    pub linear1_weight: &'a Tensor,
-    /// `linear1.bias`, `[hidden]`.
-    pub linear1_bias: &'a Tensor,
-    /// `bn1.weight`, `[hidden]`.
-    pub bn1_weight: &'a Tensor,
-    /// `bn1.bias`, `[hidden]`.
-    pub bn1_bias: &'a Tensor,
-    /// `linear2.weight`, `[1, hidden]`.
-    pub linear2_weight: &'a Tensor,
-    /// `linear2.bias`, `[1]`.
-    pub linear2_bias: &'a Tensor,
-}
-
-/// Statistics of the head's BatchNorm over all rows, for its running statistics.
+/// Statistics of one of the head's BatchNorms over all rows, for its running statistics.
 #[derive(Debug, Clone)]
 pub struct RelationStatistics {
     /// Mean, `[hidden]`.
@@ -37,26 +19,31 @@ pub struct RelationStatistics {
     pub rows: usize,
 }
 
-/// Logits and targets, `[P]` each, P = B·(K² − K), of all pairs of views of `features` `[K·B, D]`, view-major.
+/// Logits and targets, `[P]` each, P = S·B·(K² − K), of all pairs of views of `features` `[K·B, D]`, view-major; S = `shifts`.
 ///
-/// For every i < j in that order with a shift s that starts at 1: B positive rows (image b in views i and j), then B
-/// negative ones (image b in view i, image `(b − s) mod B` in view j); then s grows by one, and starts anew at B.
-/// BatchNorm uses the rows' own statistics, as in training.
+/// For every i < j in that order, S times each, with a shift s that starts at 1: B positive rows (image b in views i and j), then
+/// B negative ones (image b in view i, image `(b − s) mod B` in view j); then s grows by one, and starts anew at B. The paper
+/// has S = 1. BatchNorm uses the rows' own statistics, as in training.
+///
+/// `head` are the parameters of [`crate::RelationHead`] in its order and PyTorch's shapes: `linear.weight` (`[hidden, 2D]` in the first layer
+/// for `cat`, `[hidden, D]` for the others, `[hidden, hidden]` behind it), `linear.bias`, `bn.weight` and `bn.bias` of each hidden layer (the
+/// paper has one), then `[1, hidden]` and `[1]` of the last. Give tensors of [`Var`](candle_core::Var)s to get their gradients.
 ///
 /// # Errors
-/// [`Error::Size`] where there are fewer than two images or views, or features are not `[K·B, D]`.
+/// [`Error::Size`] where there are fewer than two images or views, features are not `[K·B, D]`, or `head` is no whole number of layers.
 pub fn relation_logits(
     features: &Tensor,
     images: usize,
     views: usize,
+    shifts: usize,
     aggregation: Aggregation,
-    head: RelationTensors<'_>,
+    head: &[Tensor],
 ) -> Result<(Tensor, Tensor)> {
-    let (logits, targets, _) = relation_logits_with_statistics(features, images, views, aggregation, head)?;
+    let (logits, targets, _) = relation_logits_with_statistics(features, images, views, shifts, aggregation, head)?;
     Ok((logits, targets))
 }
 
-/// [`relation_logits`] with the statistics of the head's BatchNorm.
+/// [`relation_logits`] with the statistics of each hidden layer's BatchNorm.
 ///
 /// # Errors
 /// As [`relation_logits`].
@@ -64,34 +51,43 @@ pub fn relation_logits_with_statistics(
     features: &Tensor,
     images: usize,
     views: usize,
+    shifts: usize,
     aggregation: Aggregation,
-    head: RelationTensors<'_>,
-) -> Result<(Tensor, Tensor, RelationStatistics)> {
+    head: &[Tensor],
+) -> Result<(Tensor, Tensor, Vec<RelationStatistics>)> {
     let size = |what, expected: String, got: String| Error::Size { what, expected, got };
-    if images < 2 || views < 2 {
-        let got = format!("{images} images, {views} views");
-        return Err(size("relation batch", "at least two images and two views".to_owned(), got));
+    if images < 2 || views < 2 || shifts == 0 {
+        let got = format!("{images} images, {views} views, {shifts} shifts");
+        return Err(size("relation batch", "at least two images, two views and a shift".to_owned(), got));
     }
     if features.rank() != 2 || features.dim(0)? != images * views {
         return Err(size("features", format!("[{}, D]", images * views), format!("{:?}", features.dims())));
     }
-    let rows = RowOrder::new(images, views);
+    let (hidden, [output_weight, output_bias]) = match head.split_last_chunk() {
+        Some((hidden, output)) if !hidden.is_empty() && hidden.len().is_multiple_of(4) => (hidden, output),
+        _ => return Err(size("relation head", "four tensors a hidden layer, and two".to_owned(), head.len().to_string())),
+    };
+    let rows = RowOrder::new(images, views, shifts);
     let device = features.device();
     let left = features.index_select(&Tensor::new(rows.left, device)?, 0)?;
     let right = features.index_select(&Tensor::new(rows.right, device)?, 0)?;
-    let pairs = match aggregation {
+    let mut activations = match aggregation {
         Aggregation::Cat => Tensor::cat(&[left, right], 1)?,
         Aggregation::Sum => (left + right)?,
         Aggregation::Mean => ((left + right)? * 0.5)?,
         // As `torch.max` of the stacked pair: the first of equals takes the gradient. (`maximum` would halve it.)
         Aggregation::Max => right.gt(&left)?.where_cond(&right, &left)?,
     };
-    let hidden = pairs.matmul(&head.linear1_weight.t()?)?.broadcast_add(head.linear1_bias)?;
-    let (normed, Statistics { mean, var, count }) = layers::batch_norm_train(&hidden, head.bn1_weight, head.bn1_bias)?;
-    let active = layers::leaky_relu(&normed, SLOPE)?;
-    let logits = active.matmul(&head.linear2_weight.t()?)?.broadcast_add(head.linear2_bias)?.flatten_all()?;
+    let mut statistics = Vec::new();
+    for layer in hidden.chunks_exact(4) {
+        let h = activations.matmul(&layer[0].t()?)?.broadcast_add(&layer[1])?;
+        let (normed, Statistics { mean, var, count }) = layers::batch_norm_train(&h, &layer[2], &layer[3])?;
+        activations = layers::leaky_relu(&normed, SLOPE)?;
+        statistics.push(RelationStatistics { mean, var, rows: count });
+    }
+    let logits = activations.matmul(&output_weight.t()?)?.broadcast_add(output_bias)?.flatten_all()?;
     let targets = Tensor::new(rows.targets, device)?.to_dtype(logits.dtype())?;
-    Ok((logits, targets, RelationStatistics { mean, var, rows: count }))
+    Ok((logits, targets, statistics))
 }
 
 /// Mean binary cross-entropy of logits and targets in `[0, 1]`, both `[P]`: `max(z, 0) − z·t + ln(1 + exp(−|z|))`, finite
@@ -132,11 +128,11 @@ struct RowOrder {
 }
 
 impl RowOrder {
-    fn new(images: usize, views: usize) -> Self {
+    fn new(images: usize, views: usize, shifts: usize) -> Self {
         let mut order = Self { left: Vec::new(), right: Vec::new(), targets: Vec::new() };
         let mut shift = 1;
         for i in 0..views {
-            for j in i + 1..views {
+            for j in (i + 1..views).flat_map(|j| std::iter::repeat_n(j, shifts)) {
                 for (roll, target) in [(0, 1.0), (shift, 0.0)] {
                     for image in 0..images {
                         order.left.push((i * images + image) as u32);

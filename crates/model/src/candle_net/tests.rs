@@ -318,24 +318,14 @@ fn misuse_is_an_error_with_a_name() {
     assert!(matches!(CandleNetwork::new(other, parameters, &Device::Cpu), Err(Error::MissingTensor { .. })));
 }
 
-struct Head([Tensor; 6]);
-
-impl Head {
-    fn new(inputs: usize, hidden: usize) -> Self {
-        let shapes: [&[usize]; 6] = [&[hidden, inputs], &[hidden], &[hidden], &[hidden], &[1, hidden], &[1]];
-        Self(std::array::from_fn(|index| tensor(shapes[index], 50 + index as u64)))
+/// A head's tensors, of `layers` hidden layers.
+fn relation_head(inputs: usize, hidden: usize, layers: usize) -> Vec<Tensor> {
+    let mut shapes = Vec::new();
+    for layer in 0..layers {
+        shapes.extend([vec![hidden, if layer == 0 { inputs } else { hidden }], vec![hidden], vec![hidden], vec![hidden]]);
     }
-
-    fn tensors(tensors: &[Tensor]) -> RelationTensors<'_> {
-        RelationTensors {
-            linear1_weight: &tensors[0],
-            linear1_bias: &tensors[1],
-            bn1_weight: &tensors[2],
-            bn1_bias: &tensors[3],
-            linear2_weight: &tensors[4],
-            linear2_bias: &tensors[5],
-        }
-    }
+    shapes.extend([vec![1, hidden], vec![1]]);
+    shapes.iter().zip(50..).map(|(shape, seed)| tensor(shape, seed)).collect()
 }
 
 /// The reference's double loop, one row at a time.
@@ -343,13 +333,14 @@ fn slow_logits(
     features: &[Vec<f64>],
     images: usize,
     views: usize,
+    shifts: usize,
     aggregation: Aggregation,
-    head: &Head,
+    head: &[Tensor],
 ) -> (Vec<f64>, Vec<f64>) {
-    let [w1, b1, gamma, beta, w2, b2] = head.0.each_ref().map(f64s);
     let (mut rows, mut targets, mut shift) = (Vec::new(), Vec::new(), 1);
     for i in 0..views {
-        for j in i + 1..views {
+        for at in 0..(views - i - 1) * shifts {
+            let j = i + 1 + at / shifts;
             let second: Vec<&Vec<f64>> = (0..images).map(|b| &features[j * images + b]).collect();
             let mut rolled = second.clone();
             rolled.rotate_right(shift);
@@ -372,57 +363,65 @@ fn slow_logits(
             }
         }
     }
-    let mut logits = vec![b2[0]; rows.len()];
-    for hidden in 0..b1.len() {
-        let inputs = rows[0].len();
-        let weights = &w1[hidden * inputs..(hidden + 1) * inputs];
-        let h: Vec<f64> = rows.iter().map(|row| b1[hidden] + row.iter().zip(weights).map(|(x, w)| x * w).sum::<f64>()).collect();
-        let mean = h.iter().sum::<f64>() / h.len() as f64;
-        let var = h.iter().map(|h| (h - mean).powi(2)).sum::<f64>() / h.len() as f64;
-        for (logit, h) in logits.iter_mut().zip(h) {
-            let u = gamma[hidden] * (h - mean) / (var + 1e-5).sqrt() + beta[hidden];
-            *logit += w2[hidden] * if u > 0.0 { u } else { 0.01 * u };
+    let (layers, output) = head.split_at(head.len() - 2);
+    for layer in layers.chunks(4) {
+        let [w, b, gamma, beta] = [0, 1, 2, 3].map(|part| f64s(&layer[part]));
+        let dot = |row: &[f64], c: usize| row.iter().zip(&w[c * row.len()..]).map(|(x, w)| x * w).sum::<f64>();
+        let mut outputs = vec![Vec::new(); rows.len()];
+        for c in 0..b.len() {
+            let h: Vec<f64> = rows.iter().map(|row| b[c] + dot(row, c)).collect();
+            let mean = h.iter().sum::<f64>() / h.len() as f64;
+            let var = h.iter().map(|h| (h - mean).powi(2)).sum::<f64>() / h.len() as f64;
+            for (output, h) in outputs.iter_mut().zip(h) {
+                let u = gamma[c] * (h - mean) / (var + 1e-5).sqrt() + beta[c];
+                output.push(if u > 0.0 { u } else { 0.01 * u });
+            }
         }
+        rows = outputs;
     }
+    let (w, b) = (f64s(&output[0]), f64s(&output[1])[0]);
+    let logits = rows.iter().map(|row| b + row.iter().zip(&w).map(|(x, w)| x * w).sum::<f64>()).collect();
     (logits, targets)
 }
 
 #[test]
 fn relation_rows_follow_the_reference_s_order() {
-    for (images, views, width) in [(2, 4, 3), (3, 5, 4), (5, 2, 2)] {
+    for (images, views, shifts, width, layers) in
+        [(2, 4, 1, 3, 1), (3, 5, 1, 4, 1), (5, 2, 1, 2, 2), (4, 3, 5, 3, 1), (5, 3, 2, 4, 3)]
+    {
         let features = tensor(&[images * views, width], 8);
         let rows: Vec<Vec<f64>> = features.to_vec2().unwrap();
         for aggregation in Aggregation::ALL {
-            let head = Head::new(aggregation.width(width), 6);
-            let (logits, targets) = relation_logits(&features, images, views, aggregation, Head::tensors(&head.0)).unwrap();
-            let (expected, expected_targets) = slow_logits(&rows, images, views, aggregation, &head);
+            let head = relation_head(aggregation.width(width), 6, layers);
+            let (logits, targets) = relation_logits(&features, images, views, shifts, aggregation, &head).unwrap();
+            let (expected, expected_targets) = slow_logits(&rows, images, views, shifts, aggregation, &head);
             assert_eq!(f64s(&targets), expected_targets);
-            assert_eq!(expected.len(), images * views * (views - 1));
+            assert_eq!(expected.len(), shifts * images * views * (views - 1));
             let worst = f64s(&logits).iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-            assert!(worst < 1e-12, "{aggregation:?}, {images} images, {views} views: {worst}");
+            assert!(worst < 1e-12, "{aggregation:?}, {images} images, {views} views, {layers} layers: {worst}");
         }
     }
 }
 
 #[test]
 fn gradients_of_the_relation_head_match_central_differences() {
-    for aggregation in Aggregation::ALL {
-        let head = Head::new(aggregation.width(3), 5);
-        let inputs: Vec<Tensor> = std::iter::once(tensor(&[12, 3], 9)).chain(head.0).collect();
+    for (aggregation, layers) in Aggregation::ALL.into_iter().flat_map(|aggregation| [(aggregation, 1), (aggregation, 2)]) {
+        let head = relation_head(aggregation.width(3), 5, layers);
+        let inputs: Vec<Tensor> = std::iter::once(tensor(&[12, 3], 9)).chain(head).collect();
         let worst = worst_slope(&inputs, |inputs| {
-            let (logits, targets) = relation_logits(&inputs[0], 3, 4, aggregation, Head::tensors(&inputs[1..])).unwrap();
+            let (logits, targets) = relation_logits(&inputs[0], 3, 4, 1, aggregation, &inputs[1..]).unwrap();
             let focal = focal_with_logits(&logits, &targets, 2.0, 0.3).unwrap();
             (bce_with_logits(&logits, &targets).unwrap() + focal).unwrap()
         });
-        assert!(worst < 1e-7, "{aggregation:?}: {worst}");
+        assert!(worst < 1e-7, "{aggregation:?}, {layers} layers: {worst}");
     }
 }
 
 #[test]
 fn the_first_of_two_equal_features_takes_the_gradient_of_their_maximum() {
-    let head = Head::new(1, 4);
+    let head = relation_head(1, 4, 1);
     let features = Var::from_tensor(&Tensor::new(&[[3.0_f64], [3.0], [3.0], [-1.0]], &Device::Cpu).unwrap()).unwrap();
-    let (logits, _) = relation_logits(&features, 2, 2, Aggregation::Max, Head::tensors(&head.0)).unwrap();
+    let (logits, _) = relation_logits(&features, 2, 2, 1, Aggregation::Max, &head).unwrap();
     let gradients = weighted(&logits).backward().unwrap();
     let gradient = f64s(gradients.get(&features).unwrap());
     assert_eq!(gradient[2..], [0.0, 0.0], "the second view is nowhere larger");
@@ -431,11 +430,15 @@ fn the_first_of_two_equal_features_takes_the_gradient_of_their_maximum() {
 
 #[test]
 fn one_image_has_no_negative_and_is_refused() {
-    let head = Head::new(6, 5);
+    let head = relation_head(6, 5, 1);
     let features = tensor(&[4, 3], 9);
-    for (images, views) in [(1, 4), (4, 1), (2, 3)] {
-        let refused = relation_logits(&features, images, views, Aggregation::Cat, Head::tensors(&head.0));
-        assert!(matches!(refused, Err(Error::Size { .. })), "{images} images, {views} views");
+    for (images, views, shifts) in [(1, 4, 1), (4, 1, 1), (2, 3, 1), (2, 2, 0)] {
+        let refused = relation_logits(&features, images, views, shifts, Aggregation::Cat, &head);
+        assert!(matches!(refused, Err(Error::Size { .. })), "{images} images, {views} views, {shifts} shifts");
+    }
+    for part in [&head[..5], &head[..2], &head[1..]] {
+        let refused = relation_logits(&features, 2, 2, 1, Aggregation::Cat, part);
+        assert!(matches!(refused, Err(Error::Size { what: "relation head", .. })), "{} tensors", part.len());
     }
 }
 

@@ -1,15 +1,16 @@
 //! The relation head: aggregation of pairs of features, a small classifier, its loss, and every gradient.
 //!
 //! `Linear(2D or D → 256) → BatchNorm1d → LeakyReLU(0.01) → Linear(256 → 1)` on every pair of views (section 3 of
-//! arXiv 2006.05849). The rows of the pairs are never stored: see [`relata_ops::PairHead`] for how.
+//! arXiv 2006.05849). The rows of the pairs are never stored: see [`relata_ops::PairHead`] for how. With more hidden layers
+//! than the paper's one they are: see [`relata_ops::DeepPairHead`].
 
 #[cfg(test)]
 mod tests;
 
-use crate::{Aggregation, Compute, Error, ParameterKind, Parameters, Result};
+use crate::{Aggregation, Compute, Error, NormBuffers, ParameterKind, Parameters, Result};
 use relata_ops::{
-    MaxPairHead, PairHead, PairHeadGrads, PairHeadParams, PairLoss, PairOutcome, RunningStats, matmul, matmul_of_transposed,
-    matmul_transposed,
+    DeepPairHead, DeepPairHeadShape, MaxPairHead, PairAggregation, PairHead, PairHeadGrads, PairHeadParams, PairLoss,
+    PairOutcome, RunningStats, matmul, matmul_of_transposed, matmul_transposed,
 };
 use std::ops::Range;
 
@@ -21,15 +22,19 @@ const NORM_MOMENTUM: f32 = 0.1;
 pub struct RelationHeadConfig {
     /// How two features become one pair.
     pub aggregation: Aggregation,
-    /// Width of the hidden layer; the paper's is 256.
+    /// Width of each hidden layer; the paper's is 256.
     pub hidden: usize,
+    /// L, hidden layers; the paper has one. From two on the rows of the pairs are stored.
+    pub layers: usize,
     /// Loss on each pair's logit.
     pub loss: PairLoss,
+    /// S, the rolls of each pair of views: negatives (and the positives beside them) are S times as many as the paper's.
+    pub shifts: usize,
 }
 
 impl Default for RelationHeadConfig {
     fn default() -> Self {
-        Self { aggregation: Aggregation::Cat, hidden: 256, loss: PairLoss::Bce }
+        Self { aggregation: Aggregation::Cat, hidden: 256, layers: 1, loss: PairLoss::Bce, shifts: 1 }
     }
 }
 
@@ -53,6 +58,8 @@ enum Kernel {
     Factorised { head: Box<PairHead>, projections: Box<Projections> },
     /// `max` does not come apart.
     Max(Box<MaxPairHead>),
+    /// More than one hidden layer.
+    Deep(Box<DeepPairHead>),
 }
 
 #[derive(Debug)]
@@ -67,7 +74,7 @@ struct Projections {
     d_weight_right: Vec<f32>,
 }
 
-/// Places of the head's parameters.
+/// Places of the parameters of a head of one hidden layer.
 struct Places {
     weight1: Range<usize>,
     bias1: Range<usize>,
@@ -81,7 +88,7 @@ impl RelationHead {
     /// A head with freshly drawn weights, for features of width D = `width`.
     ///
     /// # Errors
-    /// [`Error::Ops`] for fewer than two views or images: one image alone has no negative pair.
+    /// [`Error::Ops`] for fewer than two views or images: one image alone has no negative pair; for no shift, and for no layer.
     pub fn new(
         config: RelationHeadConfig,
         width: usize,
@@ -91,16 +98,22 @@ impl RelationHead {
         compute: Compute,
     ) -> Result<Self> {
         let mut parameters = Parameters::default();
-        let inputs = config.aggregation.width(width);
-        parameters.add("linear1.weight", &[config.hidden, inputs], ParameterKind::LinearWeight);
-        parameters.add("linear1.bias", &[config.hidden], ParameterKind::LinearBias { inputs });
-        parameters.add_norm("bn1", config.hidden);
-        parameters.add("linear2.weight", &[1, config.hidden], ParameterKind::LinearWeight);
-        parameters.add("linear2.bias", &[1], ParameterKind::LinearBias { inputs: config.hidden });
-        parameters.initialise(seed, 1);
         let (isa, hidden, rows) = (compute.isa(), config.hidden, views * max_images);
-        let kernel = if config.aggregation == Aggregation::Max {
-            Kernel::Max(Box::new(MaxPairHead::new(isa, views, max_images, width, hidden)?))
+        let mut inputs = config.aggregation.width(width);
+        for layer in 1..=config.layers {
+            parameters.add(format!("linear{layer}.weight"), &[hidden, inputs], ParameterKind::LinearWeight);
+            parameters.add(format!("linear{layer}.bias"), &[hidden], ParameterKind::LinearBias { inputs });
+            parameters.add_norm(&format!("bn{layer}"), hidden);
+            inputs = hidden;
+        }
+        let last = config.layers + 1;
+        parameters.add(format!("linear{last}.weight"), &[1, inputs], ParameterKind::LinearWeight);
+        parameters.add(format!("linear{last}.bias"), &[1], ParameterKind::LinearBias { inputs });
+        parameters.initialise(seed, 1);
+        let kernel = if config.layers != 1 {
+            Kernel::Deep(Box::new(DeepPairHead::new(isa, views, max_images, config.deep_shape(width))?))
+        } else if config.aggregation == Aggregation::Max {
+            Kernel::Max(Box::new(MaxPairHead::with_shifts(isa, views, max_images, width, hidden, config.shifts)?))
         } else {
             let (of_rows, of_weights) = (|| vec![0.0; rows * hidden], || vec![0.0; width * hidden]);
             let projections = Projections {
@@ -113,7 +126,7 @@ impl RelationHead {
                 d_weight_left: of_weights(),
                 d_weight_right: of_weights(),
             };
-            let head = Box::new(PairHead::new(isa, views, max_images, hidden)?);
+            let head = Box::new(PairHead::with_shifts(isa, views, max_images, hidden, config.shifts)?);
             Kernel::Factorised { head, projections: Box::new(projections) }
         };
         Ok(Self { config, width, views, max_images, parameters, compute, kernel, rows: 0, d_features: vec![0.0; rows * width] })
@@ -124,8 +137,9 @@ impl RelationHead {
     pub fn bytes(config: RelationHeadConfig, width: usize, views: usize, max_images: usize) -> usize {
         let (rows, hidden) = (views * max_images, config.hidden);
         let of_kernel = match config.aggregation {
-            Aggregation::Max => MaxPairHead::bytes(views, max_images, width, hidden),
-            _ => PairHead::bytes(views, max_images, hidden) + size_of::<f32>() * 4 * (rows + width) * hidden,
+            _ if config.layers != 1 => DeepPairHead::bytes(views, max_images, config.deep_shape(width)),
+            Aggregation::Max => MaxPairHead::bytes(views, max_images, width, hidden, config.shifts),
+            _ => PairHead::bytes(views, max_images, hidden, config.shifts) + size_of::<f32>() * 4 * (rows + width) * hidden,
         };
         of_kernel + size_of::<f32>() * rows * width
     }
@@ -153,6 +167,7 @@ impl RelationHead {
         match &self.kernel {
             Kernel::Factorised { head, .. } => head.logits(),
             Kernel::Max(head) => head.logits(),
+            Kernel::Deep(head) => head.logits(),
         }
     }
 
@@ -178,27 +193,21 @@ impl RelationHead {
             });
         }
         self.rows = rows;
-        let places = self.places();
         let Self { config, parameters, compute, kernel, d_features, .. } = self;
-        let Parameters { values, gradients, norms, .. } = parameters;
-        let params = PairHeadParams {
-            bias: &values[places.bias1.clone()],
-            bn_weight: &values[places.norm_weight.clone()],
-            bn_bias: &values[places.norm_bias.clone()],
-            w2: &values[places.weight2.clone()],
-            b2: values[places.bias2.start],
-        };
-        let weight = &values[places.weight1.clone()];
-        let (d_weight, grads) = split_gradients(gradients, &places);
-        let norm = &mut norms[0];
-        let running = RunningStats { mean: &mut norm.mean, var: &mut norm.var, momentum: NORM_MOMENTUM };
         let d_features = &mut d_features[..rows * width];
         let (loss, isa, aggregation) = (config.loss, compute.isa(), config.aggregation);
         let outcome = compute.install(|| match kernel {
+            Kernel::Deep(head) => {
+                let Parameters { values, gradients, norms, .. } = &mut *parameters;
+                let running = norms.iter_mut().map(running_stats);
+                head.forward_backward(images, features, values, running, loss, d_features, gradients)
+            }
             Kernel::Max(head) => {
+                let Parts { weight, params, running, d_weight, grads } = parts(parameters);
                 head.forward_backward(images, features, weight, params, running, loss, d_features, d_weight, grads)
             }
             Kernel::Factorised { head, projections } => {
+                let Parts { weight, params, running, d_weight, grads } = parts(parameters);
                 let p = projections;
                 p.take_weights(aggregation, weight, width);
                 let n = rows * hidden;
@@ -218,28 +227,60 @@ impl RelationHead {
         parameters.batches_tracked += 1;
         Ok(outcome)
     }
+}
 
-    fn places(&self) -> Places {
-        let of = |name| self.parameters.range(name).expect("added in new");
-        Places {
-            weight1: of("linear1.weight"),
-            bias1: of("linear1.bias"),
-            norm_weight: of("bn1.weight"),
-            norm_bias: of("bn1.bias"),
-            weight2: of("linear2.weight"),
-            bias2: of("linear2.bias"),
-        }
+impl RelationHeadConfig {
+    fn deep_shape(self, width: usize) -> DeepPairHeadShape {
+        let Self { hidden, layers, shifts, .. } = self;
+        let aggregation = match self.aggregation {
+            Aggregation::Cat => PairAggregation::Cat,
+            Aggregation::Sum => PairAggregation::Sum,
+            Aggregation::Mean => PairAggregation::Mean,
+            Aggregation::Max => PairAggregation::Max,
+        };
+        DeepPairHeadShape { aggregation, width, hidden, layers, shifts }
     }
 }
 
-/// The flat gradients, cut into the first layer's weight and the rest; parameters lie in the order of `Places`.
-fn split_gradients<'a>(gradients: &'a mut [f32], places: &Places) -> (&'a mut [f32], PairHeadGrads<'a>) {
-    let (weight1, rest) = gradients.split_at_mut(places.weight1.end);
+fn running_stats(norm: &mut NormBuffers) -> RunningStats<'_> {
+    RunningStats { mean: &mut norm.mean, var: &mut norm.var, momentum: NORM_MOMENTUM }
+}
+
+/// Parameters and gradients of a head of one hidden layer.
+struct Parts<'a> {
+    weight: &'a [f32],
+    params: PairHeadParams<'a>,
+    running: RunningStats<'a>,
+    d_weight: &'a mut [f32],
+    grads: PairHeadGrads<'a>,
+}
+
+/// They lie in the order that [`RelationHead::new`] adds them in.
+fn parts(parameters: &mut Parameters) -> Parts<'_> {
+    let of = |name| parameters.range(name).expect("added in new");
+    let places = Places {
+        weight1: of("linear1.weight"),
+        bias1: of("linear1.bias"),
+        norm_weight: of("bn1.weight"),
+        norm_bias: of("bn1.bias"),
+        weight2: of("linear2.weight"),
+        bias2: of("linear2.bias"),
+    };
+    let Parameters { values, gradients, norms, .. } = parameters;
+    let params = PairHeadParams {
+        bias: &values[places.bias1.clone()],
+        bn_weight: &values[places.norm_weight.clone()],
+        bn_bias: &values[places.norm_bias.clone()],
+        w2: &values[places.weight2.clone()],
+        b2: values[places.bias2.start],
+    };
+    let (d_weight, rest) = gradients.split_at_mut(places.weight1.end);
     let (bias, rest) = rest.split_at_mut(places.bias1.len());
     let (bn_weight, rest) = rest.split_at_mut(places.norm_weight.len());
     let (bn_bias, rest) = rest.split_at_mut(places.norm_bias.len());
     let (w2, b2) = rest.split_at_mut(places.weight2.len());
-    (weight1, PairHeadGrads { bias, bn_weight, bn_bias, w2, b2: &mut b2[0] })
+    let grads = PairHeadGrads { bias, bn_weight, bn_bias, w2, b2: &mut b2[0] };
+    Parts { weight: &values[places.weight1], params, running: running_stats(&mut norms[0]), d_weight, grads }
 }
 
 impl Projections {

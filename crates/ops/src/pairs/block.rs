@@ -16,6 +16,7 @@ pub(super) struct Projections<'a> {
     pub(super) hidden: usize,
     pub(super) views: usize,
     pub(super) images: usize,
+    pub(super) shifts: usize,
 }
 
 /// What the logits' gradients give to the backward pass: one for each row of pairs, and their sums for each feature row.
@@ -180,9 +181,9 @@ impl Block<'_> {
     ) {
         self.centre(isa, from);
         let Self { first, channels, left, negated_right: right, partners_of_left, partners_of_right, .. } = &mut self;
-        kernels::sum_partners(isa, from.views, pairs, left, right, partners_of_left, partners_of_right);
-        let [sum, square] = kernels::moments(isa, from.views, left, right, partners_of_left);
-        let rows = RelationPairs::rows(from.views, from.images) as f64;
+        kernels::sum_partners(isa, from.views, from.shifts, pairs, left, right, partners_of_left, partners_of_right);
+        let [sum, square] = kernels::moments(isa, from.views, from.shifts, left, right, partners_of_left);
+        let rows = RelationPairs::rows(from.views, from.images, from.shifts) as f64;
         for x in 0..LANES {
             let mean = sum[x] / rows;
             let var = (square[x] / rows - mean * mean).max(0.0);
@@ -226,7 +227,7 @@ impl Block<'_> {
     pub(super) fn backward(
         self,
         isa: Isa,
-        views: usize,
+        (views, shifts): (usize, usize),
         pairs: &[RelationPair],
         d_logits: LogitGradients<'_>,
         params: PairHeadParams<'_>,
@@ -258,8 +259,8 @@ impl Block<'_> {
             right_constant[x] = (constant - standard * inv_std * mean) as f32;
         }
         let by_right = Projection { constant: right_constant, ..by_left };
-        kernels::project(isa, views, true, &by_left, self.standard_left, self.partners_of_left, open_left);
-        kernels::project(isa, views, false, &by_right, self.standard_right, self.partners_of_right, open_right);
+        kernels::project(isa, views, shifts, true, &by_left, self.standard_left, self.partners_of_left, open_left);
+        kernels::project(isa, views, shifts, false, &by_right, self.standard_right, self.partners_of_right, open_right);
     }
 }
 

@@ -19,6 +19,7 @@ pub struct PairHead {
     isa: Isa,
     views: usize,
     max_images: usize,
+    shifts: usize,
     hidden: usize,
     /// Of the last batch.
     pairs: Vec<RelationPair>,
@@ -38,13 +39,22 @@ impl PairHead {
     /// # Errors
     /// [`crate::Error::Shape`] for fewer than two views or images, or a width of 0.
     pub fn new(isa: Isa, views: usize, max_images: usize, hidden: usize) -> Result<Self> {
-        check_sizes(views, max_images, &[("hidden width", hidden)])?;
-        let (n, rows) = (views * max_images, RelationPairs::rows(views, max_images));
-        let pairs = views * (views - 1) / 2;
+        Self::with_shifts(isa, views, max_images, hidden, 1)
+    }
+
+    /// As [`PairHead::new`] with `shifts` (S) rolls of each pair of views: see [`RelationPairs`].
+    ///
+    /// # Errors
+    /// As [`PairHead::new`], and for no shift.
+    pub fn with_shifts(isa: Isa, views: usize, max_images: usize, hidden: usize, shifts: usize) -> Result<Self> {
+        check_sizes(views, max_images, &[("hidden width", hidden), ("number of shifts a pair", shifts)])?;
+        let (n, rows) = (views * max_images, RelationPairs::rows(views, max_images, shifts));
+        let pairs = RelationPairs::count(views, shifts);
         Ok(Self {
             isa,
             views,
             max_images,
+            shifts,
             hidden,
             pairs: Vec::with_capacity(pairs),
             blocks: Blocks::new(n, hidden),
@@ -57,11 +67,11 @@ impl PairHead {
         })
     }
 
-    /// Bytes that [`PairHead::new`] takes, but for small change.
+    /// Bytes that [`PairHead::with_shifts`] takes, but for small change.
     #[must_use]
-    pub fn bytes(views: usize, max_images: usize, hidden: usize) -> usize {
-        let (n, rows) = (views * max_images, RelationPairs::rows(views, max_images));
-        let pairs = views * views.saturating_sub(1) / 2;
+    pub fn bytes(views: usize, max_images: usize, hidden: usize, shifts: usize) -> usize {
+        let (n, rows) = (views * max_images, RelationPairs::rows(views, max_images, shifts));
+        let pairs = RelationPairs::count(views, shifts);
         Blocks::bytes(n, hidden) + 2 * size_of::<f32>() * (rows + n) + pairs * size_of::<RelationPair>()
     }
 
@@ -86,7 +96,7 @@ impl PairHead {
         mut grads: PairHeadGrads<'_>,
     ) -> Result<PairOutcome> {
         let from = self.begin(images, left, right, params)?;
-        let (isa, views, n, hidden) = (self.isa, self.views, self.views * images, self.hidden);
+        let (isa, n, hidden) = (self.isa, self.views * images, self.hidden);
         assert!(d_left.len() == n * hidden && d_right.len() == n * hidden, "gradients of projected features");
         assert!(running.mean.len() == hidden && running.var.len() == hidden, "running statistics");
         grads.assert_hidden(hidden);
@@ -100,8 +110,8 @@ impl PairHead {
             of_left: &self.d_left_rows[..n],
             of_right: &self.d_right_rows[..n],
         };
-        let pairs = &self.pairs;
-        self.blocks.each(n).for_each(|block| block.backward(isa, views, pairs, d_logits, params));
+        let (pairs, met) = (&self.pairs, (self.views, self.shifts));
+        self.blocks.each(n).for_each(|block| block.backward(isa, met, pairs, d_logits, params));
         *grads.b2 = d_logits.of_rows.iter().map(|d| f64::from(*d)).sum::<f64>() as f32;
         self.update(outcome.rows, params, running, &mut grads);
         self.blocks.write_gradients(n, hidden, d_left, d_right);
@@ -133,7 +143,7 @@ impl PairHead {
     /// Logits of the last batch's rows, in the order of [`RelationPairs`]; empty before the first.
     #[must_use]
     pub fn logits(&self) -> &[f32] {
-        let rows = self.pairs.first().map_or(0, |pair| RelationPairs::rows(self.views, pair.images));
+        let rows = self.pairs.first().map_or(0, |pair| RelationPairs::rows(self.views, pair.images, self.shifts));
         &self.logits[..rows]
     }
 
@@ -149,11 +159,11 @@ impl PairHead {
         assert!(left.len() == len && right.len() == len, "projected features");
         params.assert_hidden(self.hidden);
         self.pairs.clear();
-        self.pairs.extend(RelationPairs::new(self.views, images));
+        self.pairs.extend(RelationPairs::new(self.views, images, self.shifts));
         for (block, w2) in self.w2.iter_mut().enumerate() {
             *w2 = lanes_of(params.w2, block * LANES);
         }
-        Ok(Projections { left, right, hidden: self.hidden, views: self.views, images })
+        Ok(Projections { left, right, hidden: self.hidden, views: self.views, images, shifts: self.shifts })
     }
 
     /// Logits, losses and logit gradients of all rows.

@@ -77,7 +77,8 @@ multiversion! {
 multiversion! {
     /// For every left row the sum of the right rows it meets, and the other way round.
     pub(super) fn sum_partners(
-        isa, views: usize, pairs: &[RelationPair], left: &[Lanes], right: &[Lanes], of_left: &mut [Lanes], of_right: &mut [Lanes],
+        isa, views: usize, shifts: usize, pairs: &[RelationPair], left: &[Lanes], right: &[Lanes],
+        of_left: &mut [Lanes], of_right: &mut [Lanes],
     ) {
         let images = left.len() / views;
         // Positives: image b of view i meets image b of every later view.
@@ -91,6 +92,13 @@ multiversion! {
         for row in images..n {
             of_right[row] = sum(of_right[row - images], left[row - images]);
             row_by_row();
+        }
+        if shifts > 1 {
+            let times = shifts as f32;
+            for partners in of_left.iter_mut().chain(of_right.iter_mut()) {
+                partners.iter_mut().for_each(|partner| *partner *= times);
+                row_by_row();
+            }
         }
         for pair in pairs {
             let (i, j) = (pair.first * images, pair.second * images);
@@ -107,17 +115,19 @@ multiversion! {
 }
 
 /// Rows of pairs that hold a left row, and a right row, of view `view`.
-fn meetings(views: usize, view: usize) -> (f64, f64) {
-    (2.0 * (views - 1 - view) as f64, 2.0 * view as f64)
+fn meetings(views: usize, shifts: usize, view: usize) -> (f64, f64) {
+    ((2 * shifts * (views - 1 - view)) as f64, (2 * shifts * view) as f64)
 }
 
 multiversion! {
     /// Sum and sum of squares of `left[a] + right[c]` over all rows of pairs.
-    pub(super) fn moments(isa, views: usize, left: &[Lanes], right: &[Lanes], of_left: &[Lanes]) -> [[f64; LANES]; 2] {
+    pub(super) fn moments(
+        isa, views: usize, shifts: usize, left: &[Lanes], right: &[Lanes], of_left: &[Lanes],
+    ) -> [[f64; LANES]; 2] {
         let images = left.len() / views;
         let (mut sum, mut square) = ([0.0; LANES], [0.0; LANES]);
         for view in 0..views {
-            let (lefts, rights) = meetings(views, view);
+            let (lefts, rights) = meetings(views, shifts, view);
             let range = view * images..(view + 1) * images;
             let [mut l1, mut l2, mut r1, mut r2, mut product] = [[0.0; LANES]; 5];
             for ((l, r), of_l) in left[range.clone()].iter().zip(&right[range.clone()]).zip(&of_left[range]) {
@@ -304,13 +314,14 @@ pub(super) struct Projection {
 multiversion! {
     /// The gradient of one side's projection, in place of what [`reduce`] left in `slope`.
     pub(super) fn project(
-        isa, views: usize, is_left: bool, by: &Projection, standard: &[Lanes], partners: &[Lanes], slope: &mut [Lanes],
+        isa, views: usize, shifts: usize, is_left: bool, by: &Projection, standard: &[Lanes], partners: &[Lanes],
+        slope: &mut [Lanes],
     ) {
         let by = *by;
         let images = slope.len() / views;
         let sides = standard.chunks_exact(images).zip(partners.chunks_exact(images));
         for (view, (slope, (standard, partners))) in slope.chunks_exact_mut(images).zip(sides).enumerate() {
-            let (lefts, rights) = meetings(views, view);
+            let (lefts, rights) = meetings(views, shifts, view);
             let n = if is_left { lefts } else { rights } as f32;
             for ((slope, standard), partners) in slope.iter_mut().zip(standard).zip(partners) {
                 let (standard, partners, mut value) = (*standard, *partners, *slope);

@@ -24,6 +24,7 @@ pub struct MaxPairHead {
     isa: Isa,
     views: usize,
     max_images: usize,
+    shifts: usize,
     width: usize,
     hidden: usize,
     /// Of the last batch.
@@ -55,16 +56,26 @@ impl MaxPairHead {
     /// # Errors
     /// [`crate::Error::Shape`] for fewer than two views or images, or a width of 0.
     pub fn new(isa: Isa, views: usize, max_images: usize, width: usize, hidden: usize) -> Result<Self> {
-        check_sizes(views, max_images, &[("feature width", width), ("hidden width", hidden)])?;
-        let rows = RelationPairs::rows(views, max_images);
+        Self::with_shifts(isa, views, max_images, width, hidden, 1)
+    }
+
+    /// As [`MaxPairHead::new`] with `shifts` (S) rolls of each pair of views: see [`RelationPairs`].
+    ///
+    /// # Errors
+    /// As [`MaxPairHead::new`], and for no shift.
+    pub fn with_shifts(isa: Isa, views: usize, max_images: usize, width: usize, hidden: usize, shifts: usize) -> Result<Self> {
+        let sizes = [("feature width", width), ("hidden width", hidden), ("number of shifts a pair", shifts)];
+        check_sizes(views, max_images, &sizes)?;
+        let rows = RelationPairs::rows(views, max_images, shifts);
         let block = BLOCK.max(2 * max_images).min(rows);
         Ok(Self {
             isa,
             views,
             max_images,
+            shifts,
             width,
             hidden,
-            pairs: Vec::with_capacity(views * (views - 1) / 2),
+            pairs: Vec::with_capacity(RelationPairs::count(views, shifts)),
             norm: Normalisation::new(hidden),
             logits: vec![0.0; rows],
             d_logits: vec![0.0; rows],
@@ -77,13 +88,14 @@ impl MaxPairHead {
         })
     }
 
-    /// Bytes that [`MaxPairHead::new`] takes, but for small change.
+    /// Bytes that [`MaxPairHead::with_shifts`] takes, but for small change.
     #[must_use]
-    pub fn bytes(views: usize, max_images: usize, width: usize, hidden: usize) -> usize {
-        let rows = RelationPairs::rows(views, max_images);
+    pub fn bytes(views: usize, max_images: usize, width: usize, hidden: usize, shifts: usize) -> usize {
+        let rows = RelationPairs::rows(views, max_images, shifts);
         let block = BLOCK.max(2 * max_images).min(rows);
-        let pairs = views * views.saturating_sub(1) / 2;
-        size_of::<f32>() * (2 * rows + block * (2 * width + hidden) + hidden * width) + pairs * size_of::<RelationPair>()
+        let pairs = RelationPairs::count(views, shifts);
+        let floats = 2 * rows + block * (2 * width + hidden) + hidden * width + block.div_ceil(TASK) * SUMS * hidden;
+        size_of::<f32>() * floats + pairs * size_of::<RelationPair>()
     }
 
     /// Outcome and all gradients of one training step; BatchNorm takes the batch's statistics and moves `running`.
@@ -152,7 +164,7 @@ impl MaxPairHead {
     /// Logits of the last batch's rows, in the order of [`RelationPairs`]; empty before the first.
     #[must_use]
     pub fn logits(&self) -> &[f32] {
-        let rows = self.pairs.first().map_or(0, |pair| RelationPairs::rows(self.views, pair.images));
+        let rows = self.pairs.first().map_or(0, |pair| RelationPairs::rows(self.views, pair.images, self.shifts));
         &self.logits[..rows]
     }
 
@@ -168,7 +180,7 @@ impl MaxPairHead {
         assert_eq!(weight.len(), self.hidden * self.width, "weights of the relation head");
         params.assert_hidden(self.hidden);
         self.pairs.clear();
-        self.pairs.extend(RelationPairs::new(self.views, images));
+        self.pairs.extend(RelationPairs::new(self.views, images, self.shifts));
         Ok(Input { features, weight })
     }
 
@@ -185,7 +197,7 @@ impl MaxPairHead {
         let rows = pairs.len() * 2 * images;
         let aggregated = &mut self.aggregated[..rows * width];
         pairs.par_iter().zip(aggregated.par_chunks_mut(2 * images * width)).for_each(|(pair, to)| {
-            for ((a, c), to) in feature_rows(pair).zip(to.chunks_exact_mut(width)) {
+            for ((a, c), to) in pair.feature_rows().zip(to.chunks_exact_mut(width)) {
                 kernels::maximum(isa, &input.features[a * width..][..width], &input.features[c * width..][..width], to);
             }
         });
@@ -207,7 +219,7 @@ impl MaxPairHead {
             tasks.for_each(|(h, sums)| kernels::moments(isa, h, origin, sums));
             self.join(rows);
         }
-        let count = RelationPairs::rows(self.views, images) as f64;
+        let count = RelationPairs::rows(self.views, images, self.shifts) as f64;
         let momentum = f64::from(running.momentum);
         for c in 0..hidden {
             let rest = self.total[c] / count;
@@ -231,7 +243,7 @@ impl MaxPairHead {
         training: bool,
     ) -> PairOutcome {
         let (isa, hidden) = (self.isa, self.hidden);
-        let total_rows = RelationPairs::rows(self.views, images);
+        let total_rows = RelationPairs::rows(self.views, images, self.shifts);
         let mut sums = RowSums::default();
         self.total.fill(0.0);
         for block in self.blocks(images) {
@@ -275,7 +287,7 @@ impl MaxPairHead {
         d_weight: &mut [f32],
     ) {
         let (isa, width, hidden) = (self.isa, self.width, self.hidden);
-        let share = 1.0 / RelationPairs::rows(self.views, images) as f32;
+        let share = 1.0 / RelationPairs::rows(self.views, images, self.shifts) as f32;
         d_features.fill(0.0);
         d_weight.fill(0.0);
         for block in self.blocks(images) {
@@ -292,7 +304,7 @@ impl MaxPairHead {
             matmul(isa, rows, hidden, width, d_h, input.weight, &mut self.d_aggregated, false);
             let mut from = self.d_aggregated.chunks_exact(width);
             for pair in &self.pairs[block] {
-                for ((a, c), d) in feature_rows(pair).zip(&mut from) {
+                for ((a, c), d) in pair.feature_rows().zip(&mut from) {
                     // The second view's rows all come after the first view's.
                     let (before, rest) = d_features.split_at_mut(c * width);
                     let (d_a, d_c) = (&mut before[a * width..][..width], &mut rest[..width]);
@@ -308,12 +320,4 @@ impl MaxPairHead {
             }
         }
     }
-}
-
-/// The feature rows of each row of a pair: positives, then negatives.
-fn feature_rows(pair: &RelationPair) -> impl Iterator<Item = (usize, usize)> {
-    let RelationPair { first, second, images, .. } = *pair;
-    let pair = *pair;
-    let positives = (0..images).map(move |b| (first * images + b, second * images + b));
-    positives.chain((0..images).map(move |b| (first * images + b, second * images + pair.rolled(b))))
 }

@@ -14,6 +14,7 @@ const SHAPES: [(usize, usize, usize, usize); 5] =
 struct Case {
     views: usize,
     images: usize,
+    shifts: usize,
     features: Vec<f64>,
     weight: Vec<f64>,
     head: reference::Head,
@@ -26,11 +27,11 @@ impl Case {
         // One channel that is the same everywhere: all of its maxima are ties.
         features.iter_mut().skip(1).step_by(width).for_each(|f| *f = 0.5);
         let weight = rounded(noise(&format!("weight of {name}"), hidden * width));
-        Self { views, images, features, weight, head: head_of(&name, hidden) }
+        Self { views, images, shifts: 1, features, weight, head: head_of(&name, hidden) }
     }
 
     fn rows(&self) -> Vec<(usize, usize, bool)> {
-        reference::rows(self.views, self.images)
+        reference::rows(self.views, self.images, self.shifts)
     }
 
     fn width(&self) -> usize {
@@ -58,17 +59,18 @@ impl Case {
 
 #[test]
 fn loss_and_gradients_match_the_rows_written_out() {
-    for shape in SHAPES {
-        let case = Case::new(shape);
+    for (shape, shifts) in SHAPES.into_iter().flat_map(|shape| [(shape, 1), (shape, 3)]) {
+        let case = Case { shifts, ..Case::new(shape) };
         let rows = case.rows();
         let h = reference::maxima(&rows, &case.features, &case.weight, &case.head.bias);
         for loss in [PairLoss::Bce, PairLoss::Focal { gamma: 2.0, alpha: 0.5 }] {
             let forward = reference::forward(&h, &rows, &case.head, loss, None);
             let (d_features, d_weight, d_head) = case.backward(loss, &h, &forward);
             for isa in Isa::available() {
-                let what = format!("{shape:?}, {loss:?}, {isa}");
+                let what = format!("{shape:?}, {shifts} shifts, {loss:?}, {isa}");
                 for spare in [0, 2] {
-                    let mut head = MaxPairHead::new(isa, case.views, case.images + spare, case.width(), shape.3).unwrap();
+                    let images = case.images + spare;
+                    let mut head = MaxPairHead::with_shifts(isa, case.views, images, case.width(), shape.3, shifts).unwrap();
                     let mut buffers = Buffers::new(&case.head);
                     let (params, running, grads) = buffers.parts();
                     let (features, weight) = (f32s(&case.features), f32s(&case.weight));
@@ -173,6 +175,7 @@ fn a_batch_without_pairs_is_an_error() {
     assert!(is_shape(MaxPairHead::new(Isa::best(), 1, 4, 3, 8).err()), "one view");
     assert!(is_shape(MaxPairHead::new(Isa::best(), 2, 1, 3, 8).err()), "one image");
     assert!(is_shape(MaxPairHead::new(Isa::best(), 2, 2, 0, 8).err()), "no features");
+    assert!(is_shape(MaxPairHead::with_shifts(Isa::best(), 2, 2, 3, 8, 0).err()), "no shift");
     let mut head = MaxPairHead::new(Isa::best(), 2, 4, 3, 8).unwrap();
     let head_params = head_of("error", 8);
     let mut buffers = Buffers::new(&head_params);

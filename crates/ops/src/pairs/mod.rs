@@ -1,8 +1,10 @@
-//! The relation head on all pairs of views of a batch: rows, loss and every gradient, without ever storing the rows.
+//! The relation head on all pairs of views of a batch: rows, loss and every gradient, and of a head of one
+//! hidden layer without ever storing the rows.
 //!
 //! B images, K views, N = K·B projected features, view-major (row `k·B + b` is view k of image b), hidden width Hd. Each
 //! pair of views i < j gives B positive rows (image b in both views) and B negative ones (image b in the first, image
-//! `(b − s) mod B` in the second); [`RelationPairs`] says which, P = B·(K² − K) rows in all. Per row r that joins
+//! `(b − s) mod B` in the second), S times over with another s; [`RelationPairs`] says which, P = S·B·(K² − K) rows in all, S being 1
+//! in the paper. Per row r that joins
 //! feature row a with feature row c:
 //!
 //! `h = left[a] + right[c] + bias`, `u = BatchNorm(h)` over the P rows, `z = w2 · LeakyReLU(u) + b2`,
@@ -11,7 +13,7 @@
 //! as `Linear → BatchNorm1d → LeakyReLU(0.01) → Linear` of PyTorch gives it (Patacchiola & Storkey 2020, section 3). For
 //! concatenated features `W·[f_a; f_c] = W_left·f_a + W_right·f_c`, so `left` and `right` are two projections of the N
 //! features; for their sum both are the same projection, for their mean half of it. Their maximum does not come apart so:
-//! [`MaxPairHead`] does it the long way.
+//! [`MaxPairHead`] does it the long way, and a head of several hidden layers is [`DeepPairHead`], which stores the rows.
 //!
 //! # How [`PairHead`] gets by with little work a row
 //!
@@ -25,9 +27,13 @@
 //! and the gradients of `w2`, of BatchNorm's weight and bias and of both projections follow from these sums alone:
 //! LeakyReLU is homogeneous, `LeakyReLU(u) = u · LeakyReLU'(u)`.
 //!
-//! Results are the same bits at any thread count and on every instruction set.
+//! Results are the same bits at any thread count, and [`PairHead`]'s on every instruction set.
 
 mod block;
+mod deep;
+mod deep_kernels;
+#[cfg(test)]
+mod deep_tests;
 mod head;
 mod kernels;
 mod max;
@@ -41,6 +47,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+pub use deep::{DeepPairHead, DeepPairHeadShape, PairAggregation};
 pub use head::PairHead;
 pub use max::MaxPairHead;
 pub use order::{RelationPair, RelationPairs};
@@ -112,7 +119,7 @@ pub struct PairOutcome {
     pub positives_correct: usize,
     /// Rows of target 0 with a logit of 0 or below.
     pub negatives_correct: usize,
-    /// All rows, P = B·(K² − K); half of them are positives.
+    /// All rows, P = S·B·(K² − K); half of them are positives.
     pub rows: usize,
 }
 

@@ -7,17 +7,19 @@ use crate::loss::{PairLoss, reference as pair_loss};
 const SLOPE: f64 = 0.01;
 
 /// (feature row of the first view, feature row of the second, whether they show one image), as the loops of the reference
-/// code go through them.
-pub(super) fn rows(views: usize, images: usize) -> Vec<(usize, usize, bool)> {
+/// code go through them; with more shifts a pair, the inner loop's body as often.
+pub(super) fn rows(views: usize, images: usize, shifts: usize) -> Vec<(usize, usize, bool)> {
     let mut rows = Vec::new();
     let mut shift = 1;
     for i in 0..views {
         for j in i + 1..views {
-            rows.extend((0..images).map(|b| (i * images + b, j * images + b, true)));
-            rows.extend((0..images).map(|b| (i * images + b, j * images + (b + images - shift) % images, false)));
-            shift += 1;
-            if shift >= images {
-                shift = 1;
+            for _ in 0..shifts {
+                rows.extend((0..images).map(|b| (i * images + b, j * images + b, true)));
+                rows.extend((0..images).map(|b| (i * images + b, j * images + (b + images - shift) % images, false)));
+                shift += 1;
+                if shift >= images {
+                    shift = 1;
+                }
             }
         }
     }

@@ -131,9 +131,13 @@ pub(super) fn assert_outcome(
 /// (views, images, hidden width)
 const SHAPES: [(usize, usize, usize); 7] = [(2, 2, 16), (2, 2, 20), (5, 3, 20), (3, 7, 33), (4, 2, 5), (4, 9, 256), (13, 17, 18)];
 
+/// Rolls of a pair: the paper's one, and more than there are other images in most of the shapes.
+const SHIFTS: [usize; 3] = [1, 2, 9];
+
 struct Case {
     views: usize,
     images: usize,
+    shifts: usize,
     hidden: usize,
     left: Vec<f64>,
     right: Vec<f64>,
@@ -147,11 +151,11 @@ impl Case {
         // A mean well off zero, and one side wider than the other.
         let left = rounded(noise(&format!("left {name}"), n).iter().map(|x| 1.5 * x + 3.0).collect());
         let right = rounded(noise(&format!("right {name}"), n).iter().map(|x| 0.5 * x - 1.0).collect());
-        Self { views, images, hidden, left, right, head: head_of(&name, hidden) }
+        Self { views, images, shifts: 1, hidden, left, right, head: head_of(&name, hidden) }
     }
 
     fn rows(&self) -> Vec<(usize, usize, bool)> {
-        reference::rows(self.views, self.images)
+        reference::rows(self.views, self.images, self.shifts)
     }
 
     fn hidden_rows(&self) -> Vec<f64> {
@@ -181,15 +185,18 @@ impl Case {
 fn rows_are_those_of_the_plain_loops() {
     for views in 0..=6 {
         for images in 0..=9 {
-            let mut rows = Vec::new();
-            for pair in RelationPairs::new(views, images) {
-                rows.extend((0..images).map(|b| (pair.first * images + b, pair.second * images + b, true)));
-                rows.extend((0..images).map(|b| (pair.first * images + b, pair.second * images + pair.rolled(b), false)));
-            }
-            assert_eq!(rows.len(), RelationPairs::rows(views, images), "{views} views of {images} images");
-            if images >= 2 {
-                assert_eq!(rows.len(), images * (views * views - views), "{views} views of {images} images");
-                assert_eq!(rows, reference::rows(views, images), "{views} views of {images} images");
+            for shifts in 0..=4 {
+                let mut rows = Vec::new();
+                for pair in RelationPairs::new(views, images, shifts) {
+                    rows.extend((0..images).map(|b| (pair.first * images + b, pair.second * images + b, true)));
+                    rows.extend((0..images).map(|b| (pair.first * images + b, pair.second * images + pair.rolled(b), false)));
+                }
+                let what = format!("{views} views of {images} images, {shifts} shifts");
+                assert_eq!(rows.len(), RelationPairs::rows(views, images, shifts), "{what}");
+                if images >= 2 {
+                    assert_eq!(rows.len(), shifts * images * (views * views - views), "{what}");
+                    assert_eq!(rows, reference::rows(views, images, shifts), "{what}");
+                }
             }
         }
     }
@@ -199,7 +206,11 @@ fn rows_are_those_of_the_plain_loops() {
 fn no_negative_meets_itself_and_the_shift_wraps_at_the_batch() {
     for images in 2..=9 {
         let mut expected_shift = 1;
-        for pair in RelationPairs::new(7, images) {
+        for pair in RelationPairs::new(7, images, 1).chain(RelationPairs::new(7, images, 3)) {
+            // Each begins anew.
+            if (pair.first, pair.second) == (0, 1) && pair.shift == 1 {
+                expected_shift = 1;
+            }
             assert_eq!(pair.shift, expected_shift, "{pair:?}");
             expected_shift = if expected_shift + 1 == images { 1 } else { expected_shift + 1 };
             let mut met: Vec<usize> = (0..images).map(|b| pair.rolled(b)).collect();
@@ -214,16 +225,16 @@ fn no_negative_meets_itself_and_the_shift_wraps_at_the_batch() {
 
 #[test]
 fn loss_and_gradients_match_the_rows_written_out() {
-    for shape in SHAPES {
-        let case = Case::new(shape);
+    for (shape, shifts) in SHAPES.into_iter().flat_map(|shape| SHIFTS.map(|shifts| (shape, shifts))) {
+        let case = Case { shifts, ..Case::new(shape) };
         for loss in [PairLoss::Bce, FOCAL] {
             let forward = case.forward(loss);
             let (d_left, d_right, d_head) = case.backward(loss);
             for isa in Isa::available() {
-                let what = format!("{shape:?}, {loss:?}, {isa}");
+                let what = format!("{shape:?}, {shifts} shifts, {loss:?}, {isa}");
                 // Buffers for more images than come: a short last batch.
                 for spare in [0, 3] {
-                    let mut head = PairHead::new(isa, case.views, case.images + spare, case.hidden).unwrap();
+                    let mut head = PairHead::with_shifts(isa, case.views, case.images + spare, case.hidden, shifts).unwrap();
                     let mut buffers = Buffers::new(&case.head);
                     let (params, running, grads) = buffers.parts();
                     let (mut to_left, mut to_right) = (vec![f32::NAN; d_left.len()], vec![f32::NAN; d_right.len()]);
@@ -289,12 +300,12 @@ fn reference_gradients_are_slopes_of_the_reference() {
 
 #[test]
 fn bits_depend_neither_on_threads_nor_on_the_instruction_set() {
-    let case = Case::new((6, 19, 40));
+    let case = Case { shifts: 2, ..Case::new((6, 19, 40)) };
     let (left, right) = (f32s(&case.left), f32s(&case.right));
     let run = |isa: Isa, threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let mut head = PairHead::new(isa, case.views, case.images, case.hidden).unwrap();
+            let mut head = PairHead::with_shifts(isa, case.views, case.images, case.hidden, case.shifts).unwrap();
             let mut buffers = Buffers::new(&case.head);
             let (params, running, grads) = buffers.parts();
             let (mut d_left, mut d_right) = (vec![0.0; left.len()], vec![0.0; left.len()]);
@@ -342,6 +353,7 @@ fn a_batch_without_pairs_is_an_error() {
     assert!(is_shape(PairHead::new(Isa::best(), 1, 4, 8).err()), "one view");
     assert!(is_shape(PairHead::new(Isa::best(), 2, 1, 8).err()), "one image");
     assert!(is_shape(PairHead::new(Isa::best(), 2, 4, 0).err()), "no width");
+    assert!(is_shape(PairHead::with_shifts(Isa::best(), 2, 4, 8, 0).err()), "no shift");
     let mut head = PairHead::new(Isa::best(), 2, 4, 8).unwrap();
     let case = Case::new((2, 2, 8));
     let mut buffers = Buffers::new(&case.head);

@@ -1,6 +1,7 @@
 //! The fixtures of `fixtures/methods`: what PyTorch computes in f64 above the features, from the same features and weights.
 
 mod deepinfomax;
+mod relational;
 
 use relata_model::{Compute, Layout, Parameters};
 use relata_testkit::{Tolerance, hash_uniforms};
@@ -87,6 +88,10 @@ impl Fixture {
             let constant = match self.method {
                 "barlow" => gradient.name.ends_with("bias") && !gradient.name.starts_with("bn1"),
                 "byol" => gradient.name.ends_with("linear1.bias") || gradient.name == "projector.linear2.bias",
+                "relational" => method
+                    .parameters()
+                    .range(&gradient.name.replace("linear", "bn"))
+                    .is_some_and(|_| gradient.name.starts_with("linear") && gradient.name.ends_with(".bias")),
                 _ => gradient.name == "linear1.bias",
             };
             if constant {
@@ -103,8 +108,8 @@ fn fill(parameters: &mut Parameters, prefix: &str) {
     let mut tensors = HashMap::new();
     for tensor in parameters.torch_tensors() {
         let scale: Box<dyn Fn(f64) -> f64> = match tensor.name.as_str() {
-            name if name.ends_with("bn1.running_var") => Box::new(|v| 1.0 + 0.5 * (v + 1.0) / 2.0),
-            name if name.ends_with("bn1.weight") => Box::new(|v| 1.0 + 0.2 * v),
+            name if name.ends_with(".running_var") => Box::new(|v| 1.0 + 0.5 * (v + 1.0) / 2.0),
+            name if name.contains("bn") && name.ends_with(".weight") => Box::new(|v| 1.0 + 0.2 * v),
             name if name.ends_with("bias") || name.ends_with("running_mean") => Box::new(|v| 0.1 * v),
             _ => {
                 let inputs = tensor.shape[1] as f64;

@@ -29,6 +29,11 @@ fn methods() -> Vec<(MethodConfig, &'static str, &'static [&'static str])> {
     };
     vec![
         (of(MethodKind::Relational), "relation", &["pair_acc", "pair_acc_pos", "pair_acc_neg"]),
+        (
+            MethodConfig { layers: 3, shifts: 2, ..of(MethodKind::Relational) },
+            "relation",
+            &["pair_acc", "pair_acc_pos", "pair_acc_neg"],
+        ),
         (simclr(ContrastiveLoss::LogOfMean), "projection", &["contrast_acc"]),
         (simclr(ContrastiveLoss::MeanOfLog), "projection", &["contrast_acc"]),
         (

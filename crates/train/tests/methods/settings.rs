@@ -1,8 +1,9 @@
 //! Settings outside their range.
 
-use crate::methods;
+use crate::{folder, methods, run};
+use relata_model::{Aggregation, Layout};
 use relata_train::{
-    BarlowConfig, ByolConfig, DeepClusterConfig, DeepInfoMaxConfig, Error, MethodConfig, MethodKind, SimclrConfig,
+    BarlowConfig, ByolConfig, DeepClusterConfig, DeepInfoMaxConfig, Error, HeadShape, MethodConfig, MethodKind, SimclrConfig,
     SupervisedConfig,
 };
 
@@ -41,6 +42,9 @@ fn settings_outside_their_range_are_named() {
         (supervised(SupervisedConfig { lr: 0.0, ..labels() }), 1, "method.supervised.lr"),
         (supervised(SupervisedConfig { momentum: 1.0, ..labels() }), 1, "method.supervised.momentum"),
         (MethodConfig::default(), 1, "augment.views"),
+        (MethodConfig { layers: 0, ..MethodConfig::default() }, 2, "method.layers"),
+        (MethodConfig { layers: 5, ..MethodConfig::default() }, 2, "method.layers"),
+        (MethodConfig { shifts: 0, ..MethodConfig::default() }, 2, "method.shifts"),
     ];
     for (config, views, wanted) in cases {
         let error = config.validate(views).unwrap_err();
@@ -53,5 +57,22 @@ fn settings_outside_their_range_are_named() {
         [MethodKind::DeepCluster, MethodKind::DeepInfoMax, MethodKind::Rotation, MethodKind::Supervised, MethodKind::Random]
     {
         MethodConfig { kind, ..MethodConfig::default() }.validate(1).unwrap();
+    }
+}
+
+/// What the memory plan and `--dry-run` are made of.
+#[test]
+fn a_relation_head_of_any_depth_has_as_many_parameters_as_are_planned() {
+    let place = tempfile::tempdir().unwrap();
+    let first_map = Layout { height: 0, width: 0, channels: 0, halo: 0 };
+    let shape = HeadShape { width: 64, views: 3, max_images: 8, images: 26, classes: 4, first_map };
+    for (layers, aggregation) in [(1, Aggregation::Cat), (2, Aggregation::Sum), (4, Aggregation::Cat)] {
+        let method = MethodConfig { layers, aggregation, hidden: 12, ..MethodConfig::default() };
+        let checkpoint = run(&folder(place.path(), &layers.to_string()), &method, 2);
+        let trained = checkpoint
+            .tensors
+            .iter()
+            .filter(|t| t.name.starts_with("relation.") && (t.name.ends_with(".weight") || t.name.ends_with(".bias")));
+        assert_eq!(trained.map(|t| t.data.len()).sum::<usize>(), method.parameter_count(shape), "{layers} layers");
     }
 }

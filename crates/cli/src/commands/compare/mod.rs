@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         output::note(format!("{place}: {}", shown(&entry.out)));
         let start = Instant::now();
         let outcome = train::run(&entry.arguments(state));
-        *times.entry(entry.run_name()).or_insert(0.0) += start.elapsed().as_secs_f64();
+        *times.entry(entry.run_name()).or_insert(0) += start.elapsed().as_millis() as u64;
         table::write_times(&arguments.out, &times)?;
         match outcome {
             Ok(()) => {}

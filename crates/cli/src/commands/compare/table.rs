@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::entry::Entry;
 use crate::{Error, Result, output};
 
-/// Seconds that each run took, over all commands that worked on it.
-pub(super) type Times = BTreeMap<String, f64>;
+/// Milliseconds that each run took, over all commands that worked on it: whole, so that they are read as they were written.
+pub(super) type Times = BTreeMap<String, u64>;
 
 const TIMES: &str = "times.json";
 
@@ -67,8 +67,8 @@ pub(super) fn rows(entries: &[Entry], times: &Times) -> Result<Vec<Row>> {
             }
         }
         scores.values_mut().for_each(Score::average);
-        let known: Vec<f64> = group.iter().filter_map(|entry| times.get(&entry.run_name()).copied()).collect();
-        let seconds = (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64);
+        let known: Vec<u64> = group.iter().filter_map(|entry| times.get(&entry.run_name()).copied()).collect();
+        let seconds = (!known.is_empty()).then(|| known.iter().sum::<u64>() as f64 / 1000.0 / known.len() as f64);
         rows.push(Row { run: group[0].group.clone(), seeds, scores, seconds });
     }
     Ok(rows)
@@ -123,7 +123,7 @@ pub(super) fn markdown(rows: &[Row]) -> String {
 }
 
 pub(super) fn json(rows: &[Row], times: &Times) -> String {
-    let value = serde_json::json!({ "rows": rows, "seconds_by_run": times });
+    let value = serde_json::json!({ "rows": rows, "milliseconds_by_run": times });
     format!("{value:#}\n")
 }
 
