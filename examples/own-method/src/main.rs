@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         info: Default::default(),
     })?;
     let run = RunFolder::create(&out, false)?;
-    run.write_config("[data]\ndataset = \"shapes\"\n")?; // what `cargo xtask probe` needs to know
+    run.write_config("[data]\ndataset = \"shapes\"\n[augment]\nmean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]\n")?; // for probe
     trainer.run(&run, &mut ())?;
 
     let losses: Vec<f64> = run.metrics()?.iter().filter_map(|line| line.loss).collect();
