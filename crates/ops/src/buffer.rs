@@ -21,7 +21,7 @@ unsafe impl Send for Buffer {}
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
-    /// `len` zeros. Their pages are taken from the system when they are first written.
+    /// `len` zeros.
     #[must_use]
     pub fn zeros(len: usize) -> Self {
         if len == 0 {

@@ -113,7 +113,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     }
     let kernels = with_kernels.then(|| {
         eprintln!("bench: kernels");
-        kernels::measure(isa, arguments.images.map(NonZeroUsize::get))
+        kernels::measure(isa, arguments.images.map(NonZeroUsize::get), arguments.rounds)
     });
     let mut report = Report { machine: machine(root, arguments.threads, isa), kernels: kernels.transpose()?, rows: Vec::new() };
     for row in rows {

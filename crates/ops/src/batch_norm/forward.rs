@@ -1,5 +1,6 @@
 use super::Normalisation;
 use crate::chunks::chunk_images;
+use crate::layout::holds;
 use crate::simd::{by_channel_group, group, group_mut, multiversion};
 use crate::{Error, Isa, Layout, Result};
 use rayon::prelude::*;
@@ -71,8 +72,9 @@ impl Epilogue {
     /// (the sides and channels of z), only without a pool. Only inner pixels of `out` are written.
     pub fn forward(&self, n: usize, z: &[f32], norm: &Normalisation, residual: Option<(&[f32], Layout)>, out: &mut [f32]) {
         assert!(residual.is_none() || self.pool == Pool::None, "a residual cannot be pooled in the same pass");
+        assert!(residual.is_none_or(|(_, layout)| layout.with_halo(self.z.halo) == self.z), "sides and channels of a residual");
         let (z_len, out_len) = (self.z.image_len(), self.output.image_len());
-        assert!(z.len() >= n * z_len && out.len() >= n * out_len, "batch norm buffers");
+        assert!(holds(z, n, z_len) && holds(out, n, out_len), "batch norm buffers");
         let chunk = chunk_images(n);
         out[..n * out_len].par_chunks_mut(chunk * out_len).enumerate().for_each(|(piece, out)| {
             for (image, out) in out.chunks_exact_mut(out_len).enumerate() {

@@ -201,7 +201,7 @@ impl Direct {
 
     /// Images that [`Direct::accumulate`] wants at once, for its sums to be loaded and stored for enough pixels.
     pub(super) fn least_images(&self) -> usize {
-        tile::OUTER_PIXELS / self.output.pixels().max(1)
+        tile::outer_pixels(self.forward_block.width()) / self.output.pixels().max(1)
     }
 
     /// Adds to `sums` part number `part` of the weight gradient of all images given.

@@ -23,6 +23,7 @@ pub(crate) mod tile;
 mod winograd;
 
 use crate::chunks::chunk_images;
+use crate::layout::{addressable, holds};
 use crate::{Error, Isa, Layout, Result, chunk_count};
 use direct::Direct;
 use rayon::prelude::*;
@@ -48,6 +49,10 @@ impl ConvSpec {
     #[must_use]
     pub fn weight_len(self) -> usize {
         self.kernel * self.kernel * self.channels_in * self.channels_out
+    }
+
+    fn checked_weight_len(self) -> Option<usize> {
+        addressable(self.kernel.checked_mul(self.kernel)?.checked_mul(self.channels_in)?.checked_mul(self.channels_out)?)
     }
 
     /// Output side for an input side, `(side + 2p − k) / s + 1`; `None` where the kernel does not fit.
@@ -122,6 +127,9 @@ impl Conv2d {
             )));
         };
         let output = Layout { height, width, channels: spec.channels_out, halo: output_halo };
+        if input.checked_image_len().is_none() || output.checked_image_len().is_none() || spec.checked_weight_len().is_none() {
+            return Err(shape(format!("{spec:?} of images of {} x {} is more than can be addressed", input.height, input.width)));
+        }
         let suits = algorithm == Algorithm::Fastest && Winograd::suits(spec);
         Ok(Self {
             spec,
@@ -217,7 +225,7 @@ impl Conv2d {
     /// them) the sum and the sum of squares of each output channel: `[pieces][2][C_out]`.
     pub fn forward(&self, n: usize, input: &[f32], packed: &[f32], output: &mut [f32], sums: Option<&mut [f64]>) {
         let (in_len, out_len) = (self.input.image_len(), self.output.image_len());
-        assert!(input.len() >= n * in_len && output.len() >= n * out_len, "convolution buffers");
+        assert!(holds(input, n, in_len) && holds(output, n, out_len), "convolution buffers");
         assert_eq!(packed.len(), self.forward_packed_len(), "packed convolution weights");
         let (chunk, channels) = (chunk_images(n), self.spec.channels_out);
         let group = images_a_task(self.winograd, chunk);
@@ -246,7 +254,7 @@ impl Conv2d {
     /// is dense, `[n, H, W, C_in]`, and is added to where `accumulate` says so, else overwritten.
     pub fn data_gradient(&self, n: usize, d_output: &[f32], packed: &[f32], d_input: &mut [f32], accumulate: bool) {
         let (in_len, out_len) = (self.input.pixels() * self.input.channels, self.output.image_len());
-        assert!(d_output.len() >= n * out_len && d_input.len() >= n * in_len, "convolution gradient buffers");
+        assert!(holds(d_output, n, out_len) && holds(d_input, n, in_len), "convolution gradient buffers");
         assert_eq!(packed.len(), self.backward_packed_len(), "packed convolution weights");
         assert!(self.output.halo >= Self::gradient_halo(self.spec, self.input), "halo of a convolution's output gradient");
         let group = images_a_task(self.winograd_backward, chunk_images(n));
@@ -269,9 +277,18 @@ impl Conv2d {
     }
 
     fn gradient_pieces(&self, n: usize) -> usize {
-        // Partial sums of small layers are cheap: cut by images. Those of large layers are not: cut by channels instead.
+        // Partial sums of small layers are cheap: cut by images. Those of large layers are not: cut by channels as far as
+        // that goes.
         const PARTIALS: usize = 4 << 20;
-        (PARTIALS / self.gradient_len()).clamp(1, 16).min(n.max(1))
+        let most = (PARTIALS / self.gradient_len()).clamp(1, 16);
+        let pieces = if most < ENOUGH_PIECES { most.min(16_usize.div_ceil(self.tasks_a_piece())) } else { most };
+        pieces.min(n.max(1))
+    }
+
+    /// Tasks that a piece's sums are cut into where there are few pieces.
+    fn tasks_a_piece(&self) -> usize {
+        let parts = self.gradient_len() / self.part_len();
+        parts / parts_together(parts, self.part_len())
     }
 
     /// Floats of one piece's sums of the weight gradient.
@@ -289,19 +306,23 @@ impl Conv2d {
     /// `d_w[ky,kx,i,o] = Σ_{n,y,x} in[n, y·s+ky−p, x·s+kx−p, i] · d_out[n,y,x,o]`.
     pub fn weight_gradient(&self, n: usize, input: &[f32], d_output: &[f32], workspace: &mut [f32], d_weights: &mut [f32]) {
         let (in_len, out_len) = (self.input.image_len(), self.output.image_len());
-        assert!(input.len() >= n * in_len && d_output.len() >= n * out_len, "convolution buffers");
+        assert!(holds(input, n, in_len) && holds(d_output, n, out_len), "convolution buffers");
         assert_eq!(d_weights.len(), self.spec.weight_len(), "convolution weight gradient");
         let images = self.piece_images(n);
         let (pieces, len, part_len) = (n.div_ceil(images), self.gradient_len(), self.part_len());
         let sums = &mut workspace[..pieces * len];
-        // Few pieces are cut once more, by parts of the sums. Many are not: their parts take images while they are in the cache.
+        // Few pieces are cut once more, by parts of the sums, as many as stay in the cache. Many are not: their parts take
+        // images while these are in the cache.
         let (parts, group) = match len / part_len {
             1 => (len, images),
-            _ if pieces < ENOUGH_PIECES => (part_len, images),
+            _ if pieces < ENOUGH_PIECES => match parts_together(len / part_len, part_len) {
+                1 => (part_len, images),
+                together => (together * part_len, self.images_at_once().min(images)),
+            },
             _ => (len, self.images_at_once().min(images)),
         };
         sums.par_chunks_mut(parts).enumerate().for_each(|(task, sums)| {
-            let (piece, first_part) = (task / (len / parts), task % (len / parts));
+            let (piece, first_part) = (task / (len / parts), task % (len / parts) * (parts / part_len));
             let (first, end) = (piece * images, ((piece + 1) * images).min(n));
             sums.fill(0.0);
             let inputs = input[first * in_len..end * in_len].chunks(group * in_len);
@@ -367,7 +388,7 @@ impl Conv2d {
         d_weights: &mut [f32],
     ) {
         let (in_len, out_len) = (self.input.image_len(), self.output.image_len());
-        assert!(input.len() >= n * in_len && d_output.len() >= n * out_len, "convolution buffers");
+        assert!(holds(input, n, in_len) && holds(d_output, n, out_len), "convolution buffers");
         let d_output = &mut d_output[..n * out_len];
         let images = self.piece_images(n);
         if n.div_ceil(images) < ENOUGH_PIECES {
@@ -401,7 +422,7 @@ impl Conv2d {
             None => pieces.for_each(|(at, (sums, d_output))| piece(at, sums, d_output, None)),
             Some((d_input, accumulate)) => {
                 let d_in_len = self.input.pixels() * self.input.channels;
-                assert!(d_input.len() >= n * d_in_len, "convolution gradient buffers");
+                assert!(holds(d_input, n, d_in_len), "convolution gradient buffers");
                 assert_eq!(packed.len(), self.backward_packed_len(), "packed convolution weights");
                 assert!(
                     self.output.halo >= Self::gradient_halo(self.spec, self.input),
@@ -415,6 +436,13 @@ impl Conv2d {
         }
         self.join_pieces(sums, d_weights);
     }
+}
+
+/// Parts of a weight gradient's sums, out of `parts` of `len` floats, that a task takes together: some equal share of them
+/// that stays in the cache while images pass by.
+fn parts_together(parts: usize, len: usize) -> usize {
+    const IN_CACHE: usize = 80 << 10;
+    (1..=parts).rev().find(|&together| parts.is_multiple_of(together) && together * len <= IN_CACHE).unwrap_or(1)
 }
 
 /// Images that a thread takes at once: whole pieces of the batch, and enough of small images for Winograd's products.

@@ -114,7 +114,7 @@ pub(crate) struct Correlation {
 }
 
 #[inline(always)]
-unsafe fn correlate_tile<S: Simd, const T: usize, const V: usize>(
+unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize>(
     c: &Correlation,
     input: *const f32,
     weights: *const f32,
@@ -136,17 +136,18 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const V: usize>(
                 w = w.add(V * S::LANES);
                 let at = row.add(j);
                 for t in 0..T {
-                    let x = S::splat(*at.add(t * c.in_x_step));
+                    let x = S::splat(*at.add(t / (T / R) * c.in_y_step + t % (T / R) * c.in_x_step));
                     for v in 0..V {
                         acc[t][v] = S::fma(x, wv[v], acc[t][v]);
                     }
                 }
             }
         }
+        let pixel = |t: usize| output.add(t / (T / R) * c.out_y_step + t % (T / R) * c.out_x_step);
         if lanes == V * S::LANES {
             for (t, row) in acc.iter_mut().enumerate() {
                 for (v, value) in row.iter_mut().enumerate() {
-                    let to = output.add(t * c.out_x_step + v * S::LANES);
+                    let to = pixel(t).add(v * S::LANES);
                     if c.accumulate {
                         *value = S::add(*value, S::load(to));
                     }
@@ -160,7 +161,7 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const V: usize>(
                     S::store(spill.as_mut_ptr().add(v * S::LANES), *value);
                 }
                 for (lane, value) in spill[..lanes].iter().enumerate() {
-                    let to = output.add(t * c.out_x_step + lane);
+                    let to = pixel(t).add(lane);
                     *to = if c.accumulate { *to + value } else { *value };
                 }
             }
@@ -204,20 +205,32 @@ unsafe fn correlate_body<S: Simd, const V: usize>(
         unsafe {
             let w = weights.add(block * c.rows * c.run * width);
             let sums = sums.map(|(s, q)| (s.add(block * width), q.add(block * width)));
+            // Rows of two or three pixels are too few products at once, and are worked through in pairs.
+            let paired = if (2..=3).contains(&c.out_w) { c.out_h / 2 * 2 } else { 0 };
             for y in 0..c.out_h {
-                let mut from = input.offset(c.in_origin + (y * c.in_y_step) as isize);
-                let mut to = output.add(c.out_origin + y * c.out_y_step + block * width);
-                let mut left = c.out_w;
+                let from = input.offset(c.in_origin + (y * c.in_y_step) as isize);
+                let to = output.add(c.out_origin + y * c.out_y_step + block * width);
+                if y < paired {
+                    match (y % 2, c.out_w) {
+                        (0, 3) => correlate_tile::<S, 6, 2, V>(c, from, w, to, lanes, sums),
+                        (0, 2) => correlate_tile::<S, 4, 2, V>(c, from, w, to, lanes, sums),
+                        _ => {}
+                    }
+                    continue;
+                }
                 if block == 0 {
                     // What the next row of pixels will be the first to read.
-                    prefetch::<S>(from.wrapping_add(c.rows * c.in_row_pitch), c.in_y_step);
+                    let seen = c.in_y_step.max(c.rows * c.in_row_pitch);
+                    prefetch::<S>(from.wrapping_add(seen), c.in_y_step + c.rows * c.in_row_pitch - seen);
                 }
+                // Offsets, for a pointer past the last pixel may lie past the buffer.
+                let (mut left, mut at_in, mut at_out) = (c.out_w, 0, 0);
                 macro_rules! tiles {
-                    ($t:literal) => {
-                        while left >= $t {
-                            correlate_tile::<S, $t, V>(c, from, w, to, lanes, sums);
-                            from = from.add($t * c.in_x_step);
-                            to = to.add($t * c.out_x_step);
+                    ($t:literal, $while:expr) => {
+                        while $while {
+                            correlate_tile::<S, $t, 1, V>(c, from.add(at_in), w, to.add(at_out), lanes, sums);
+                            at_in += $t * c.in_x_step;
+                            at_out += $t * c.out_x_step;
                             left -= $t;
                         }
                     };
@@ -225,19 +238,14 @@ unsafe fn correlate_body<S: Simd, const V: usize>(
                 if V == 4 || (V == 2 && S::LANES == 8) {
                     // 24 of AVX-512's 32 registers, or 12 of AVX2's 16, beside the weights. Seven and eight pixels are
                     // better cut in the middle.
-                    while left >= 6 && left != 7 && left != 8 {
-                        correlate_tile::<S, 6, V>(c, from, w, to, lanes, sums);
-                        from = from.add(6 * c.in_x_step);
-                        to = to.add(6 * c.out_x_step);
-                        left -= 6;
-                    }
+                    tiles!(6, left >= 6 && left != 7 && left != 8);
                 } else {
-                    tiles!(8);
+                    tiles!(8, left >= 8);
                 }
-                tiles!(4);
-                tiles!(3);
-                tiles!(2);
-                tiles!(1);
+                tiles!(4, left >= 4);
+                tiles!(3, left >= 3);
+                tiles!(2, left >= 2);
+                tiles!(1, left >= 1);
             }
         }
     }
@@ -261,8 +269,11 @@ pub(crate) struct OuterProduct {
     pub(crate) lanes: usize,
 }
 
-/// Pixels at once, about, that make loading and storing [`accumulate_outer`]'s sums little beside the products.
-pub(crate) const OUTER_PIXELS: usize = 64;
+/// Pixels at once, about, that make loading and storing [`accumulate_outer`]'s sums little beside the products; of
+/// narrow blocks more, whose gradients stay in L1 all the same.
+pub(crate) fn outer_pixels(width: usize) -> usize {
+    (4096 / width).clamp(64, 128)
+}
 
 #[inline(always)]
 unsafe fn outer_tile<S: Simd, const M: usize, const V: usize>(
@@ -303,8 +314,9 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize>(
                             acc[m][v] = S::fma(x, gv[v], acc[m][v]);
                         }
                     }
-                    from = from.add(p.in_x_step);
-                    g = g.add(p.grad_x_step);
+                    // Past the end after the last pixel, where nothing is read.
+                    from = from.wrapping_add(p.in_x_step);
+                    g = g.wrapping_add(p.grad_x_step);
                 }
             }
         }
@@ -320,8 +332,9 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize>(
 unsafe fn outer_body<S: Simd, const V: usize>(p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32) {
     // Some rows of an image, few enough to stay in L1, or some images that are small.
     let row_floats = p.width * (p.grad_x_step + p.in_x_step);
-    let rows_at_once = (6144 / row_floats.max(1)).max(OUTER_PIXELS.div_ceil(p.width.max(1))).min(p.rows).max(1);
-    let images_at_once = if p.images > 1 { (OUTER_PIXELS / (p.rows * p.width)).clamp(1, p.images) } else { 1 };
+    let pixels = outer_pixels(V * S::LANES);
+    let rows_at_once = (6144 / row_floats.max(1)).max(pixels.div_ceil(p.width.max(1))).min(p.rows).max(1);
+    let images_at_once = if p.images > 1 { (pixels / (p.rows * p.width)).clamp(1, p.images) } else { 1 };
     // Not `step_by`, which divides: for a band of tiles that is a twentieth of the time.
     let mut first = 0;
     while first < p.images {

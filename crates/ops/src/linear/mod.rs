@@ -8,6 +8,7 @@ mod tests;
 
 use crate::conv::sum_pieces;
 use crate::conv::tile::{self, Block, Correlation, OuterProduct, pack_columns, pack_rows, unpack_columns};
+use crate::layout::holds;
 use crate::{Isa, scratch};
 use rayon::prelude::*;
 
@@ -15,7 +16,14 @@ use rayon::prelude::*;
 const TASK_ROWS: usize = 64;
 
 /// `out[r, o] = Σ_i a[r, i] · b[i, o]`, or added to `out` where `accumulate`; `a [rows, inner]`, `b [inner, columns]`.
+///
+/// # Panics
+/// Where a slice is shorter than its matrix.
 pub fn matmul(isa: Isa, rows: usize, inner: usize, columns: usize, a: &[f32], b: &[f32], out: &mut [f32], accumulate: bool) {
+    assert!(holds(a, rows, inner) && holds(b, inner, columns) && holds(out, rows, columns), "matrix product buffers");
+    if is_empty(inner, &mut out[..rows * columns], accumulate) {
+        return;
+    }
     let block = Block::pick(isa, columns);
     scratch::with(block.count(columns) * block.width() * inner, |packed| {
         pack_columns(&b[..inner * columns], columns, block.width(), packed);
@@ -24,6 +32,9 @@ pub fn matmul(isa: Isa, rows: usize, inner: usize, columns: usize, a: &[f32], b:
 }
 
 /// As [`matmul`] with the second matrix transposed, `b [columns, inner]`: a linear layer's forward pass.
+///
+/// # Panics
+/// As [`matmul`].
 pub fn matmul_transposed(
     isa: Isa,
     rows: usize,
@@ -34,12 +45,24 @@ pub fn matmul_transposed(
     out: &mut [f32],
     accumulate: bool,
 ) {
+    assert!(holds(a, rows, inner) && holds(b, inner, columns) && holds(out, rows, columns), "matrix product buffers");
+    if is_empty(inner, &mut out[..rows * columns], accumulate) {
+        return;
+    }
     let block = Block::pick(isa, columns);
     let width = block.width();
     scratch::with(block.count(columns) * width * inner, |packed| {
         pack_rows(&b[..inner * columns], inner, width, packed);
         product(block, rows, inner, columns, a, packed, out, accumulate);
     });
+}
+
+/// Whether there is nothing to multiply; `out` is then finished.
+fn is_empty(inner: usize, out: &mut [f32], accumulate: bool) -> bool {
+    if inner == 0 && !accumulate {
+        out.fill(0.0);
+    }
+    inner == 0 || out.is_empty()
 }
 
 fn product(
@@ -52,10 +75,6 @@ fn product(
     out: &mut [f32],
     accumulate: bool,
 ) {
-    assert!(a.len() >= rows * inner && out.len() >= rows * columns, "matrix product buffers");
-    if columns == 0 {
-        return;
-    }
     out[..rows * columns].par_chunks_mut(TASK_ROWS * columns).enumerate().for_each(|(task, out)| {
         let c = Correlation {
             in_x_step: inner,
@@ -76,8 +95,14 @@ fn product(
 
 /// `out[i, o] = Σ_r a[r, i] · b[r, o]`, overwritten: with `a = d_out` and `b = input`, the gradient of a linear layer's
 /// weights `[out, in]`. `a [rows, m]`, `b [rows, columns]`.
+///
+/// # Panics
+/// As [`matmul`].
 pub fn matmul_of_transposed(isa: Isa, rows: usize, m: usize, columns: usize, a: &[f32], b: &[f32], out: &mut [f32]) {
-    assert!(a.len() >= rows * m && b.len() >= rows * columns && out.len() >= m * columns, "matrix product buffers");
+    assert!(holds(a, rows, m) && holds(b, rows, columns) && holds(out, m, columns), "matrix product buffers");
+    if is_empty(rows, &mut out[..m * columns], false) {
+        return;
+    }
     let block = Block::pick(isa, columns);
     let (width, blocks) = (block.width(), block.count(columns));
     // Pieces of rows, by their number alone; each piece and block is one task.

@@ -44,3 +44,27 @@ fn all_three_products_match_their_definitions() {
         }
     }
 }
+
+#[test]
+fn empty_matrices_give_zeros_or_nothing() {
+    for isa in Isa::available() {
+        let mut out = [f32::NAN; 6];
+        matmul(isa, 2, 0, 3, &[], &[], &mut out, false);
+        assert_eq!(out, [0.0; 6]);
+        out.fill(f32::NAN);
+        matmul_transposed(isa, 2, 0, 3, &[], &[], &mut out, false);
+        assert_eq!(out, [0.0; 6]);
+        matmul(isa, 0, 4, 3, &[], &[1.0; 12], &mut [], false);
+        matmul_transposed(isa, 2, 4, 0, &[1.0; 8], &[], &mut [], true);
+        matmul_of_transposed(isa, 5, 0, 3, &[], &[1.0; 15], &mut []);
+        out.fill(f32::NAN);
+        matmul_of_transposed(isa, 0, 2, 3, &[], &[], &mut out);
+        assert_eq!(out, [0.0; 6]);
+    }
+}
+
+#[test]
+#[should_panic(expected = "matrix product buffers")]
+fn sizes_that_no_machine_can_count_are_refused() {
+    matmul_transposed(Isa::best(), 2, 1 << 63, 2, &[], &[], &mut [0.0; 4], false);
+}
