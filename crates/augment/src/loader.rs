@@ -68,7 +68,7 @@ impl LoaderConfig {
         Self { workers, prefetch, seed, on_bad_image, ..Self::evaluation(batch_size * views) }
     }
 
-    /// Upper bound of the loader's memory in bytes for views of `side_px` while the consumer holds one batch: the batches in
+    /// The loader's memory in bytes, about, for views of `side_px` while the consumer holds one batch: the batches in
     /// flight and the workers' scratch for images of the views' size. Images larger than the views add their own decoded
     /// size, one a worker.
     #[must_use]

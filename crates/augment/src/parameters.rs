@@ -176,10 +176,10 @@ fn draw_affine(config: &AffineConfig, draws: &Draws, side_px: usize) -> Affine {
     }
 }
 
-/// torchvision's `RandomErasing.get_params` for a square: none where it would be as large as the view.
+/// torchvision's `RandomErasing.get_params` for a square: none where it would be as large as the view, or no pixel.
 fn draw_cutout(config: &CutoutConfig, draws: &Draws, side_px: usize) -> Option<CropBox> {
     let side = (config.area.sqrt() * side_px as f64).round_ties_even() as usize;
-    (draws.happens(place::CUTOUT, config.p) && side < side_px).then(|| CropBox {
+    (draws.happens(place::CUTOUT, config.p) && (1..side_px).contains(&side)).then(|| CropBox {
         top_px: draws.below(place::CUTOUT_TOP, side_px - side + 1),
         left_px: draws.below(place::CUTOUT_LEFT, side_px - side + 1),
         height_px: side,

@@ -38,6 +38,12 @@ pub enum Error {
         /// The weights' shape.
         found: Vec<usize>,
     },
+    /// Parameters that are laid out as another net's.
+    #[error("the parameters are not laid out as those of {backbone}")]
+    OtherParameters {
+        /// The net.
+        backbone: String,
+    },
     /// A weight file that cannot be read.
     #[error("cannot read weights from {}: {reason}", path.display())]
     WeightFile {
@@ -71,6 +77,14 @@ pub enum Error {
         path: PathBuf,
         /// The operating system's reason.
         source: std::io::Error,
+    },
+    /// A list of layers that does not fit together.
+    #[error("{backbone}: {what}")]
+    Layers {
+        /// The net.
+        backbone: String,
+        /// What does not fit.
+        what: String,
     },
     /// A list of layers that the fused executor cannot run.
     #[error("the fused executor cannot run {what}")]

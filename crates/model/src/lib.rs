@@ -23,6 +23,7 @@ mod aggregation;
 mod architecture;
 mod backbone;
 mod candle_net;
+mod check;
 mod config;
 mod error;
 mod head;

@@ -119,10 +119,20 @@ impl Parameters {
         self.specs.iter().find(|spec| spec.name == name).map(|spec| spec.range.clone())
     }
 
+    /// Whether names, shapes and places are those of `other`.
+    pub(crate) fn are_laid_out_as(&self, other: &Self) -> bool {
+        let norms = |parameters: &Self| {
+            parameters.norms.iter().map(|norm| (norm.name.clone(), norm.mean.len(), norm.var.len())).collect::<Vec<_>>()
+        };
+        let len = other.values.len();
+        self.specs == other.specs && norms(self) == norms(other) && self.values.len() == len && self.gradients.len() == len
+    }
+
     /// Draws the starting values, each parameter from its own stream of `seed`; running statistics start anew. `part`
     /// keeps the streams of a model's parts (0: backbone, 1: head) apart.
     pub fn initialise(&mut self, seed: u64, part: u32) {
-        for (index, spec) in self.specs.iter().enumerate() {
+        // An empty one has no inputs or outputs to scale by.
+        for (index, spec) in self.specs.iter().enumerate().filter(|(_, spec)| !spec.range.is_empty()) {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(u64::from(part) << 32 | index as u64);
             let values = &mut self.values[spec.range.clone()];

@@ -81,27 +81,6 @@ impl Architecture {
         let layouts = self.layouts(height, width)?;
         Ok(self.taps.iter().map(|node| layouts[*node]).collect())
     }
-
-    /// Size of every value for images of `height` x `width`, without a halo.
-    pub(crate) fn layouts(&self, height: usize, width: usize) -> Result<Vec<Layout>> {
-        let mut layouts = vec![Layout::dense(height, width, self.channels)];
-        for (index, layer) in self.layers.iter().enumerate() {
-            let Layout { height: rows, width: columns, channels, .. } = layouts[layer.input];
-            let (sides, channels) = match &layer.op {
-                Op::ConvNorm { conv, .. } => (conv.output_side(rows).zip(conv.output_side(columns)), conv.channels_out),
-                Op::AveragePool2 => (Some((rows / 2, columns / 2)), channels),
-                Op::MaxPool => (Some(((rows - 1) / 2 + 1, (columns - 1) / 2 + 1)), channels),
-                Op::GlobalAverage => (Some((1, 1)), channels),
-            };
-            let (rows, columns) = sides.filter(|&(rows, columns)| rows * columns > 0).ok_or_else(|| Error::Size {
-                what: "images",
-                expected: format!("large enough for layer {} of {}", index + 1, self.describe()),
-                got: format!("{height} x {width} px, {rows} x {columns} at that layer"),
-            })?;
-            layouts.push(Layout::dense(rows, columns, channels));
-        }
-        Ok(layouts)
-    }
 }
 
 /// One gradient a tap, each as long as its dense maps; or none at all, where nothing comes back through them.

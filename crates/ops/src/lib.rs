@@ -1,8 +1,8 @@
 //! Training kernels on plain `f32` buffers: what a small convolutional network needs to be trained fast on a CPU.
 //!
 //! What goes in and comes out are slices that the caller owns, images as NHWC, each in a halo of zero pixels ([`Layout`]).
-//! Every operator has AVX-512, AVX2, NEON and portable forms, chosen at run time ([`Isa`]), an f64 reference and a gradient
-//! check; work is cut by its size alone ([`chunk_images`]), so results are the same bits at any number of threads. Call them
+//! Operators that cost time have AVX-512, AVX2, NEON and portable forms, chosen at run time ([`Isa`]), all an f64 reference and
+//! a gradient check; work is cut by its size alone ([`chunk_images`]), so results are the same bits at any number of threads. Call them
 //! inside a rayon pool to say how many there are.
 //!
 //! ```

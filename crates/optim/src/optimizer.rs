@@ -58,7 +58,16 @@ impl Optimizer {
         }
     }
 
-    /// What is to be saved of it, by name, beside the number of steps.
+    /// Steps taken, which Adam's bias corrections count; 0 of SGD, which counts none.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        match self {
+            Self::Adam(adam) => adam.steps(),
+            Self::Sgd(_) => 0,
+        }
+    }
+
+    /// What is to be saved of it, by name, beside [`Optimizer::steps`].
     #[must_use]
     pub fn state(&self) -> Vec<(&'static str, &[f32])> {
         match self {
@@ -94,7 +103,7 @@ mod tests {
             gradients[..2].iter().for_each(|gradient| first.step(config.lr(), &mut resumed, gradient));
             let mut second = Optimizer::new(config, 3);
             let state: Vec<&[f32]> = first.state().into_iter().map(|(_, data)| data).collect();
-            assert!(second.restore(2, &state) && !second.restore(2, &state[1..]));
+            assert!(second.restore(first.steps(), &state) && !second.restore(2, &state[1..]));
             gradients[2..].iter().for_each(|gradient| second.step(config.lr(), &mut resumed, gradient));
             assert_eq!(values, resumed, "{config:?}");
         }

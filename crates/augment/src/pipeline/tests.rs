@@ -258,6 +258,17 @@ fn a_cutout_is_a_square_of_the_mean_colour_and_nothing_else() {
 }
 
 #[test]
+fn what_is_drawn_can_be_applied_where_a_cutout_would_be_no_pixel() {
+    let config = PipelineConfig { cutout: crate::CutoutConfig { p: 1.0, area: 2e-4 }, ..PipelineConfig::evaluation() };
+    let pipeline = Pipeline::new(&config, 32, [0.5; 3], [0.25; 3]).expect("valid settings");
+    let parameters = pipeline.parameters(ViewKey::default(), 32, 32);
+    assert_eq!(parameters.cutout, None, "0.45 of a pixel");
+    let mut view = vec![0.0; pipeline.view_len()];
+    pipeline.apply(&parameters, &image(32, 32), &mut view, &mut Scratch::default()).expect("drawn by itself");
+    assert_eq!(view, pipeline.view(&image(32, 32), ViewKey::default()));
+}
+
+#[test]
 fn a_cutout_outside_the_view_is_an_error() {
     let (pipeline, image) = (Pipeline::relational(4).expect("a side"), image(5, 7));
     let cutout = Some(CropBox { top_px: 1, left_px: 0, height_px: 4, width_px: 2 });

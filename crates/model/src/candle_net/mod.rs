@@ -65,8 +65,9 @@ impl CandleNetwork {
     /// Takes parameters laid out as [`Architecture::parameters`] gives them.
     ///
     /// # Errors
-    /// [`Error::MissingTensor`] or [`Error::TensorShape`] where they are another net's.
+    /// [`Error::MissingTensor`] or [`Error::TensorShape`] where they are another net's; as [`Architecture::check`].
     pub fn new(architecture: Architecture, parameters: Parameters, device: &Device) -> Result<Self> {
+        architecture.check()?;
         let layers = architecture.layers.iter().map(|layer| places(&layer.op, &parameters)).collect::<Result<_>>()?;
         let last_readers = last_readers(&architecture);
         let device = device.clone();

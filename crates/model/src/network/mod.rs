@@ -11,7 +11,7 @@ mod tests;
 
 use crate::tap::check_gradients;
 use crate::{Activation, Activations, Architecture, Backbone, Error, Images, Mode, Parameters, Result};
-use plan::{ConvNorm, Memory, Plan, Step, StepKind};
+use plan::{ConvNorm, Memory, Places, Plan, Step, StepKind, dense_len};
 use rayon::prelude::*;
 use relata_ops::{
     BackwardShape, BatchNormParams, Buffer, Isa, Layout, RunningStats, global_average, global_average_gradient, reserve_scratch,
@@ -86,19 +86,28 @@ impl Network {
     pub fn new(architecture: Architecture, seed: u64, compute: Compute) -> Self {
         let mut parameters = architecture.parameters();
         parameters.initialise(seed, 0);
-        Self::with_parameters(architecture, parameters, compute)
+        Self::unchecked(architecture, parameters, compute)
     }
 
-    /// A net with given weights, which must be laid out as [`Architecture::parameters`] does.
-    #[must_use]
-    pub fn with_parameters(architecture: Architecture, parameters: Parameters, compute: Compute) -> Self {
+    /// A net with given weights.
+    ///
+    /// # Errors
+    /// [`Error::OtherParameters`] where they are not laid out as [`Architecture::parameters`] does.
+    pub fn with_parameters(architecture: Architecture, parameters: Parameters, compute: Compute) -> Result<Self> {
+        if !parameters.are_laid_out_as(&architecture.parameters()) {
+            return Err(Error::OtherParameters { backbone: architecture.describe() });
+        }
+        Ok(Self::unchecked(architecture, parameters, compute))
+    }
+
+    fn unchecked(architecture: Architecture, parameters: Parameters, compute: Compute) -> Self {
         Self { architecture, parameters, compute, training: None, evaluation: None, pending: None }
     }
 
     /// Compiles the plan for batches of up to `rows` images, so that the first batch does not have to.
     ///
     /// # Errors
-    /// Where the images are too small for the net.
+    /// Where the images are too small for the net, or its list of layers cannot be run.
     pub fn prepare(&mut self, rows: usize, height: usize, width: usize, mode: Mode) -> Result<()> {
         let slot = match mode {
             Mode::Train => &mut self.training,
@@ -107,6 +116,9 @@ impl Network {
         let fits = slot.as_ref().is_some_and(|plan| plan.rows >= rows && (plan.height, plan.width) == (height, width));
         if !fits {
             *slot = None;
+            if mode == Mode::Train {
+                self.pending = None;
+            }
             let (isa, size) = (self.compute.isa, (rows, height, width));
             let training = mode == Mode::Train;
             let plan = Plan::compile(&self.architecture, &self.parameters, isa, size, training, Memory::Allocated)?;
@@ -182,10 +194,10 @@ impl Backbone for Network {
             self.parameters.batches_tracked += 1;
             self.pending = Some(images.rows);
         }
-        let features = &plan.activations[self.architecture.layers.len()][..images.rows * self.architecture.width];
+        let features = &plan.activation(self.architecture.layers.len())[..images.rows * self.architecture.width];
         let tap = |node: &usize| {
             let layout = plan.layouts[*node];
-            Activation { data: &plan.activations[*node][..images.rows * layout.image_len()], layout }
+            Activation { data: &plan.activation(*node)[..images.rows * layout.image_len()], layout }
         };
         let taps = if mode == Mode::Train { self.architecture.taps.iter().map(tap).collect() } else { Vec::new() };
         Ok(Activations { features, taps })
@@ -216,19 +228,24 @@ impl Plan {
     fn forward(&mut self, images: Images<'_>, parameters: &mut Parameters, mode: Mode) {
         self.take_images(images);
         let n = images.rows;
+        let Places { of_node, shared } = &self.places;
         for step in &mut self.steps {
-            let mut out = take(&mut self.activations[step.output]);
-            let (input, layout) = (&self.activations[step.input], self.layouts[step.input]);
+            let place = of_node[step.output];
+            let mut out = take(&mut self.activations[place]);
+            let (input, layout) = (&self.activations[of_node[step.input]], self.layouts[step.input]);
             match &mut step.kind {
                 StepKind::ConvNorm(layer) => {
-                    let residual = layer.residual.map(|node| (&self.activations[node][..], self.layouts[node]));
+                    let residual = layer.residual.map(|node| (&self.activations[of_node[node]][..], self.layouts[node]));
                     layer.forward(n, input, residual, &mut out, &mut self.shared_z, parameters, mode);
                 }
                 StepKind::MaxPool { pool, winners } => pool.forward(n, input, &mut out, winners),
                 StepKind::AveragePool(pool) => pool.forward(n, input, &mut out),
                 StepKind::GlobalAverage => global_average(n, input, layout, &mut out),
             }
-            self.activations[step.output] = out;
+            if shared[place] {
+                self.layouts[step.output].clear_halo(n, &mut out);
+            }
+            self.activations[place] = out;
         }
     }
 
@@ -236,7 +253,11 @@ impl Plan {
     fn take_images(&mut self, images: Images<'_>) {
         let layout = self.layouts[0];
         let row = images.width * images.channels;
-        let to = &mut self.activations[0];
+        let place = self.places.of_node[0];
+        let to = &mut self.activations[place];
+        if self.places.shared[place] {
+            layout.clear_halo(images.rows, to);
+        }
         for (image, from) in images.data.chunks_exact(images.height * row).enumerate() {
             let to = &mut to[image * layout.image_len()..][..layout.image_len()];
             for (y, from) in from.chunks_exact(row).enumerate() {
@@ -258,17 +279,34 @@ impl Plan {
             }
             match kind {
                 StepKind::ConvNorm(layer) => {
-                    let out = (&self.activations[*output][..], self.layouts[*output]);
+                    let out = (&self.activations[self.places.of_node[*output]][..], self.layouts[*output]);
                     let mut d_in = if *input == 0 { Buffer::default() } else { take(&mut self.gradients[slot(*input)]) };
                     let to = (*input != 0).then_some((&mut d_in[..], self.written[*input]));
-                    layer.backward(n, &self.activations[*input], &mut d_out, out, to, &mut self.workspace, parameters, isa);
-                    self.gradients[slot(*output)] = d_out;
+                    layer.backward(
+                        n,
+                        &self.activations[self.places.of_node[*input]],
+                        &mut d_out,
+                        out,
+                        to,
+                        &mut self.workspace,
+                        parameters,
+                        isa,
+                    );
                     if *input != 0 {
                         self.gradients[slot(*input)] = d_in;
                     }
-                    if let Some(residual) = layer.residual {
+                    self.written[*input] = true;
+                    // Handed on as it is, where the plan could arrange that; images need none.
+                    if let Some(residual) = layer.residual.filter(|&residual| residual != 0) {
+                        if slot(residual) != slot(*output) {
+                            let d_residual = &mut self.gradients[slot(residual)];
+                            let len = dense_len(n, self.layouts[residual]);
+                            let (to, from) = (&mut d_residual[..len], &d_out[..len]);
+                            if self.written[residual] { add(to, from) } else { to.copy_from_slice(from) }
+                        }
                         self.written[residual] = true;
                     }
+                    self.gradients[slot(*output)] = d_out;
                 }
                 StepKind::MaxPool { pool, winners } => {
                     pool.gradient(n, &d_out, winners, &mut self.gradients[slot(*input)]);

@@ -12,6 +12,17 @@ pub(super) struct Step {
     pub(super) kind: StepKind,
 }
 
+impl Step {
+    /// The nodes that it reads.
+    fn reads(&self) -> impl Iterator<Item = Node> {
+        let residual = match &self.kind {
+            StepKind::ConvNorm(layer) => layer.residual,
+            _ => None,
+        };
+        std::iter::once(self.input).chain(residual)
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum StepKind {
     ConvNorm(Box<ConvNorm>),
@@ -70,6 +81,46 @@ impl Buffers {
     }
 }
 
+/// Where the nodes' activations lie: in training each in a buffer of its own, for the way back; in evaluation in one that
+/// nobody needs any more.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// Number of the buffer by node; of nodes that a fused pool made unnecessary without a meaning.
+    pub(super) of_node: Vec<usize>,
+    /// By buffer, whether it serves several nodes, whose halos lie elsewhere.
+    pub(super) shared: Vec<bool>,
+}
+
+/// Takes buffers and gives them back, and keeps how large each has to be.
+#[derive(Debug, Default)]
+struct Slots {
+    sizes: Vec<usize>,
+    uses: Vec<usize>,
+    free: Vec<usize>,
+}
+
+impl Slots {
+    /// The free buffer that has to grow least, else a new one.
+    fn take(&mut self, len: usize) -> usize {
+        let growth = |slot: usize| (len.saturating_sub(self.sizes[slot]), self.sizes[slot]);
+        let slot = match (0..self.free.len()).min_by_key(|&at| growth(self.free[at])) {
+            Some(at) => self.free.swap_remove(at),
+            None => {
+                self.sizes.push(0);
+                self.uses.push(0);
+                self.sizes.len() - 1
+            }
+        };
+        self.sizes[slot] = self.sizes[slot].max(len);
+        self.uses[slot] += 1;
+        slot
+    }
+
+    fn give_back(&mut self, slot: usize) {
+        self.free.push(slot);
+    }
+}
+
 /// A net compiled for at most `rows` images of one size.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -82,8 +133,9 @@ pub(super) struct Plan {
     pub(super) width: usize,
     pub(super) steps: Vec<Step>,
     pub(super) layouts: Vec<Layout>,
-    /// Activations by node; empty for nodes that a fused pool made unnecessary.
+    /// Activations, by their nodes' places.
     pub(super) activations: Vec<Buffer>,
+    pub(super) places: Places,
     /// Which gradient buffer a node uses while its gradient lives.
     pub(super) gradient_slots: Vec<Option<usize>>,
     pub(super) gradients: Vec<Buffer>,
@@ -102,6 +154,8 @@ impl Plan {
         training: bool,
         memory: Memory,
     ) -> Result<Self> {
+        // Says what does not fit by the layer's number; what follows would say it of a kernel.
+        architecture.layouts(height, width)?;
         let mut buffers = Buffers { memory, bytes: 0 };
         let layers = &architecture.layers;
         // Nobody asks for a value of an evaluation pass: pools are fused there.
@@ -174,6 +228,7 @@ impl Plan {
             let last_two = steps.len().saturating_sub(2)..;
             if let [before, Step { input, kind: StepKind::ConvNorm(layer), .. }] = &steps[last_two.clone()]
                 && before.input == *input
+                && layer.residual != Some(before.output)
                 && layer.conv.spec().kernel < layer.conv.spec().stride
             {
                 // A shortcut's data gradient is zero at most pixels. It goes before its neighbour, so that on the way back it
@@ -181,12 +236,11 @@ impl Plan {
                 steps[last_two].reverse();
             }
         }
-        let mut activations = vec![Buffer::default(); nodes];
-        activations[0] = buffers.zeros(rows * layouts[0].image_len());
+        let (places, sizes) = place_activations(&steps, &layouts, rows, training);
+        let activations = sizes.into_iter().map(|len| buffers.zeros(len)).collect();
         let mut shared_z = 0;
         let (mut workspace, mut scratch) = (0, 0);
         for step in &steps {
-            activations[step.output] = buffers.zeros(rows * layouts[step.output].image_len());
             if let StepKind::ConvNorm(layer) = &step.kind {
                 shared_z = shared_z.max(rows * layer.conv.output().image_len());
                 scratch = scratch.max(layer.conv.scratch_len());
@@ -201,6 +255,7 @@ impl Plan {
             width,
             layouts,
             activations,
+            places,
             gradient_slots: vec![None; nodes],
             gradients: Vec::new(),
             written: vec![false; nodes],
@@ -215,58 +270,76 @@ impl Plan {
         Ok(plan)
     }
 
+    /// A node's activation.
+    pub(super) fn activation(&self, node: Node) -> &Buffer {
+        &self.activations[self.places.of_node[node]]
+    }
+
     /// Gives every node's gradient a buffer, walking the steps backwards: a buffer is taken when a gradient is first
-    /// written, handed on to the residual's node, and free again when its step is done.
+    /// written, handed on to the residual's node where that has none yet, and free again when its step is done.
     fn place_gradients(&mut self, buffers: &mut Buffers) -> Result<()> {
-        let mut sizes: Vec<usize> = Vec::new();
-        let mut free: Vec<usize> = Vec::new();
+        let refuse = |what: String| Err(Error::Unsupported { what });
+        let mut slots = Slots::default();
         let mut live: Vec<Option<usize>> = vec![None; self.layouts.len()];
-        let dense = |layout: Layout| self.rows * layout.pixels() * layout.channels;
-        let mut take = |len: usize, free: &mut Vec<usize>| {
-            // The free buffer that has to grow least, else a new one.
-            let best = (0..free.len()).min_by_key(|&at| (len.saturating_sub(sizes[free[at]]), sizes[free[at]]));
-            match best {
-                Some(at) => {
-                    let slot = free.swap_remove(at);
-                    sizes[slot] = sizes[slot].max(len);
-                    slot
-                }
-                None => {
-                    sizes.push(len);
-                    sizes.len() - 1
-                }
-            }
-        };
+        let len = |node: Node| dense_len(self.rows, self.layouts[node]);
         let last = self.steps.last().map_or(0, |step| step.output);
-        live[last] = Some(take(dense(self.layouts[last]), &mut free));
+        live[last] = Some(slots.take(len(last)));
         for step in self.steps.iter().rev() {
             let Some(slot) = live[step.output] else {
-                return Err(Error::Unsupported { what: format!("value {} is never used", step.output) });
+                return refuse(format!("value {}, which is never used, in training", step.output));
             };
-            if step.input == 0 && !matches!(step.kind, StepKind::ConvNorm(_)) {
-                return Err(Error::Unsupported { what: "a pool of the images themselves, in training".to_owned() });
-            }
             self.gradient_slots[step.output] = Some(slot);
             let mut handed_on = false;
-            if let StepKind::ConvNorm(layer) = &step.kind
-                && let Some(residual) = layer.residual
-            {
-                if live[residual].is_some() {
-                    return Err(Error::Unsupported { what: format!("value {residual} as a residual of two later layers") });
+            match &step.kind {
+                StepKind::ConvNorm(layer) => {
+                    // A layer that adds its own input to its output writes that input's gradient while it reads its output's.
+                    if let Some(residual) = layer.residual.filter(|&residual| residual != 0 && residual != step.input)
+                        && live[residual].is_none()
+                    {
+                        live[residual] = Some(slot);
+                        handed_on = true;
+                    }
                 }
-                live[residual] = Some(slot);
-                handed_on = true;
+                _ if step.input == 0 => return refuse("a pool of the images themselves, in training".to_owned()),
+                // A pool writes its input's gradient and does not add to it.
+                _ if live[step.input].is_some() => {
+                    let Step { input, output, .. } = step;
+                    return refuse(format!("the pool of value {input} (layer {output}) before others that read it, in training"));
+                }
+                _ => {}
             }
             if step.input != 0 && live[step.input].is_none() {
-                live[step.input] = Some(take(dense(self.layouts[step.input]), &mut free));
+                live[step.input] = Some(slots.take(len(step.input)));
             }
             if !handed_on {
-                free.push(slot);
+                slots.give_back(slot);
             }
         }
-        self.gradients = sizes.into_iter().map(|len| buffers.zeros(len)).collect();
+        self.gradients = slots.sizes.into_iter().map(|len| buffers.zeros(len)).collect();
         Ok(())
     }
+}
+
+/// Floats of `rows` images without their halos.
+pub(super) fn dense_len(rows: usize, layout: Layout) -> usize {
+    rows * layout.pixels() * layout.channels
+}
+
+/// Gives every activation a buffer, and says how large each is.
+fn place_activations(steps: &[Step], layouts: &[Layout], rows: usize, training: bool) -> (Places, Vec<usize>) {
+    let mut slots = Slots::default();
+    let mut of_node = vec![0; layouts.len()];
+    of_node[0] = slots.take(rows * layouts[0].image_len());
+    for (at, step) in steps.iter().enumerate() {
+        of_node[step.output] = slots.take(rows * layouts[step.output].image_len());
+        if !training {
+            let mut read: Vec<Node> = step.reads().collect();
+            read.dedup();
+            let read_again = |node: &Node| steps[at + 1..].iter().any(|later| later.reads().any(|other| other == *node));
+            read.iter().filter(|node| !read_again(node)).for_each(|&node| slots.give_back(of_node[node]));
+        }
+    }
+    (Places { of_node, shared: slots.uses.iter().map(|&uses| uses > 1).collect() }, slots.sizes)
 }
 
 /// The most pieces that a batch of at most `rows` images is cut into: smaller batches may be cut into more.

@@ -1,0 +1,89 @@
+//! What a list of layers must be like for an executor to run it, and how large its values are.
+
+use crate::{Architecture, Error, Node, Op, Result};
+use relata_ops::Layout;
+use std::collections::HashSet;
+
+impl Architecture {
+    /// Whether the executors can run the list: layers read what stands before them, with its channels, under names of their
+    /// own, and the list ends in [`Op::GlobalAverage`] of [`Architecture::width`] channels.
+    ///
+    /// # Errors
+    /// [`Error::Layers`] with the first layer of which that is not so.
+    pub fn check(&self) -> Result<()> {
+        let mut channels = vec![self.channels];
+        let mut names = HashSet::new();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let read = |node: Node| {
+                let before = channels.get(node).copied();
+                before.ok_or_else(|| self.fault(index, format!("reads value {node}, which does not stand before it")))
+            };
+            let input = read(layer.input)?;
+            let output = match &layer.op {
+                Op::ConvNorm { conv, conv_name, norm_name, residual, .. } => {
+                    if conv.channels_in != input {
+                        return Err(self.fault(index, format!("reads {} channels of {input}", conv.channels_in)));
+                    }
+                    if let Some(node) = *residual
+                        && read(node)? != conv.channels_out
+                    {
+                        let what = format!("adds value {node}, of {} channels, to {}", read(node)?, conv.channels_out);
+                        return Err(self.fault(index, what));
+                    }
+                    for name in [conv_name, norm_name] {
+                        if !names.insert(name) {
+                            return Err(self.fault(index, format!("has the name {name}, as another has")));
+                        }
+                    }
+                    conv.channels_out
+                }
+                Op::AveragePool2 | Op::MaxPool | Op::GlobalAverage => input,
+            };
+            channels.push(output);
+        }
+        let ends = self.layers.last().is_some_and(|layer| layer.op == Op::GlobalAverage);
+        if !ends || channels.last() != Some(&self.width) {
+            let what = format!("does not end in a global average of {} channels, the features' width", self.width);
+            return Err(Error::Layers { backbone: self.describe(), what });
+        }
+        Ok(())
+    }
+
+    fn fault(&self, index: usize, what: String) -> Error {
+        Error::Layers { backbone: self.describe(), what: format!("layer {} {what}", index + 1) }
+    }
+
+    /// Size of every value for images of `height` x `width`, without a halo.
+    ///
+    /// # Errors
+    /// As [`Architecture::check`]; [`Error::Layers`] where a residual has other sides than what it is added to,
+    /// [`Error::Size`] where the images are too small for the net.
+    pub(crate) fn layouts(&self, height: usize, width: usize) -> Result<Vec<Layout>> {
+        self.check()?;
+        let mut layouts = vec![Layout::dense(height, width, self.channels)];
+        for (index, layer) in self.layers.iter().enumerate() {
+            let Layout { height: rows, width: columns, channels, .. } = layouts[layer.input];
+            let (sides, channels) = match &layer.op {
+                Op::ConvNorm { conv, .. } => (conv.output_side(rows).zip(conv.output_side(columns)), conv.channels_out),
+                Op::AveragePool2 => (Some((rows / 2, columns / 2)), channels),
+                Op::MaxPool => (Some((rows.div_ceil(2), columns.div_ceil(2))), channels),
+                Op::GlobalAverage => (Some((1, 1)), channels),
+            };
+            let (rows, columns) = sides.filter(|&(rows, columns)| rows * columns > 0).ok_or_else(|| Error::Size {
+                what: "images",
+                expected: format!("large enough for layer {} of {}", index + 1, self.describe()),
+                got: format!("{height} x {width} px, {rows} x {columns} at that layer"),
+            })?;
+            let output = Layout::dense(rows, columns, channels);
+            if let Op::ConvNorm { residual: Some(node), .. } = layer.op
+                && layouts[node] != output
+            {
+                let Layout { height, width, .. } = layouts[node];
+                let what = format!("adds value {node}, of {height} x {width} px, to {rows} x {columns}");
+                return Err(self.fault(index, what));
+            }
+            layouts.push(output);
+        }
+        Ok(layouts)
+    }
+}
