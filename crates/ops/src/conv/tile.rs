@@ -190,6 +190,15 @@ unsafe fn prefetch<S: Simd>(from: *const f32, floats: usize) {
     }
 }
 
+/// Asks for a row of output pixels that will soon be added to. Out of line: within the loop around it, it costs registers.
+#[inline(never)]
+unsafe fn prefetch_row<S: Simd>(c: &Correlation, to: *const f32, lanes: usize) {
+    for x in 0..c.out_w {
+        // SAFETY: as `prefetch`.
+        unsafe { prefetch::<S>(to.wrapping_add(x * c.out_x_step), lanes) };
+    }
+}
+
 #[inline(always)]
 unsafe fn correlate_body<S: Simd, const V: usize>(
     c: &Correlation,
@@ -222,6 +231,9 @@ unsafe fn correlate_body<S: Simd, const V: usize>(
                     // What the next row of pixels will be the first to read.
                     let seen = c.in_y_step.max(c.rows * c.in_row_pitch);
                     prefetch::<S>(from.wrapping_add(seen), c.in_y_step + c.rows * c.in_row_pitch - seen);
+                }
+                if c.accumulate && y + 1 < c.out_h {
+                    prefetch_row::<S>(c, to.wrapping_add(c.out_y_step), lanes);
                 }
                 // Offsets, for a pointer past the last pixel may lie past the buffer.
                 let (mut left, mut at_in, mut at_out) = (c.out_w, 0, 0);
