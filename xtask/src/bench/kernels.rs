@@ -49,21 +49,23 @@ pub(super) struct Kernel {
 #[derive(Debug, Serialize)]
 pub(super) struct Kernels {
     pub(super) isa: String,
+    /// Whether the images stay in the cache, where that can be.
+    pub(super) cached: bool,
     pub(super) layers: Vec<Kernel>,
 }
 
-/// `images` are those that a kernel is given; without a number as many as in a batch, which come from memory.
+/// Of a batch, which comes from memory, or of a few images that stay in the cache.
 ///
 /// All layers are gone through `rounds` times and the best of each counts: what a neighbour takes of the memory's rate in one
 /// second, it often leaves in another.
-pub(super) fn measure(isa: Isa, images: Option<usize>, rounds: u32) -> Result<Kernels> {
+pub(super) fn measure(isa: Isa, cached: bool, rounds: u32) -> Result<Kernels> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
-    let round = || LAYERS.iter().map(|layer| measure_layer(isa, images, *layer)).collect::<Result<Vec<_>>>();
+    let round = || LAYERS.iter().map(|layer| measure_layer(isa, cached, *layer)).collect::<Result<Vec<_>>>();
     let mut layers = pool.install(round)?;
     for _ in 1..rounds {
         layers = layers.into_iter().zip(pool.install(round)?).map(|(best, layer)| best.or_better(layer)).collect();
     }
-    Ok(Kernels { isa: isa.to_string(), layers })
+    Ok(Kernels { isa: isa.to_string(), cached, layers })
 }
 
 impl Kernel {
@@ -81,7 +83,7 @@ impl Kernel {
 
 fn measure_layer(
     isa: Isa,
-    images: Option<usize>,
+    cached: bool,
     (side, channels_in, channels_out, kernel, stride): (usize, usize, usize, usize, usize),
 ) -> Result<Kernel> {
     let padding = kernel / 2;
@@ -89,7 +91,7 @@ fn measure_layer(
     let input_layout = Layout { height: side, width: side, channels: channels_in, halo: padding };
     let layer = Conv2d::new(isa, spec, input_layout, Conv2d::gradient_halo(spec, input_layout))?;
     let flops = spec.forward_flops(layer.output());
-    let n = images.unwrap_or((400_000_000 / flops).clamp(64, 256) as usize);
+    let n = if cached { images_in_cache(&layer) } else { (400_000_000 / flops).clamp(64, 256) as usize };
     let mut input = Buffer::zeros(n * layer.input().image_len());
     input.fill(0.5);
     let mut output = Buffer::zeros(n * layer.output().image_len());
@@ -110,6 +112,17 @@ fn measure_layer(
     let weight_gradient = work / best_seconds(|| layer.weight_gradient(n, &input, &output, &mut workspace, &mut d_weights));
     let name = format!("{side} px, {kernel} x {kernel}, {channels_in} → {channels_out}, stride {stride}");
     Ok(Kernel { name, channels_in, forward, data_gradient, weight_gradient, peak: before.max(peak(isa)) })
+}
+
+/// Images whose input and output fill most of a second-level cache; where the weights alone are more, so many that the
+/// weights' way through the cache is little beside the products.
+fn images_in_cache(layer: &Conv2d) -> usize {
+    const FLOATS: usize = 3 << 16;
+    if layer.spec().weight_len() > FLOATS {
+        64
+    } else {
+        (FLOATS / (layer.input().image_len() + layer.output().image_len())).max(1)
+    }
 }
 
 /// GFLOP/s of multiply-adds that stay in registers.

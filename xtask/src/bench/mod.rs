@@ -8,7 +8,6 @@ mod kernels;
 mod parts;
 mod table;
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -35,9 +34,9 @@ pub(crate) struct Arguments {
     /// Compute threads; 0: as many as the machine has.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Images that each kernel is measured with: a few stay in the cache. Default: a batch, which comes from memory.
+    /// Kernels over as many images as stay in the cache, for what they compute; without it a batch, which comes from memory.
     #[arg(long)]
-    images: Option<NonZeroUsize>,
+    cached: bool,
     /// How the Conv-4 step grows too: K = 4, 8, 16, 32, B = 16 to 256, one thread and all.
     #[arg(long)]
     growth: bool,
@@ -113,7 +112,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     }
     let kernels = with_kernels.then(|| {
         eprintln!("bench: kernels");
-        kernels::measure(isa, arguments.images.map(NonZeroUsize::get), arguments.rounds)
+        kernels::measure(isa, arguments.cached, arguments.rounds)
     });
     let mut report = Report { machine: machine(root, arguments.threads, isa), kernels: kernels.transpose()?, rows: Vec::new() };
     for row in rows {

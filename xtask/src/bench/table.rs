@@ -18,9 +18,10 @@ pub(super) fn markdown(report: &Report) -> String {
 
 fn of_kernels(kernels: &Kernels) -> String {
     let mut text = format!(
-        "\nConvolutions, {}, one thread, GFLOP/s and share of the multiply-add peak beside each\n\n\
+        "\nConvolutions, {}, one thread, of {}, GFLOP/s and share of the multiply-add peak beside each\n\n\
          | layer | forward | data gradient | weight gradient | peak |\n|---|---|---|---|---|\n",
-        kernels.isa
+        kernels.isa,
+        if kernels.cached { "images in the cache" } else { "a batch, from memory" }
     );
     let (mut least, mut least_name) = (f64::MAX, "");
     for kernel in &kernels.layers {
