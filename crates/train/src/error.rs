@@ -99,7 +99,7 @@ pub enum Error {
     },
     /// The loss, or a weight, became NaN or infinite.
     #[error(
-        "{what} became {value} in step {step} (epoch {epoch}); the last good checkpoint is kept: resume from it with a smaller train.lr"
+        "{what} became {value} in step {step} (epoch {epoch}): train a new run with a smaller {lr_key}; the checkpoints from before are kept"
     )]
     NotFinite {
         /// The loss or a parameter's name.
@@ -110,6 +110,8 @@ pub enum Error {
         step: u64,
         /// The epoch; the first is 1.
         epoch: u32,
+        /// The setting of the learning rate: [`crate::Method::lr_key`].
+        lr_key: &'static str,
     },
     /// A checkpoint that does not fit this run.
     #[error("checkpoint {checkpoint} does not fit this run: {reason}")]

@@ -151,6 +151,11 @@ pub trait Method: Send {
         train.lr
     }
 
+    /// The setting that [`Method::lr`] comes of, as the configuration has it: what to make smaller where the loss is no longer a number.
+    fn lr_key(&self) -> &'static str {
+        "train.lr"
+    }
+
     /// Momentum tau, in [0, 1], of the method's target network at a step of `steps`, the first being 0; `None`, at every step
     /// alike, where it has none. A target is a copy of the parameters of backbone and method; after each step
     /// `t ← tau · t + (1 − tau) · p`.

@@ -78,6 +78,10 @@ impl Method for Supervised {
         drops.fold(self.config.lr, |lr, _| lr / 10.0)
     }
 
+    fn lr_key(&self) -> &'static str {
+        "method.supervised.lr"
+    }
+
     fn step(&mut self, features: &[f32], batch: BatchShape, labels: &[usize]) -> Result<MethodStep> {
         if labels.len() != batch.images {
             return Err(Error::Labels { expected: batch.images, got: labels.len() });

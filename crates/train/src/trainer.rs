@@ -158,7 +158,7 @@ impl Trainer {
     /// that trains nothing takes no step: its only checkpoint, `last`, holds the initial weights.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] where the loss or a weight is no longer a number, with the last good checkpoint kept; any
+    /// [`Error::NotFinite`] where the loss or a weight is no longer a number, with the checkpoints from before kept; any
     /// failure to read an image or to write.
     pub fn run(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
         let mut metrics =
@@ -297,8 +297,8 @@ impl Trainer {
             let rows = self.backbone.forward(input, Mode::Eval)?;
             if let Some(at) = rows.iter().position(|value| !value.is_finite()) {
                 let what = format!("a feature of image {}", batch.images[at * batch.images.len() / rows.len()]);
-                let step = self.position.step;
-                return Err(Error::NotFinite { what, value: f64::from(rows[at]), step, epoch: epoch + 1 });
+                let (value, step, lr_key) = (f64::from(rows[at]), self.position.step, self.method.lr_key());
+                return Err(Error::NotFinite { what, value, step, epoch: epoch + 1, lr_key });
             }
             features.extend_from_slice(rows);
             images.extend_from_slice(&batch.images);
@@ -334,8 +334,8 @@ impl Trainer {
         let step = self.method.step_with_taps(features, &taps, shape, &self.labels)?;
         let number = self.position.step + 1;
         if !step.loss.is_finite() {
-            let (what, epoch) = ("the loss".to_owned(), self.position.epoch + 1);
-            return Err(Error::NotFinite { what, value: step.loss, step: number, epoch });
+            let (what, epoch, lr_key) = ("the loss".to_owned(), self.position.epoch + 1, self.method.lr_key());
+            return Err(Error::NotFinite { what, value: step.loss, step: number, epoch, lr_key });
         }
         self.backbone.backward_with_taps(self.method.d_features(), &self.method.d_taps())?;
         let parameters = self.backbone.parameters_mut();
@@ -367,7 +367,8 @@ impl Trainer {
             for spec in parameters.specs() {
                 if let Some(value) = parameters.values[spec.range.clone()].iter().find(|value| !value.is_finite()) {
                     let (what, value) = (format!("parameter {}", spec.name), f64::from(*value));
-                    return Err(Error::NotFinite { what, value, step: self.position.step, epoch: self.position.epoch + 1 });
+                    let (step, epoch, lr_key) = (self.position.step, self.position.epoch + 1, self.method.lr_key());
+                    return Err(Error::NotFinite { what, value, step, epoch, lr_key });
                 }
             }
         }
