@@ -127,8 +127,11 @@ impl Trainer {
         let checkpoint = Checkpoint::load(&path)?;
         let views = self.views.fingerprint();
         // Checkpoints from before there was such an entry are taken as they are.
-        if let Some(trained) = checkpoint.metadata.get(VIEWS).filter(|trained| **trained != views) {
-            let reason = format!("it was trained on views with fingerprint {trained}, this run's have {views}");
+        if let Some(trained) = checkpoint.metadata.get(VIEWS).filter(|trained| !self.views.continues(trained)) {
+            let reason = format!(
+                "it was trained on views with fingerprint {trained}, this run's have {views}: other data, or another way to make \
+                 views and batches of them"
+            );
             return Err(Error::Checkpoint { checkpoint: LAST.to_owned(), reason });
         }
         let seed = self.seed;

@@ -1,7 +1,8 @@
 //! Where batches of views come from: the seam in front of the backbone.
 
 use crate::{Error, Result};
-use relata_augment::ViewLoader;
+use relata_augment::{LoaderConfig, ViewLoader};
+use sha2::{Digest, Sha256};
 use std::mem;
 
 /// What a [`ViewSource`] gives.
@@ -80,6 +81,12 @@ pub trait ViewSource: Send {
     /// A short digest of all that decides what the views are. Checkpoints hold it, and a run is not taken up again with another.
     fn fingerprint(&self) -> String;
 
+    /// Whether a run on views with the fingerprint `trained` may be taken up with these: where it is their own. A source whose fingerprint
+    /// once had another form knows that one too.
+    fn continues(&self, trained: &str) -> bool {
+        trained == self.fingerprint()
+    }
+
     /// Fills `batch` with the first batch of an epoch (the first is 0) from number `from` on, and says which it is; `false`
     /// where there is none left. B may be smaller than [`SourceShape::batch_size`], not larger. What `batch` holds before is
     /// what it was last filled with, or nothing.
@@ -155,8 +162,23 @@ impl ViewSource for ImageViews {
         self.loader.batches_per_epoch()
     }
 
+    /// The images' own fingerprint, and a digest of pipeline, B, K, seed and order. What happens where an image cannot be read is no part
+    /// of it: a run that such an image has ended may be taken up without the image.
     fn fingerprint(&self) -> String {
-        self.loader.dataset().fingerprint().to_owned()
+        let LoaderConfig { batch_size, views, seed, shuffle, drop_single, workers: _, prefetch: _, on_bad_image: _ } =
+            *self.loader.config();
+        // A batch of all images is the same, however many more it could hold.
+        let (dataset, batch_size) = (self.loader.dataset(), batch_size.min(self.loader.dataset().len()));
+        let text = format!(
+            "batches of {batch_size}, {views} views, seed {seed}, shuffled {shuffle}, single left out {drop_single}; {}",
+            self.loader.pipeline().definition()
+        );
+        format!("{}-{}", dataset.fingerprint(), short(Sha256::new().chain_update(text)))
+    }
+
+    /// The images' fingerprint alone is what older checkpoints hold.
+    fn continues(&self, trained: &str) -> bool {
+        trained == self.fingerprint() || trained == self.loader.dataset().fingerprint()
     }
 
     fn fill(&mut self, epoch: u32, from: usize, batch: &mut ViewBuffer) -> Result<bool> {
@@ -204,6 +226,11 @@ impl ViewSource for ImageViews {
     fn origin(&self, image: usize) -> String {
         self.loader.dataset().source(image)
     }
+}
+
+/// The first 8 bytes of a digest, in hexadecimal.
+pub(crate) fn short(digest: Sha256) -> String {
+    digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The label of an image that must have one.

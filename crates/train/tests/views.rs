@@ -3,8 +3,8 @@
 use candle_core::Tensor;
 use rand::RngExt;
 use relata_artifact::{Checkpoint, RunFolder};
-use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
-use relata_data::{Shapes, ShapesOptions};
+use relata_augment::{LoaderConfig, OnBadImage, Pipeline, PipelineConfig, ViewLoader};
+use relata_data::{Dataset, Shapes, ShapesOptions};
 use relata_model::{Architecture, Compute, ModelConfig, Network, ParameterKind, Parameters};
 use relata_train::{
     BatchShape, CandleMethod, DeepClusterConfig, Error, Event, Flow, IntoMethod, IntoViewSource, Method, MethodConfig,
@@ -145,6 +145,84 @@ fn a_run_is_not_taken_up_again_with_other_rows() {
     changed[5] += 0.5;
     let same_size = RowViews::new(changed, WIDTH, CONFIG, |row, _, view| view.copy_from_slice(row)).unwrap();
     assert!(trainer(MethodConfig::default(), same_size, 1).unwrap().resume(&run).is_err());
+}
+
+/// 26 images of 9 px, in batches of 8 with 2 views each.
+fn image_trainer(pipeline: Pipeline, loader: LoaderConfig) -> Trainer {
+    let compute = Compute::new(1).unwrap();
+    Trainer::new(Setup {
+        backbone: ModelConfig::default().build(7, compute.clone()).unwrap(),
+        loader: ViewLoader::new(images(), pipeline, loader).unwrap(),
+        method: MethodConfig { hidden: 24, ..MethodConfig::default() },
+        config: TrainConfig { epochs: 2, ..TrainConfig::default() },
+        seed: 7,
+        compute,
+        info: Default::default(),
+    })
+    .unwrap()
+}
+
+fn images() -> Arc<dyn Dataset> {
+    Arc::new(Shapes::new(ShapesOptions { train_images: 26, side_px: 9, ..ShapesOptions::default() }).unwrap())
+}
+
+const LOADER: LoaderConfig = LoaderConfig {
+    batch_size: 8,
+    views: 2,
+    workers: 0,
+    prefetch: 1,
+    seed: 7,
+    shuffle: true,
+    drop_single: true,
+    on_bad_image: OnBadImage::Error,
+};
+
+fn relational() -> Pipeline {
+    Pipeline::relational(9).unwrap()
+}
+
+#[test]
+fn a_run_is_not_taken_up_again_with_other_views_of_its_images() {
+    let place = tempfile::tempdir().unwrap();
+    let run = folder(place.path(), "run");
+    let mut observer = Watcher { stop_at: Some(2), ..Watcher::default() };
+    image_trainer(relational(), LOADER).run(&run, &mut observer).unwrap();
+    let no_flip = PipelineConfig { flip: relata_augment::FlipConfig { p: 0.0 }, ..PipelineConfig::default() };
+    let others = [
+        ("pipeline", Pipeline::new(&no_flip, 9, [0.0; 3], [1.0; 3]).unwrap(), LOADER),
+        ("normalisation", Pipeline::new(&PipelineConfig::default(), 9, [0.5; 3], [0.5; 3]).unwrap(), LOADER),
+        ("views", relational(), LoaderConfig { views: 3, ..LOADER }),
+        ("batch size", relational(), LoaderConfig { batch_size: 13, ..LOADER }),
+        ("seed", relational(), LoaderConfig { seed: 8, ..LOADER }),
+        ("order", relational(), LoaderConfig { shuffle: false, ..LOADER }),
+    ];
+    for (what, pipeline, loader) in others {
+        let resumed = image_trainer(pipeline, loader).resume(&run);
+        assert!(matches!(resumed, Err(Error::Checkpoint { .. })), "another {what}: {resumed:?}");
+    }
+    // What changes no batch, or only whether a broken image ends the run.
+    let alike = LoaderConfig { workers: 2, prefetch: 5, on_bad_image: OnBadImage::Skip, ..LOADER };
+    assert!(image_trainer(relational(), alike).resume(&run).unwrap());
+}
+
+#[test]
+fn a_checkpoint_that_names_its_images_alone_is_taken_up() {
+    let place = tempfile::tempdir().unwrap();
+    let run = folder(place.path(), "run");
+    let mut observer = Watcher { stop_at: Some(2), ..Watcher::default() };
+    image_trainer(relational(), LOADER).run(&run, &mut observer).unwrap();
+    let mut checkpoint = last(&run);
+    // Another digest of the same views would refuse every run so far.
+    assert_eq!(checkpoint.metadata["train.views"], format!("{}-5e8aff5877dc6593", images().fingerprint()));
+    checkpoint.metadata.insert("train.views".to_owned(), images().fingerprint().to_owned());
+    checkpoint.save(&run.checkpoint_path("last").unwrap()).unwrap();
+    let mut resumed = image_trainer(relational(), LOADER);
+    assert!(resumed.resume(&run).unwrap());
+    assert_eq!(resumed.run(&run, &mut ()).unwrap(), Outcome::Finished { step: 8 });
+
+    checkpoint.metadata.insert("train.views".to_owned(), "another data set".to_owned());
+    checkpoint.save(&run.checkpoint_path("last").unwrap()).unwrap();
+    assert!(matches!(image_trainer(relational(), LOADER).resume(&run), Err(Error::Checkpoint { .. })));
 }
 
 #[test]
