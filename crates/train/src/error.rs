@@ -42,6 +42,18 @@ pub enum Error {
         /// Where it comes from, in the data set's words.
         origin: String,
     },
+    /// A label that is none of the classes.
+    #[error("image {image} ({origin}) has label {label}, expected one below {classes}: that is how many classes there are")]
+    LabelOutOfRange {
+        /// Its index in the data set; in the batch, where a method was given that alone.
+        image: usize,
+        /// Where it comes from, in the data set's words.
+        origin: String,
+        /// The label.
+        label: usize,
+        /// Classes, or clusters.
+        classes: usize,
+    },
     /// A batch with more or fewer labels than images.
     #[error("a batch of {expected} images came with {got} labels")]
     Labels {

@@ -75,8 +75,8 @@ impl Trainer {
     /// A run before its first step.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a setting outside its range, [`Error::TooFewImages`]; [`Error::TooFewClasses`] or
-    /// [`Error::NoLabel`] where the method needs labels and lacks them.
+    /// [`Error::Setting`] for a setting outside its range, [`Error::TooFewImages`]; [`Error::TooFewClasses`],
+    /// [`Error::NoLabel`] or [`Error::LabelOutOfRange`] where the method needs labels and lacks them.
     pub fn new<M: IntoMethod, V: IntoViewSource>(setup: Setup<M, V>) -> Result<Self> {
         let Setup { mut backbone, loader, method, config, seed, compute, info } = setup;
         config.validate()?;
@@ -92,7 +92,7 @@ impl Trainer {
         let taps = method.taps(backbone.architecture());
         backbone.set_taps(&taps)?;
         if method.needs_labels() {
-            (0..images).try_for_each(|image| label(&*source, image).map(drop))?;
+            (0..images).try_for_each(|image| label(&*source, image, classes).map(drop))?;
         }
         let optimizer = |len| Optimizer::new(method.optimizer(&config), len);
         let steps = u64::from(config.epochs) * source.batches_per_epoch() as u64;
@@ -316,10 +316,14 @@ impl Trainer {
         self.labels.clear();
         if self.method.needs_labels() {
             for &image in &batch.images {
-                self.labels.push(label(&*self.views, image)?);
+                self.labels.push(label(&*self.views, image, self.shape.classes)?);
             }
         }
         if let Some(own) = self.method.own_labels() {
+            if own.len() != self.shape.images {
+                let (expected, got) = (format!("one for each of {} images", self.shape.images), own.len().to_string());
+                return Err(Error::Size { what: "the method's own labels", expected, got });
+            }
             self.labels.extend(batch.images.iter().map(|&image| own[image]));
         }
         let (rows, size) = (shape.rows() * self.method.rows_per_view(), self.shape.size);

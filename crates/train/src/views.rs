@@ -233,7 +233,11 @@ pub(crate) fn short(digest: Sha256) -> String {
     digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The label of an image that must have one.
-pub(crate) fn label(source: &dyn ViewSource, image: usize) -> Result<usize> {
-    source.label(image).ok_or_else(|| Error::NoLabel { image, origin: source.origin(image) })
+/// The label of an image that must have one, in `0..classes`.
+pub(crate) fn label(source: &dyn ViewSource, image: usize, classes: usize) -> Result<usize> {
+    let label = source.label(image).ok_or_else(|| Error::NoLabel { image, origin: source.origin(image) })?;
+    if label >= classes {
+        return Err(Error::LabelOutOfRange { image, origin: source.origin(image), label, classes });
+    }
+    Ok(label)
 }

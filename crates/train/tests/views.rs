@@ -8,8 +8,8 @@ use relata_data::{Dataset, Shapes, ShapesOptions};
 use relata_model::{Architecture, Compute, ModelConfig, Network, ParameterKind, Parameters};
 use relata_train::{
     BatchShape, CandleMethod, DeepClusterConfig, Error, Event, Flow, IntoMethod, IntoViewSource, Method, MethodConfig,
-    MethodKind, Observer, Outcome, Result, RowViews, RowViewsConfig, Setup, SourceShape, TrainConfig, Trainer, ViewBuffer,
-    ViewSource,
+    MethodKind, MethodStep, Observer, Outcome, Result, RowViews, RowViewsConfig, Setup, SourceShape, TrainConfig, Trainer,
+    ViewBuffer, ViewSource,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -297,14 +297,18 @@ fn methods_that_rows_do_not_suit_say_so() {
     assert!(matches!(error, Err(Error::Model(relata_model::Error::Size { .. }))), "{error:?}");
 }
 
-/// A source of one's own, from the trait alone: 2 views of each of 4 images a batch, 3 batches; `fault` spoils a batch.
+/// A source of one's own, from the trait alone: 2 views of each of 4 images a batch, 3 batches; `fault` spoils a batch. Of three
+/// classes, the last image's being `last`.
 struct Own {
     fault: fn(&mut ViewBuffer),
+    last: Option<usize>,
 }
+
+const OWN: Own = Own { fault: |_| {}, last: Some(2) };
 
 impl ViewSource for Own {
     fn shape(&self) -> SourceShape {
-        SourceShape { images: 12, classes: 0, batch_size: 4, views: 2, size: [1, 1, WIDTH] }
+        SourceShape { images: 12, classes: 3, batch_size: 4, views: 2, size: [1, 1, WIDTH] }
     }
 
     fn batches_per_epoch(&self) -> usize {
@@ -324,14 +328,18 @@ impl ViewSource for Own {
     }
 
     fn plain(&self) -> Result<Box<dyn ViewSource>> {
-        Ok(Box::new(Self { fault: self.fault }))
+        Ok(Box::new(Self { ..*self }))
+    }
+
+    fn label(&self, image: usize) -> Option<usize> {
+        if image == 11 { self.last } else { Some(image % 3) }
     }
 }
 
 #[test]
 fn a_source_of_ones_own_trains_and_its_faults_are_errors() {
     let place = tempfile::tempdir().unwrap();
-    let outcome = trainer(MethodConfig::default(), Own { fault: |_| {} }, 1).unwrap().run(&folder(place.path(), "own"), &mut ());
+    let outcome = trainer(MethodConfig::default(), OWN, 1).unwrap().run(&folder(place.path(), "own"), &mut ());
     assert_eq!(outcome.unwrap(), Outcome::Finished { step: 12 });
     let faults: [fn(&mut ViewBuffer); 5] = [
         |batch| batch.rows.truncate(7 * WIDTH),
@@ -341,10 +349,24 @@ fn a_source_of_ones_own_trains_and_its_faults_are_errors() {
         |batch| batch.index = 0,
     ];
     for (number, fault) in faults.into_iter().enumerate() {
-        let mut trainer = trainer(MethodConfig::default(), Own { fault }, 1).unwrap();
+        let mut trainer = trainer(MethodConfig::default(), Own { fault, ..OWN }, 1).unwrap();
         let outcome = trainer.run(&folder(place.path(), &number.to_string()), &mut ());
         assert!(matches!(outcome, Err(Error::Size { .. })), "fault {number}: {outcome:?}");
     }
+}
+
+#[test]
+fn labels_of_a_source_must_be_classes_that_it_has() {
+    let place = tempfile::tempdir().unwrap();
+    let supervised = MethodConfig { kind: MethodKind::Supervised, ..MethodConfig::default() };
+    let outcome = trainer(supervised.clone(), OWN, 1).unwrap().run(&folder(place.path(), "own"), &mut ());
+    assert_eq!(outcome.unwrap(), Outcome::Finished { step: 12 });
+    let error = trainer(supervised.clone(), Own { last: Some(3), ..OWN }, 1).err();
+    assert!(matches!(error, Some(Error::LabelOutOfRange { image: 11, label: 3, classes: 3, .. })), "{error:?}");
+    let error = trainer(supervised, Own { last: None, ..OWN }, 1).err();
+    assert!(matches!(error, Some(Error::NoLabel { image: 11, .. })), "{error:?}");
+    // Who does not ask for labels is not bothered by them.
+    trainer(MethodConfig::default(), Own { last: Some(3), ..OWN }, 1).unwrap();
 }
 
 #[test]
@@ -421,4 +443,40 @@ fn a_candle_method_is_saved_under_its_name_and_resumed() {
     resumed.run(&parts, &mut ()).unwrap();
     assert_same_bits(&last(&whole), &last(&parts), "resumed");
     assert_eq!(last(&whole).tensor("own.linear.weight").unwrap().shape, [2, 9]);
+}
+
+/// Has labels of its own for fewer images than there are.
+struct Forgetful<M>(M);
+
+impl<M: Method> Method for Forgetful<M> {
+    fn head_name(&self) -> &'static str {
+        self.0.head_name()
+    }
+
+    fn own_labels(&self) -> Option<&[usize]> {
+        Some(&[0, 1])
+    }
+
+    fn step(&mut self, features: &[f32], batch: BatchShape, labels: &[usize]) -> Result<MethodStep> {
+        self.0.step(features, batch, labels)
+    }
+
+    fn d_features(&self) -> &[f32] {
+        self.0.d_features()
+    }
+
+    fn parameters(&self) -> &Parameters {
+        self.0.parameters()
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        self.0.parameters_mut()
+    }
+}
+
+#[test]
+fn a_method_with_too_few_labels_of_its_own_is_an_error() {
+    let place = tempfile::tempdir().unwrap();
+    let outcome = trainer(Forgetful(candle_method()), OWN, 1).unwrap().run(&folder(place.path(), "run"), &mut ());
+    assert!(matches!(outcome, Err(Error::Size { what: "the method's own labels", .. })), "{outcome:?}");
 }

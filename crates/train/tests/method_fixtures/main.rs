@@ -429,7 +429,7 @@ fn simclr_s_gradient_is_the_slope_of_its_definition() {
 }
 
 #[test]
-fn features_of_another_size_are_refused() {
+fn features_and_labels_that_do_not_fit_are_refused() {
     let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 3, first_map: NO_MAP };
     let compute = Compute::new(1).unwrap();
     let mut simclr = Simclr::new(&SimclrConfig::default(), shape, 1, compute.clone());
@@ -449,10 +449,13 @@ fn features_of_another_size_are_refused() {
         }
     }
     let batch = BatchShape { images: 2, views: 2 };
-    let error = supervised.step(&[0.5; 28], batch, &[0]).unwrap_err();
-    assert!(matches!(error, relata_train::Error::Labels { expected: 2, got: 1 }), "{error:?}");
-    for labels in [&[0][..], &[0, 2]] {
-        let error = clusters.step(&[0.5; 28], batch, labels).unwrap_err();
-        assert!(matches!(error, relata_train::Error::Labels { .. }), "{error:?}");
+    let methods: [(&mut dyn Method, usize); 2] = [(&mut supervised, 3), (&mut clusters, 2)];
+    for (method, of) in methods {
+        let error = method.step(&[0.5; 28], batch, &[0]).unwrap_err();
+        assert!(matches!(error, relata_train::Error::Labels { expected: 2, got: 1 }), "{error:?}");
+        let error = method.step(&[0.5; 28], batch, &[0, of]).unwrap_err();
+        let is_range = matches!(error, relata_train::Error::LabelOutOfRange { image: 1, label, classes, .. } if (label, classes) == (of, of));
+        assert!(is_range, "{error:?}");
+        method.step(&[0.5; 28], batch, &[0, of - 1]).unwrap();
     }
 }
