@@ -162,7 +162,7 @@ impl DeepInfoMax {
     /// A step with uniform numbers `[N, D]` of one's own in the place of the method's draws.
     ///
     /// # Errors
-    /// Where features, map or numbers are not the batch's.
+    /// Where features, map or numbers are not the batch's, or it holds one image only, whose foreign map would be its own.
     pub fn step_against(
         &mut self,
         features: &[f32],
@@ -178,6 +178,7 @@ impl DeepInfoMax {
             let expected = format!("{rows} maps of {} channels", self.channels);
             return Err(Error::Taps { expected, got: format!("{} floats of {:?}", map.data.len(), map.layout) });
         }
+        batch.check_others()?;
         self.rows = rows;
         // Within each view: the maps of image b stand beside the features of the image before it.
         let before = |row: usize| row - row % batch.images + (row % batch.images + batch.images - 1) % batch.images;

@@ -1,4 +1,5 @@
-use crate::{MethodConfig, OptimizerConfig, Result, TrainConfig};
+use crate::views::FEWEST_TO_TRAIN_ON;
+use crate::{Error, MethodConfig, OptimizerConfig, Result, TrainConfig};
 use relata_model::{Activation, Architecture, Compute, Layout, Parameters};
 use relata_optim::AdamConfig;
 
@@ -16,6 +17,11 @@ impl BatchShape {
     #[must_use]
     pub fn rows(self) -> usize {
         self.images * self.views
+    }
+
+    /// Refuses a batch whose images have no others to be told from.
+    pub(crate) fn check_others(self) -> Result<()> {
+        if self.images < FEWEST_TO_TRAIN_ON { Err(Error::TooFewImages { images: self.images }) } else { Ok(()) }
     }
 }
 

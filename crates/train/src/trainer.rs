@@ -1,7 +1,7 @@
 use crate::checkpoint::{self, Position, State};
 use crate::optimizer::{Decay, Optimizer};
 use crate::target::Target;
-use crate::views::label;
+use crate::views::{FEWEST_TO_LOOK_AT, FEWEST_TO_TRAIN_ON, label};
 use crate::{
     BatchShape, EpochReport, Error, Event, Flow, HeadShape, IntoMethod, IntoViewSource, Method, MethodConfig, Observer, Result,
     SourceShape, StepReport, TrainConfig, ViewBatch, ViewBuffer, ViewSource,
@@ -75,8 +75,8 @@ impl Trainer {
     /// A run before its first step.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a setting outside its range, [`Error::TooFewImages`]; [`Error::TooFewClasses`],
-    /// [`Error::NoLabel`] or [`Error::LabelOutOfRange`] where the method needs labels and lacks them.
+    /// [`Error::Setting`] for a setting outside its range, [`Error::TooFewImages`], [`Error::Size`] for batches of one image;
+    /// [`Error::TooFewClasses`], [`Error::NoLabel`] or [`Error::LabelOutOfRange`] where the method needs labels and lacks them.
     pub fn new<M: IntoMethod, V: IntoViewSource>(setup: Setup<M, V>) -> Result<Self> {
         let Setup { mut backbone, loader, method, config, seed, compute, info } = setup;
         config.validate()?;
@@ -84,6 +84,10 @@ impl Trainer {
         let shape = source.shape();
         if source.batches_per_epoch() == 0 {
             return Err(Error::TooFewImages { images: shape.images });
+        }
+        if shape.batch_size < FEWEST_TO_TRAIN_ON {
+            let (expected, got) = (format!("{FEWEST_TO_TRAIN_ON} or more"), shape.batch_size.to_string());
+            return Err(Error::Size { what: "the most images in a batch of the views' source", expected, got });
         }
         let SourceShape { images, classes, batch_size: max_images, views, size: [height, width_px, _] } = shape;
         let width = backbone.architecture().width;
@@ -205,7 +209,7 @@ impl Trainer {
                 if !filled {
                     break;
                 }
-                self.shape.check(&batch, self.position.batch)?;
+                self.shape.check(&batch, self.position.batch, FEWEST_TO_TRAIN_ON)?;
                 lr = whole_lr * self.config.lr_factor(epoch, batch.index, batches);
                 let step = self.step(&batch, lr)?;
                 self.position.batch = batch.index + 1;
@@ -295,7 +299,7 @@ impl Trainer {
         let (shape, mut batch, mut from) = (source.shape(), ViewBuffer::default(), 0);
         let (mut features, mut images) = (Vec::new(), Vec::new());
         while source.fill(0, from, &mut batch)? {
-            shape.check(&batch, from)?;
+            shape.check(&batch, from, FEWEST_TO_LOOK_AT)?;
             let input = Images::of_size(&batch.rows, batch.images.len(), shape.size)?;
             let rows = self.backbone.forward(input, Mode::Eval)?;
             if let Some(at) = rows.iter().position(|value| !value.is_finite()) {

@@ -12,7 +12,7 @@ pub struct SourceShape {
     pub images: usize,
     /// Classes of the data; 0 where they have no labels.
     pub classes: usize,
-    /// B, the most images a batch.
+    /// B, the most images a batch; 2 or more to train on.
     pub batch_size: usize,
     /// K, views an image.
     pub views: usize,
@@ -21,15 +21,16 @@ pub struct SourceShape {
 }
 
 impl SourceShape {
-    /// Refuses a batch that a source should not have given when asked for the first from number `from` on.
-    pub(crate) fn check(&self, batch: &ViewBuffer, from: usize) -> Result<()> {
+    /// Refuses a batch that a source should not have given when asked for the first from number `from` on; `least` are the fewest images
+    /// that it may hold.
+    pub(crate) fn check(&self, batch: &ViewBuffer, from: usize, least: usize) -> Result<()> {
         let wrong = |what, expected: String, got: usize| Err(Error::Size { what, expected, got: got.to_string() });
         let images = batch.images.len();
         if batch.index < from {
             return wrong("the batch that the views' source gave", format!("number {from} of the epoch or later"), batch.index);
         }
-        if !(1..=self.batch_size).contains(&images) {
-            return wrong("images in a batch of the views' source", format!("1 to {}", self.batch_size), images);
+        if !(least..=self.batch_size).contains(&images) {
+            return wrong("images in a batch of the views' source", format!("{least} to {}", self.batch_size), images);
         }
         if let Some(&image) = batch.images.iter().find(|&&image| image >= self.images) {
             return wrong("an image's number in a batch of the views' source", format!("below {}", self.images), image);
@@ -43,6 +44,11 @@ impl SourceShape {
         Ok(())
     }
 }
+
+/// The fewest images of a batch to train on: one alone has nothing to be told from, and its only negative would be itself.
+pub(crate) const FEWEST_TO_TRAIN_ON: usize = 2;
+/// The fewest images of a batch that is only looked at.
+pub(crate) const FEWEST_TO_LOOK_AT: usize = 1;
 
 /// A batch that a [`ViewSource`] fills. The trainer keeps it from step to step, so that its buffers are used again.
 #[derive(Debug, Default)]
@@ -88,8 +94,9 @@ pub trait ViewSource: Send {
     }
 
     /// Fills `batch` with the first batch of an epoch (the first is 0) from number `from` on, and says which it is; `false`
-    /// where there is none left. B may be smaller than [`SourceShape::batch_size`], not larger. What `batch` holds before is
-    /// what it was last filled with, or nothing.
+    /// where there is none left. B may be smaller than [`SourceShape::batch_size`], not larger, and not 1 but in a
+    /// [`ViewSource::plain`] pass: an image alone has nothing to be told from. Leave it out, and say so in [`ViewBuffer::left_out`]. What
+    /// `batch` holds before is what it was last filled with, or nothing.
     ///
     /// # Errors
     /// Where the views cannot be made; the run ends.

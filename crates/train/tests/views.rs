@@ -148,9 +148,9 @@ fn a_run_is_not_taken_up_again_with_other_rows() {
 }
 
 /// 26 images of 9 px, in batches of 8 with 2 views each.
-fn image_trainer(pipeline: Pipeline, loader: LoaderConfig) -> Trainer {
+fn image_setup(pipeline: Pipeline, loader: LoaderConfig) -> Setup {
     let compute = Compute::new(1).unwrap();
-    Trainer::new(Setup {
+    Setup {
         backbone: ModelConfig::default().build(7, compute.clone()).unwrap(),
         loader: ViewLoader::new(images(), pipeline, loader).unwrap(),
         method: MethodConfig { hidden: 24, ..MethodConfig::default() },
@@ -158,8 +158,11 @@ fn image_trainer(pipeline: Pipeline, loader: LoaderConfig) -> Trainer {
         seed: 7,
         compute,
         info: Default::default(),
-    })
-    .unwrap()
+    }
+}
+
+fn image_trainer(pipeline: Pipeline, loader: LoaderConfig) -> Trainer {
+    Trainer::new(image_setup(pipeline, loader)).unwrap()
 }
 
 fn images() -> Arc<dyn Dataset> {
@@ -341,10 +344,14 @@ fn a_source_of_ones_own_trains_and_its_faults_are_errors() {
     let place = tempfile::tempdir().unwrap();
     let outcome = trainer(MethodConfig::default(), OWN, 1).unwrap().run(&folder(place.path(), "own"), &mut ());
     assert_eq!(outcome.unwrap(), Outcome::Finished { step: 12 });
-    let faults: [fn(&mut ViewBuffer); 5] = [
+    let faults: [fn(&mut ViewBuffer); 6] = [
         |batch| batch.rows.truncate(7 * WIDTH),
         |batch| batch.images.push(0),
         |batch| batch.images.clear(),
+        |batch| {
+            batch.images.truncate(1);
+            batch.rows.truncate(2 * WIDTH);
+        },
         |batch| batch.images[1] = 12,
         |batch| batch.index = 0,
     ];
@@ -353,6 +360,28 @@ fn a_source_of_ones_own_trains_and_its_faults_are_errors() {
         let outcome = trainer.run(&folder(place.path(), &number.to_string()), &mut ());
         assert!(matches!(outcome, Err(Error::Size { .. })), "fault {number}: {outcome:?}");
     }
+}
+
+#[test]
+fn a_batch_of_one_image_is_looked_at_but_never_trained_on() {
+    let place = tempfile::tempdir().unwrap();
+    let keeps_single = |batch_size| LoaderConfig { batch_size, drop_single: false, ..LOADER };
+    let of_one = Trainer::new(image_setup(relational(), keeps_single(1))).err();
+    assert!(matches!(of_one, Some(Error::Size { .. })), "{of_one:?}");
+    // 26 images in batches of 5: the last is alone, for any method.
+    for kind in [MethodKind::Relational, MethodKind::Simclr, MethodKind::DeepInfoMax, MethodKind::Rotation] {
+        let method = MethodConfig { kind, hidden: 24, ..MethodConfig::default() };
+        let mut observer = Watcher::default();
+        let setup = Setup { method, ..image_setup(relational(), keeps_single(5)) };
+        let outcome = Trainer::new(setup).unwrap().run(&folder(place.path(), kind.name()), &mut observer);
+        let Err(Error::Size { what, got, .. }) = outcome else { panic!("{kind:?}: {outcome:?}") };
+        assert_eq!((what, &got[..]), ("images in a batch of the views' source", "1"));
+    }
+    // DeepCluster looks at 25 rows in batches of 3 x 8, the last alone.
+    let deepcluster = DeepClusterConfig { clusters: 2, hidden: 12 };
+    let method = MethodConfig { kind: MethodKind::DeepCluster, deepcluster, ..MethodConfig::default() };
+    let outcome = trainer(method, row_views(25), 1).unwrap().run(&folder(place.path(), "plain"), &mut ());
+    assert_eq!(outcome.unwrap(), Outcome::Finished { step: 4 * 3 });
 }
 
 #[test]

@@ -3,11 +3,11 @@
 mod deepinfomax;
 mod relational;
 
-use relata_model::{Compute, Layout, Parameters};
+use relata_model::{Activation, Compute, Layout, Parameters};
 use relata_testkit::{Tolerance, hash_uniforms};
 use relata_train::{
-    Barlow, BarlowConfig, BatchShape, Byol, ByolConfig, ContrastiveLoss, DeepCluster, DeepClusterConfig, Error, HeadShape,
-    Method, Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig, ViewBatch,
+    Barlow, BarlowConfig, BatchShape, Byol, ByolConfig, ContrastiveLoss, DeepCluster, DeepClusterConfig, DeepInfoMax,
+    DeepInfoMaxConfig, Error, HeadShape, Method, Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig, ViewBatch,
 };
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -426,6 +426,21 @@ fn simclr_s_gradient_is_the_slope_of_its_definition() {
             relata_testkit::assert_gradient(definition, &x, &gradient, Tolerance { abs: SHARE * largest, rel: 0.0 });
         }
     }
+}
+
+#[test]
+fn an_image_alone_is_never_its_own_negative() {
+    let first_map = Layout::dense(2, 2, 3);
+    let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 0, first_map };
+    let compute = Compute::new(1).unwrap();
+    let alone = BatchShape { images: 1, views: 2 };
+    let mut simclr = Simclr::new(&SimclrConfig::default(), shape, 1, compute.clone());
+    let error = simclr.step(&[0.5; 14], alone, &[]).unwrap_err();
+    assert!(matches!(error, Error::TooFewImages { images: 1 }), "{error:?}");
+    let mut deepinfomax = DeepInfoMax::new(&DeepInfoMaxConfig::default(), shape, 1, compute).unwrap();
+    let map = Activation { data: &[0.5; 24], layout: first_map };
+    let error = deepinfomax.step_with_taps(&[0.5; 14], &[map], alone, &[]).unwrap_err();
+    assert!(matches!(error, Error::TooFewImages { images: 1 }), "{error:?}");
 }
 
 #[test]
