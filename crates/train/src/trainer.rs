@@ -253,7 +253,7 @@ impl Trainer {
                 loss: totals.mean_loss(),
                 figures: totals.mean_figures(),
                 seconds: start.elapsed().as_secs_f64(),
-                waiting: waited / start.elapsed().as_secs_f64().max(1e-9),
+                waiting: if totals.steps > 0 { waited / start.elapsed().as_secs_f64().max(1e-9) } else { 0.0 },
             };
             if window.steps > 0 {
                 let last = StepReport {
@@ -416,8 +416,9 @@ impl Totals {
         }
     }
 
-    fn mean_loss(&self) -> f64 {
-        self.loss / self.steps.max(1) as f64
+    /// None where there was no step.
+    fn mean_loss(&self) -> Option<f64> {
+        (self.steps > 0).then(|| self.loss / self.steps as f64)
     }
 
     fn mean_figures(&self) -> Vec<(&'static str, f64)> {
@@ -429,7 +430,7 @@ impl Totals {
         let mut line = Metrics {
             step: at.step,
             epoch: Some(f64::from(at.epoch - 1) + at.batch as f64 / at.batches.max(1) as f64),
-            loss: Some(self.mean_loss()),
+            loss: self.mean_loss(),
             lr: Some(lr),
             views_per_s: Some(at.views_per_s),
             elapsed_s: Some(elapsed_s),
