@@ -1,5 +1,6 @@
 use crate::classifier::check_rows;
 use crate::config::check;
+use crate::parts::{parts, parts_mut};
 use crate::prior::Prior;
 use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
 use rand_chacha::ChaCha8Rng;
@@ -189,17 +190,9 @@ impl DeepInfoMax {
         let hidden = self.config.hidden;
         let lengths = PlaceHeadShape { channels: self.channels, width, hidden }.parameter_lengths();
         let Parameters { values, gradients, .. } = &mut self.parameters;
-        let (mut values, mut gradients) = (&values[..], &mut gradients[..]);
-        let [w1, b1, w2, b2, w3, b3] = lengths.map(|len| {
-            let (part, rest) = values.split_at(len);
-            values = rest;
-            part
-        });
-        let [d_w1, d_b1, d_w2, d_b2, d_w3, d_b3] = lengths.map(|len| {
-            let (part, rest) = std::mem::take(&mut gradients).split_at_mut(len);
-            gradients = rest;
-            part
-        });
+        // The prior's lie behind them.
+        let [w1, b1, w2, b2, w3, b3] = parts(values, lengths);
+        let [d_w1, d_b1, d_w2, d_b2, d_w3, d_b3] = parts_mut(gradients, lengths);
         let grads = PlaceHeadGrads {
             w1: d_w1,
             b1: d_b1,

@@ -44,12 +44,16 @@ impl Supervised {
     ///
     /// # Errors
     /// [`Error::TooFewClasses`] where there are no labels, or all say the same.
-    pub fn new(config: SupervisedConfig, shape: HeadShape, seed: u64, compute: Compute) -> Result<Self> {
+    pub fn new(config: &SupervisedConfig, shape: HeadShape, seed: u64, compute: Compute) -> Result<Self> {
         if shape.classes < 2 {
             return Err(Error::TooFewClasses { classes: shape.classes });
         }
         let HeadShape { width, views, max_images, classes, .. } = shape;
-        Ok(Self { config, classes, classifier: Classifier::new(width, classes, views * max_images, seed, compute) })
+        Ok(Self {
+            config: config.clone(),
+            classes,
+            classifier: Classifier::new(width, classes, views * max_images, seed, compute),
+        })
     }
 
     /// Bytes of the buffers, parameters apart.

@@ -348,7 +348,7 @@ fn supervised_loss_accuracy_and_gradients_are_those_of_pytorch() {
         let share = hash_uniforms(&format!("supervised-{case}/labels"), batch.images);
         let labels: Vec<usize> = share.iter().map(|v| ((v + 1.0) / 2.0 * classes as f64).floor() as usize).collect();
         let config = SupervisedConfig::default();
-        let mut method = Supervised::new(config, fixture.shape(case, classes), 1, Compute::new(2).unwrap()).unwrap();
+        let mut method = Supervised::new(&config, fixture.shape(case, classes), 1, Compute::new(2).unwrap()).unwrap();
         fill(method.parameters_mut(), "supervised/linear.");
         let step = method.step(&fixture.features(case, batch.rows()), batch, &labels).unwrap();
         fixture.assert_close(&format!("{case}.loss"), &[step.loss as f32]);
@@ -451,7 +451,7 @@ fn features_and_labels_that_do_not_fit_are_refused() {
     let mut barlow = Barlow::new(&BarlowConfig::default(), shape, 1, compute.clone());
     let mut byol = Byol::new(&ByolConfig::default(), shape, 1, compute.clone());
     let mut rotation = Rotation::new(shape, 1, compute.clone());
-    let mut supervised = Supervised::new(SupervisedConfig::default(), shape, 1, compute).unwrap();
+    let mut supervised = Supervised::new(&SupervisedConfig::default(), shape, 1, compute).unwrap();
     let two = DeepClusterConfig { clusters: 2, hidden: 5 };
     let mut clusters = DeepCluster::new(&two, shape, 1, Compute::new(1).unwrap()).unwrap();
     let methods: [(&mut dyn Method, usize); 6] =
