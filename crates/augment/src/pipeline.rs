@@ -4,7 +4,10 @@ use relata_data::Image;
 use crate::affine::Warp;
 use crate::blur::Blur;
 use crate::colour::{BLOCK, Normalise, Ops, change_all, colour};
-use crate::config::{MAX_SIDE_PX, PipelineConfig, check, within};
+use crate::config::{
+    AffineConfig, BlurConfig, CropConfig, CropKind, CutoutConfig, JitterConfig, MAX_SIDE_PX, PipelineConfig, SolariseConfig,
+    check, within,
+};
 use crate::parameters::{Crop, CropBox, ViewParameters, draw};
 use crate::resize::{Rows, Taps};
 use crate::{Error, Result, ViewKey};
@@ -100,6 +103,54 @@ impl Pipeline {
     #[must_use]
     pub fn config(&self) -> &PipelineConfig {
         &self.config
+    }
+
+    /// All that decides what the view of a key is, as text: pipelines of one definition make the same views.
+    ///
+    /// What changes no view does not stand there (the number of views, settings of steps that never happen), so a step that is added to
+    /// the settings later, and is off by default, leaves the text of older ones as it was.
+    #[must_use]
+    pub fn definition(&self) -> String {
+        let PipelineConfig {
+            crop,
+            flip,
+            affine,
+            jitter,
+            grayscale,
+            invert,
+            blur,
+            solarise,
+            cutout,
+            views: _,
+            side: _,
+            mean: _,
+            std: _,
+        } = &self.config;
+        let Normalise { mean, inverse_std } = self.normalise;
+        let CropConfig { kind, scale, ratio, padding } = crop;
+        let crop = match kind {
+            CropKind::Resized => format!("resized {scale:?} {ratio:?}"),
+            CropKind::Padded => format!("padded {padding}"),
+            CropKind::Whole => "whole".to_owned(),
+        };
+        let AffineConfig { p: _, degrees, translate, scale, shear } = affine;
+        let JitterConfig { p: _, brightness, contrast, saturation, hue } = jitter;
+        let (BlurConfig { p: _, kernel: _, sigma }, radius_px) = (blur, blur.radius_px(self.side_px));
+        let SolariseConfig { p: _, threshold } = solarise;
+        let CutoutConfig { p: _, area } = cutout;
+        let steps = [
+            ("flip", flip.p, String::new()),
+            ("affine", affine.p, format!(" {degrees:?} {translate:?} {scale:?} {shear:?}")),
+            ("jitter", jitter.p, format!(" {brightness:?} {contrast:?} {saturation:?} {hue:?}")),
+            ("grayscale", grayscale.p, String::new()),
+            ("invert", invert.p, String::new()),
+            ("blur", blur.p, format!(" {radius_px} {sigma:?}")),
+            ("solarise", solarise.p, format!(" {threshold:?}")),
+            ("cutout", cutout.p, format!(" {area:?}")),
+        ];
+        let happen = steps.into_iter().filter(|(_, p, _)| *p > 0.0);
+        let steps: String = happen.map(|(name, p, settings)| format!("; {name} {p:?}{settings}")).collect();
+        format!("side {}; normalise {mean:?} {inverse_std:?}; crop {crop}{steps}", self.side_px)
     }
 
     /// What the view of this key does to an image of this size.

@@ -54,14 +54,7 @@ impl<'a> TrainingProgress<'a> {
     }
 
     fn epoch(&mut self, epoch: &EpochReport) {
-        let EpochReport { epoch: number, epochs, loss, figures, seconds, waiting } = epoch;
-        let mut line = format!("epoch {number}/{epochs}: loss {loss:.4}");
-        figure_words(figures).iter().for_each(|words| line.push_str(&format!(", {words}")));
-        line.push_str(&format!(", {seconds:.1} s"));
-        // A slow data pipeline is the commonest reason for a slow run, and the easiest to miss.
-        if *waiting > 0.2 {
-            line.push_str(&format!(" ({:.0} % of it waiting for views: raise train.workers)", 100.0 * waiting));
-        }
+        let mut line = epoch_words(epoch);
         if let Some(measured) = self.measured.take() {
             line.push_str(&format!("; {measured}"));
         }
@@ -192,6 +185,21 @@ fn figures_of(step: &StepReport) -> String {
     parts.join(", ")
 }
 
+/// `epoch 2/8: loss 0.4311, pairs 80.1 % (...), 12.3 s`
+fn epoch_words(epoch: &EpochReport) -> String {
+    let EpochReport { epoch, epochs, loss, figures, seconds, waiting } = epoch;
+    // Stopped behind its last batch and resumed: all that was left to do was to save it.
+    let Some(loss) = loss else { return format!("epoch {epoch}/{epochs}: no step was left") };
+    let mut line = format!("epoch {epoch}/{epochs}: loss {loss:.4}");
+    figure_words(figures).iter().for_each(|words| line.push_str(&format!(", {words}")));
+    line.push_str(&format!(", {seconds:.1} s"));
+    // A slow data pipeline is the commonest reason for a slow run, and the easiest to miss.
+    if *waiting > 0.2 {
+        line.push_str(&format!(" ({:.0} % of it waiting for views: raise train.workers)", 100.0 * waiting));
+    }
+    line
+}
+
 /// `pairs 85.2 % (same image 80.1, different 90.3)`, where the method has such figures.
 fn pair_words(figures: &[(&'static str, f64)]) -> Option<String> {
     let pct = |name| figures.iter().find(|(known, _)| *known == name).map(|(_, share)| 100.0 * share);
@@ -240,6 +248,14 @@ mod tests {
         let figures = [("pair_acc", 0.75), ("pair_acc_pos", 0.5), ("pair_acc_neg", 1.0)];
         assert_eq!(pair_words(&figures).unwrap(), "pairs 75.0 % (same image 50.0, different 100.0)");
         assert_eq!(pair_words(&[("accuracy", 0.5)]), None);
+    }
+
+    #[test]
+    fn an_epoch_without_a_step_tells_no_loss() {
+        let report = EpochReport { epoch: 2, epochs: 8, loss: Some(0.5), seconds: 1.25, waiting: 0.5, ..EpochReport::default() };
+        let whole = "epoch 2/8: loss 0.5000, 1.2 s (50 % of it waiting for views: raise train.workers)";
+        assert_eq!(epoch_words(&report), whole);
+        assert_eq!(epoch_words(&EpochReport { loss: None, waiting: 0.0, ..report }), "epoch 2/8: no step was left");
     }
 
     #[test]

@@ -16,9 +16,11 @@ struct Printer;
 
 impl Observer for Printer {
     fn event(&mut self, event: &Event<'_>) -> Flow {
-        if let Event::Epoch(epoch) = event {
+        if let Event::Epoch(epoch) = event
+            && let Some(loss) = epoch.loss
+        {
             let figures: Vec<String> = epoch.figures.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
-            println!("epoch {} of {}: loss {:.4}, {}", epoch.epoch, epoch.epochs, epoch.loss, figures.join(", "));
+            println!("epoch {} of {}: loss {loss:.4}, {}", epoch.epoch, epoch.epochs, figures.join(", "));
         }
         Flow::Continue
     }

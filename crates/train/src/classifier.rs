@@ -117,6 +117,19 @@ pub(crate) fn cross_entropy(
     (Classified { loss: loss / total, accuracy: right as f64 / rows as f64 }, sums)
 }
 
+/// There must be one label for each image of a batch, and each below `classes`.
+pub(crate) fn check_labels(labels: &[usize], images: usize, classes: usize) -> Result<()> {
+    if labels.len() != images {
+        return Err(Error::Labels { expected: images, got: labels.len() });
+    }
+    match labels.iter().position(|&label| label >= classes) {
+        Some(image) => {
+            Err(Error::LabelOutOfRange { image, origin: "counted in its batch".to_owned(), label: labels[image], classes })
+        }
+        None => Ok(()),
+    }
+}
+
 /// Features must be `rows` rows of `width`, and no more than there is room for.
 pub(crate) fn check_rows(features: &[f32], rows: usize, width: usize, most: usize) -> Result<()> {
     if features.len() != rows * width || rows == 0 || rows > most {

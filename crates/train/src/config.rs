@@ -316,16 +316,15 @@ impl MethodConfig {
 
     /// The table of methods: builds the one asked for.
     pub(crate) fn build(&self, shape: HeadShape, seed: u64, compute: Compute) -> Result<Box<dyn Method>> {
-        let HeadShape { width, views, max_images, .. } = shape;
         Ok(match self.kind {
-            MethodKind::Relational => Box::new(Relational::new(self.head(), width, views, max_images, seed, compute)?),
+            MethodKind::Relational => Box::new(Relational::new(&self.head(), shape, seed, compute)?),
             MethodKind::Simclr => Box::new(Simclr::new(&self.simclr, shape, seed, compute)),
             MethodKind::Barlow => Box::new(Barlow::new(&self.barlow, shape, seed, compute)),
             MethodKind::Byol => Box::new(Byol::new(&self.byol, shape, seed, compute)),
             MethodKind::DeepCluster => Box::new(DeepCluster::new(&self.deepcluster, shape, seed, compute)?),
             MethodKind::DeepInfoMax => Box::new(DeepInfoMax::new(&self.deepinfomax, shape, seed, compute)?),
             MethodKind::Rotation => Box::new(Rotation::new(shape, seed, compute)),
-            MethodKind::Supervised => Box::new(Supervised::new(self.supervised.clone(), shape, seed, compute)?),
+            MethodKind::Supervised => Box::new(Supervised::new(&self.supervised, shape, seed, compute)?),
             MethodKind::Random => Box::new(Random::default()),
         })
     }

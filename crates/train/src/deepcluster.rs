@@ -1,4 +1,4 @@
-use crate::classifier::cross_entropy;
+use crate::classifier::{check_labels, cross_entropy};
 use crate::config::check;
 use crate::projection::{LEAK, ProjectionHead, ProjectionShape};
 use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
@@ -180,9 +180,7 @@ impl Method for DeepCluster {
     }
 
     fn step(&mut self, features: &[f32], batch: BatchShape, labels: &[usize]) -> Result<MethodStep> {
-        if labels.len() != batch.images || labels.iter().any(|&label| label >= self.clusters) {
-            return Err(Error::Labels { expected: batch.images, got: labels.len() });
-        }
+        check_labels(labels, batch.images, self.clusters)?;
         let (rows, clusters) = (batch.rows(), self.clusters);
         let logits = self.head.forward(&mut self.parameters, features, rows)?;
         let d_logits = &mut self.d_logits[..rows * clusters];

@@ -1,5 +1,6 @@
 use crate::classifier::check_rows;
 use crate::config::check;
+use crate::parts::{parts, parts_mut};
 use crate::prior::Prior;
 use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
 use rand_chacha::ChaCha8Rng;
@@ -162,7 +163,7 @@ impl DeepInfoMax {
     /// A step with uniform numbers `[N, D]` of one's own in the place of the method's draws.
     ///
     /// # Errors
-    /// Where features, map or numbers are not the batch's.
+    /// Where features, map or numbers are not the batch's, or it holds one image only, whose foreign map would be its own.
     pub fn step_against(
         &mut self,
         features: &[f32],
@@ -178,6 +179,7 @@ impl DeepInfoMax {
             let expected = format!("{rows} maps of {} channels", self.channels);
             return Err(Error::Taps { expected, got: format!("{} floats of {:?}", map.data.len(), map.layout) });
         }
+        batch.check_others()?;
         self.rows = rows;
         // Within each view: the maps of image b stand beside the features of the image before it.
         let before = |row: usize| row - row % batch.images + (row % batch.images + batch.images - 1) % batch.images;
@@ -188,17 +190,9 @@ impl DeepInfoMax {
         let hidden = self.config.hidden;
         let lengths = PlaceHeadShape { channels: self.channels, width, hidden }.parameter_lengths();
         let Parameters { values, gradients, .. } = &mut self.parameters;
-        let (mut values, mut gradients) = (&values[..], &mut gradients[..]);
-        let [w1, b1, w2, b2, w3, b3] = lengths.map(|len| {
-            let (part, rest) = values.split_at(len);
-            values = rest;
-            part
-        });
-        let [d_w1, d_b1, d_w2, d_b2, d_w3, d_b3] = lengths.map(|len| {
-            let (part, rest) = std::mem::take(&mut gradients).split_at_mut(len);
-            gradients = rest;
-            part
-        });
+        // The prior's lie behind them.
+        let [w1, b1, w2, b2, w3, b3] = parts(values, lengths);
+        let [d_w1, d_b1, d_w2, d_b2, d_w3, d_b3] = parts_mut(gradients, lengths);
         let grads = PlaceHeadGrads {
             w1: d_w1,
             b1: d_b1,

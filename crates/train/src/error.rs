@@ -42,6 +42,18 @@ pub enum Error {
         /// Where it comes from, in the data set's words.
         origin: String,
     },
+    /// A label that is none of the classes.
+    #[error("image {image} ({origin}) has label {label}, expected one below {classes}: that is how many classes there are")]
+    LabelOutOfRange {
+        /// Its index in the data set; in the batch, where a method was given that alone.
+        image: usize,
+        /// Where it comes from, in the data set's words.
+        origin: String,
+        /// The label.
+        label: usize,
+        /// Classes, or clusters.
+        classes: usize,
+    },
     /// A batch with more or fewer labels than images.
     #[error("a batch of {expected} images came with {got} labels")]
     Labels {
@@ -99,7 +111,7 @@ pub enum Error {
     },
     /// The loss, or a weight, became NaN or infinite.
     #[error(
-        "{what} became {value} in step {step} (epoch {epoch}); the last good checkpoint is kept: resume from it with a smaller train.lr"
+        "{what} became {value} in step {step} (epoch {epoch}): train a new run with a smaller {lr_key}; the checkpoints from before are kept"
     )]
     NotFinite {
         /// The loss or a parameter's name.
@@ -110,6 +122,8 @@ pub enum Error {
         step: u64,
         /// The epoch; the first is 1.
         epoch: u32,
+        /// The setting of the learning rate: [`crate::Method::lr_key`].
+        lr_key: &'static str,
     },
     /// A checkpoint that does not fit this run.
     #[error("checkpoint {checkpoint} does not fit this run: {reason}")]

@@ -53,13 +53,14 @@ pub struct EpochReport {
     pub epoch: u32,
     /// Epochs of the whole run.
     pub epochs: u32,
-    /// Mean loss over the steps of this epoch that this process took.
-    pub loss: f64,
-    /// Means of the method's own figures.
+    /// Mean loss over the steps of this epoch that this process took; none where it took none, since the run was stopped behind the last
+    /// batch and then resumed.
+    pub loss: Option<f64>,
+    /// Means of the method's own figures over those steps.
     pub figures: Vec<(&'static str, f64)>,
     /// Seconds that it took.
     pub seconds: f64,
-    /// Share of that time that the step waited for views, in [0, 1].
+    /// Share of that time that steps waited for views, in [0, 1]; 0 without a step.
     pub waiting: f64,
 }
 

@@ -26,6 +26,7 @@ mod supervised;
 mod candle_method;
 
 mod classifier;
+mod parts;
 mod prior;
 mod projection;
 mod unit;

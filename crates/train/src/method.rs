@@ -1,4 +1,5 @@
-use crate::{MethodConfig, OptimizerConfig, Result, TrainConfig};
+use crate::views::FEWEST_TO_TRAIN_ON;
+use crate::{Error, MethodConfig, OptimizerConfig, Result, TrainConfig};
 use relata_model::{Activation, Architecture, Compute, Layout, Parameters};
 use relata_optim::AdamConfig;
 
@@ -16,6 +17,11 @@ impl BatchShape {
     #[must_use]
     pub fn rows(self) -> usize {
         self.images * self.views
+    }
+
+    /// Refuses a batch whose images have no others to be told from.
+    pub(crate) fn check_others(self) -> Result<()> {
+        if self.images < FEWEST_TO_TRAIN_ON { Err(Error::TooFewImages { images: self.images }) } else { Ok(()) }
     }
 }
 
@@ -149,6 +155,11 @@ pub trait Method: Send {
     /// Learning rate in an epoch; the first is 0.
     fn lr(&self, train: &TrainConfig, _epoch: u32) -> f64 {
         train.lr
+    }
+
+    /// The setting that [`Method::lr`] comes of, as the configuration has it: what to make smaller where the loss is no longer a number.
+    fn lr_key(&self) -> &'static str {
+        "train.lr"
     }
 
     /// Momentum tau, in [0, 1], of the method's target network at a step of `steps`, the first being 0; `None`, at every step

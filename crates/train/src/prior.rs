@@ -3,6 +3,7 @@
 //! `a1 = relu(W1·x + b1)`, `a2 = relu(W2·a1 + b2)`, `z = w3·a2 + b3`; with p = sigmoid(z), the reference's
 //! `−mean ln p(uniform) − mean ln(1 − p(features))` is `mean softplus(−z)` over uniform rows and `mean softplus(z)` over features'.
 
+use crate::parts::{parts, parts_mut};
 use relata_model::{Compute, ParameterKind, Parameters};
 use relata_ops::{PairLoss, matmul, matmul_of_transposed, matmul_transposed};
 use std::ops::Range;
@@ -72,8 +73,8 @@ impl Prior {
         let (width, isa, rows) = (self.width, self.compute.isa(), features.len() / self.width);
         let both = 2 * rows;
         let Parameters { values, gradients, .. } = parameters;
-        let [w1, b1, w2, b2, w3, b3] = parts(&values[self.place.clone()], width);
-        let [d_w1, d_b1, d_w2, d_b2, d_w3, d_b3] = parts_mut(&mut gradients[self.place.clone()], width);
+        let [w1, b1, w2, b2, w3, b3] = parts(&values[self.place.clone()], lengths(width));
+        let [d_w1, d_b1, d_w2, d_b2, d_w3, d_b3] = parts_mut(&mut gradients[self.place.clone()], lengths(width));
         let input = &mut self.input[..both * width];
         let (first, second) = (&mut self.first[..both * FIRST], &mut self.second[..both * SECOND]);
         let (d_first, logits) = (&mut self.d_first[..both * FIRST], &mut self.logits[..both]);
@@ -142,20 +143,4 @@ fn column_sums(rows: &[f32], sums: &mut [f32]) {
 /// Lengths of the parameters, in the order that `new` adds them in.
 fn lengths(width: usize) -> [usize; 6] {
     [FIRST * width, FIRST, SECOND * FIRST, SECOND, SECOND, 1]
-}
-
-fn parts(mut flat: &[f32], width: usize) -> [&[f32]; 6] {
-    lengths(width).map(|len| {
-        let (part, rest) = flat.split_at(len);
-        flat = rest;
-        part
-    })
-}
-
-fn parts_mut(mut flat: &mut [f32], width: usize) -> [&mut [f32]; 6] {
-    lengths(width).map(|len| {
-        let (part, rest) = std::mem::take(&mut flat).split_at_mut(len);
-        flat = rest;
-        part
-    })
 }

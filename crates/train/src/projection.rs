@@ -6,6 +6,7 @@
 
 use crate::Result;
 use crate::classifier::check_rows;
+use crate::parts::{parts, parts_mut};
 use relata_model::{Compute, ParameterKind, Parameters};
 use relata_ops::{matmul, matmul_of_transposed, matmul_transposed};
 use std::ops::Range;
@@ -101,7 +102,7 @@ impl ProjectionHead {
         self.rows = rows;
         let (isa, n) = (self.compute.isa(), rows as f64);
         let Parameters { values, norms, batches_tracked, .. } = parameters;
-        let [weight1, bias1, gamma, beta, weight2, bias2] = parts(&values[self.place.clone()], self.shape);
+        let [weight1, bias1, gamma, beta, weight2, bias2] = parts(&values[self.place.clone()], lengths(self.shape));
         let (h, y) = (&mut self.normalised[..rows * hidden], &mut self.hidden[..rows * hidden]);
         self.compute.install(|| matmul_transposed(isa, rows, width, hidden, features, weight1, h, false));
 
@@ -149,9 +150,9 @@ impl ProjectionHead {
         let (rows, isa) = (self.rows, self.compute.isa());
         let n = rows as f64;
         let Parameters { values, gradients, .. } = parameters;
-        let [weight1, _, gamma, beta, weight2, _] = parts(&values[self.place.clone()], self.shape);
+        let [weight1, _, gamma, beta, weight2, _] = parts(&values[self.place.clone()], lengths(self.shape));
         let gradients = &mut gradients[self.place.clone()];
-        let [d_weight1, d_bias1, d_gamma, d_beta, d_weight2, d_bias2] = parts_mut(gradients, self.shape);
+        let [d_weight1, d_bias1, d_gamma, d_beta, d_weight2, d_bias2] = parts_mut(gradients, lengths(self.shape));
         let (normalised, d) = (&self.normalised[..rows * hidden], &mut self.hidden[..rows * hidden]);
         self.compute.install(|| {
             matmul_of_transposed(isa, rows, output, hidden, d_output, d, d_weight2);
@@ -208,20 +209,4 @@ impl ProjectionHead {
 fn lengths(shape: ProjectionShape) -> [usize; 6] {
     let ProjectionShape { width, hidden, output, .. } = shape;
     [hidden * width, hidden, hidden, hidden, output * hidden, output]
-}
-
-fn parts(mut flat: &[f32], shape: ProjectionShape) -> [&[f32]; 6] {
-    lengths(shape).map(|len| {
-        let (part, rest) = flat.split_at(len);
-        flat = rest;
-        part
-    })
-}
-
-fn parts_mut(mut flat: &mut [f32], shape: ProjectionShape) -> [&mut [f32]; 6] {
-    lengths(shape).map(|len| {
-        let (part, rest) = std::mem::take(&mut flat).split_at_mut(len);
-        flat = rest;
-        part
-    })
 }

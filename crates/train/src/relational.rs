@@ -1,4 +1,4 @@
-use crate::{BatchShape, Method, MethodStep, Result};
+use crate::{BatchShape, HeadShape, Method, MethodStep, Result};
 use relata_model::{Compute, Parameters, RelationHead, RelationHeadConfig};
 
 /// Self-supervised relational reasoning: tell pairs of views of one image from pairs of two images
@@ -9,19 +9,13 @@ pub struct Relational {
 }
 
 impl Relational {
-    /// A method with a freshly drawn head for features of width D = `width`.
+    /// A method with a freshly drawn head.
     ///
     /// # Errors
     /// Where there are fewer than two views or images.
-    pub fn new(
-        config: RelationHeadConfig,
-        width: usize,
-        views: usize,
-        max_images: usize,
-        seed: u64,
-        compute: Compute,
-    ) -> Result<Self> {
-        Ok(Self { head: RelationHead::new(config, width, views, max_images, seed, compute)? })
+    pub fn new(config: &RelationHeadConfig, shape: HeadShape, seed: u64, compute: Compute) -> Result<Self> {
+        let HeadShape { width, views, max_images, .. } = shape;
+        Ok(Self { head: RelationHead::new(*config, width, views, max_images, seed, compute)? })
     }
 }
 

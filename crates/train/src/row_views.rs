@@ -1,5 +1,6 @@
 //! Views of rows of numbers, by a function of one's own.
 
+use crate::views::short;
 use crate::{Error, LeftOut, Result, SourceShape, ViewBuffer, ViewSource};
 use rand_chacha::ChaCha8Rng;
 use relata_augment::{ViewKey, epoch_order};
@@ -148,7 +149,7 @@ impl RowViews {
             digest.update(&bytes);
         }
         self.labels.iter().for_each(|label| digest.update((*label as u64).to_le_bytes()));
-        digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        short(digest)
     }
 }
 

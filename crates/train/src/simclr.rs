@@ -97,6 +97,7 @@ impl Method for Simclr {
 
     fn step(&mut self, features: &[f32], batch: BatchShape, _labels: &[usize]) -> Result<MethodStep> {
         let projections = self.head.forward(&mut self.parameters, features, batch.rows())?;
+        batch.check_others()?;
         let outcome = self.contrast.step(projections, batch);
         self.head.backward(&mut self.parameters, features, self.contrast.d_projections(batch));
         Ok(MethodStep { loss: outcome.loss, figures: vec![("contrast_acc", outcome.accuracy)] })

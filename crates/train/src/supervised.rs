@@ -1,4 +1,4 @@
-use crate::classifier::Classifier;
+use crate::classifier::{Classifier, check_labels};
 use crate::config::check;
 use crate::{BatchShape, Error, HeadShape, Method, MethodStep, OptimizerConfig, Result, TrainConfig};
 use relata_model::{Compute, Parameters};
@@ -35,6 +35,7 @@ impl SupervisedConfig {
 #[derive(Debug)]
 pub struct Supervised {
     config: SupervisedConfig,
+    classes: usize,
     classifier: Classifier,
 }
 
@@ -43,12 +44,16 @@ impl Supervised {
     ///
     /// # Errors
     /// [`Error::TooFewClasses`] where there are no labels, or all say the same.
-    pub fn new(config: SupervisedConfig, shape: HeadShape, seed: u64, compute: Compute) -> Result<Self> {
+    pub fn new(config: &SupervisedConfig, shape: HeadShape, seed: u64, compute: Compute) -> Result<Self> {
         if shape.classes < 2 {
             return Err(Error::TooFewClasses { classes: shape.classes });
         }
-        let rows = shape.views * shape.max_images;
-        Ok(Self { config, classifier: Classifier::new(shape.width, shape.classes, rows, seed, compute) })
+        let HeadShape { width, views, max_images, classes, .. } = shape;
+        Ok(Self {
+            config: config.clone(),
+            classes,
+            classifier: Classifier::new(width, classes, views * max_images, seed, compute),
+        })
     }
 
     /// Bytes of the buffers, parameters apart.
@@ -78,10 +83,12 @@ impl Method for Supervised {
         drops.fold(self.config.lr, |lr, _| lr / 10.0)
     }
 
+    fn lr_key(&self) -> &'static str {
+        "method.supervised.lr"
+    }
+
     fn step(&mut self, features: &[f32], batch: BatchShape, labels: &[usize]) -> Result<MethodStep> {
-        if labels.len() != batch.images {
-            return Err(Error::Labels { expected: batch.images, got: labels.len() });
-        }
+        check_labels(labels, batch.images, self.classes)?;
         let outcome = self.classifier.step(features, batch.rows(), |row| labels[row % batch.images])?;
         Ok(MethodStep { loss: outcome.loss, figures: vec![("class_acc", outcome.accuracy)] })
     }

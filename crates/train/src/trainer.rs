@@ -1,7 +1,7 @@
 use crate::checkpoint::{self, Position, State};
 use crate::optimizer::{Decay, Optimizer};
 use crate::target::Target;
-use crate::views::label;
+use crate::views::{FEWEST_TO_LOOK_AT, FEWEST_TO_TRAIN_ON, label};
 use crate::{
     BatchShape, EpochReport, Error, Event, Flow, HeadShape, IntoMethod, IntoViewSource, Method, MethodConfig, Observer, Result,
     SourceShape, StepReport, TrainConfig, ViewBatch, ViewBuffer, ViewSource,
@@ -75,8 +75,8 @@ impl Trainer {
     /// A run before its first step.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a setting outside its range, [`Error::TooFewImages`]; [`Error::TooFewClasses`] or
-    /// [`Error::NoLabel`] where the method needs labels and lacks them.
+    /// [`Error::Setting`] for a setting outside its range, [`Error::TooFewImages`], [`Error::Size`] for batches of one image;
+    /// [`Error::TooFewClasses`], [`Error::NoLabel`] or [`Error::LabelOutOfRange`] where the method needs labels and lacks them.
     pub fn new<M: IntoMethod, V: IntoViewSource>(setup: Setup<M, V>) -> Result<Self> {
         let Setup { mut backbone, loader, method, config, seed, compute, info } = setup;
         config.validate()?;
@@ -85,6 +85,10 @@ impl Trainer {
         if source.batches_per_epoch() == 0 {
             return Err(Error::TooFewImages { images: shape.images });
         }
+        if shape.batch_size < FEWEST_TO_TRAIN_ON {
+            let (expected, got) = (format!("{FEWEST_TO_TRAIN_ON} or more"), shape.batch_size.to_string());
+            return Err(Error::Size { what: "the most images in a batch of the views' source", expected, got });
+        }
         let SourceShape { images, classes, batch_size: max_images, views, size: [height, width_px, _] } = shape;
         let width = backbone.architecture().width;
         let first_map = backbone.architecture().first_map(height, width_px).map_or(Layout::dense(0, 0, 0), |(_, map)| map);
@@ -92,7 +96,7 @@ impl Trainer {
         let taps = method.taps(backbone.architecture());
         backbone.set_taps(&taps)?;
         if method.needs_labels() {
-            (0..images).try_for_each(|image| label(&*source, image).map(drop))?;
+            (0..images).try_for_each(|image| label(&*source, image, classes).map(drop))?;
         }
         let optimizer = |len| Optimizer::new(method.optimizer(&config), len);
         let steps = u64::from(config.epochs) * source.batches_per_epoch() as u64;
@@ -127,8 +131,11 @@ impl Trainer {
         let checkpoint = Checkpoint::load(&path)?;
         let views = self.views.fingerprint();
         // Checkpoints from before there was such an entry are taken as they are.
-        if let Some(trained) = checkpoint.metadata.get(VIEWS).filter(|trained| **trained != views) {
-            let reason = format!("it was trained on views with fingerprint {trained}, this run's have {views}");
+        if let Some(trained) = checkpoint.metadata.get(VIEWS).filter(|trained| !self.views.continues(trained)) {
+            let reason = format!(
+                "it was trained on views with fingerprint {trained}, this run's have {views}: other data, or another way to make \
+                 views and batches of them"
+            );
             return Err(Error::Checkpoint { checkpoint: LAST.to_owned(), reason });
         }
         let seed = self.seed;
@@ -158,7 +165,7 @@ impl Trainer {
     /// that trains nothing takes no step: its only checkpoint, `last`, holds the initial weights.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] where the loss or a weight is no longer a number, with the last good checkpoint kept; any
+    /// [`Error::NotFinite`] where the loss or a weight is no longer a number, with the checkpoints from before kept; any
     /// failure to read an image or to write.
     pub fn run(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
         let mut metrics =
@@ -202,7 +209,7 @@ impl Trainer {
                 if !filled {
                     break;
                 }
-                self.shape.check(&batch, self.position.batch)?;
+                self.shape.check(&batch, self.position.batch, FEWEST_TO_TRAIN_ON)?;
                 lr = whole_lr * self.config.lr_factor(epoch, batch.index, batches);
                 let step = self.step(&batch, lr)?;
                 self.position.batch = batch.index + 1;
@@ -246,7 +253,7 @@ impl Trainer {
                 loss: totals.mean_loss(),
                 figures: totals.mean_figures(),
                 seconds: start.elapsed().as_secs_f64(),
-                waiting: waited / start.elapsed().as_secs_f64().max(1e-9),
+                waiting: if totals.steps > 0 { waited / start.elapsed().as_secs_f64().max(1e-9) } else { 0.0 },
             };
             if window.steps > 0 {
                 let last = StepReport {
@@ -292,13 +299,13 @@ impl Trainer {
         let (shape, mut batch, mut from) = (source.shape(), ViewBuffer::default(), 0);
         let (mut features, mut images) = (Vec::new(), Vec::new());
         while source.fill(0, from, &mut batch)? {
-            shape.check(&batch, from)?;
+            shape.check(&batch, from, FEWEST_TO_LOOK_AT)?;
             let input = Images::of_size(&batch.rows, batch.images.len(), shape.size)?;
             let rows = self.backbone.forward(input, Mode::Eval)?;
             if let Some(at) = rows.iter().position(|value| !value.is_finite()) {
                 let what = format!("a feature of image {}", batch.images[at * batch.images.len() / rows.len()]);
-                let step = self.position.step;
-                return Err(Error::NotFinite { what, value: f64::from(rows[at]), step, epoch: epoch + 1 });
+                let (value, step, lr_key) = (f64::from(rows[at]), self.position.step, self.method.lr_key());
+                return Err(Error::NotFinite { what, value, step, epoch: epoch + 1, lr_key });
             }
             features.extend_from_slice(rows);
             images.extend_from_slice(&batch.images);
@@ -313,10 +320,14 @@ impl Trainer {
         self.labels.clear();
         if self.method.needs_labels() {
             for &image in &batch.images {
-                self.labels.push(label(&*self.views, image)?);
+                self.labels.push(label(&*self.views, image, self.shape.classes)?);
             }
         }
         if let Some(own) = self.method.own_labels() {
+            if own.len() != self.shape.images {
+                let (expected, got) = (format!("one for each of {} images", self.shape.images), own.len().to_string());
+                return Err(Error::Size { what: "the method's own labels", expected, got });
+            }
             self.labels.extend(batch.images.iter().map(|&image| own[image]));
         }
         let (rows, size) = (shape.rows() * self.method.rows_per_view(), self.shape.size);
@@ -334,8 +345,8 @@ impl Trainer {
         let step = self.method.step_with_taps(features, &taps, shape, &self.labels)?;
         let number = self.position.step + 1;
         if !step.loss.is_finite() {
-            let (what, epoch) = ("the loss".to_owned(), self.position.epoch + 1);
-            return Err(Error::NotFinite { what, value: step.loss, step: number, epoch });
+            let (what, epoch, lr_key) = ("the loss".to_owned(), self.position.epoch + 1, self.method.lr_key());
+            return Err(Error::NotFinite { what, value: step.loss, step: number, epoch, lr_key });
         }
         self.backbone.backward_with_taps(self.method.d_features(), &self.method.d_taps())?;
         let parameters = self.backbone.parameters_mut();
@@ -367,7 +378,8 @@ impl Trainer {
             for spec in parameters.specs() {
                 if let Some(value) = parameters.values[spec.range.clone()].iter().find(|value| !value.is_finite()) {
                     let (what, value) = (format!("parameter {}", spec.name), f64::from(*value));
-                    return Err(Error::NotFinite { what, value, step: self.position.step, epoch: self.position.epoch + 1 });
+                    let (step, epoch, lr_key) = (self.position.step, self.position.epoch + 1, self.method.lr_key());
+                    return Err(Error::NotFinite { what, value, step, epoch, lr_key });
                 }
             }
         }
@@ -404,8 +416,9 @@ impl Totals {
         }
     }
 
-    fn mean_loss(&self) -> f64 {
-        self.loss / self.steps.max(1) as f64
+    /// None where there was no step.
+    fn mean_loss(&self) -> Option<f64> {
+        (self.steps > 0).then(|| self.loss / self.steps as f64)
     }
 
     fn mean_figures(&self) -> Vec<(&'static str, f64)> {
@@ -417,7 +430,7 @@ impl Totals {
         let mut line = Metrics {
             step: at.step,
             epoch: Some(f64::from(at.epoch - 1) + at.batch as f64 / at.batches.max(1) as f64),
-            loss: Some(self.mean_loss()),
+            loss: self.mean_loss(),
             lr: Some(lr),
             views_per_s: Some(at.views_per_s),
             elapsed_s: Some(elapsed_s),

@@ -1,7 +1,8 @@
 //! Where batches of views come from: the seam in front of the backbone.
 
 use crate::{Error, Result};
-use relata_augment::ViewLoader;
+use relata_augment::{LoaderConfig, ViewLoader};
+use sha2::{Digest, Sha256};
 use std::mem;
 
 /// What a [`ViewSource`] gives.
@@ -11,7 +12,7 @@ pub struct SourceShape {
     pub images: usize,
     /// Classes of the data; 0 where they have no labels.
     pub classes: usize,
-    /// B, the most images a batch.
+    /// B, the most images a batch; 2 or more to train on.
     pub batch_size: usize,
     /// K, views an image.
     pub views: usize,
@@ -20,15 +21,16 @@ pub struct SourceShape {
 }
 
 impl SourceShape {
-    /// Refuses a batch that a source should not have given when asked for the first from number `from` on.
-    pub(crate) fn check(&self, batch: &ViewBuffer, from: usize) -> Result<()> {
+    /// Refuses a batch that a source should not have given when asked for the first from number `from` on; `least` are the fewest images
+    /// that it may hold.
+    pub(crate) fn check(&self, batch: &ViewBuffer, from: usize, least: usize) -> Result<()> {
         let wrong = |what, expected: String, got: usize| Err(Error::Size { what, expected, got: got.to_string() });
         let images = batch.images.len();
         if batch.index < from {
             return wrong("the batch that the views' source gave", format!("number {from} of the epoch or later"), batch.index);
         }
-        if !(1..=self.batch_size).contains(&images) {
-            return wrong("images in a batch of the views' source", format!("1 to {}", self.batch_size), images);
+        if !(least..=self.batch_size).contains(&images) {
+            return wrong("images in a batch of the views' source", format!("{least} to {}", self.batch_size), images);
         }
         if let Some(&image) = batch.images.iter().find(|&&image| image >= self.images) {
             return wrong("an image's number in a batch of the views' source", format!("below {}", self.images), image);
@@ -42,6 +44,11 @@ impl SourceShape {
         Ok(())
     }
 }
+
+/// The fewest images of a batch to train on: one alone has nothing to be told from, and its only negative would be itself.
+pub(crate) const FEWEST_TO_TRAIN_ON: usize = 2;
+/// The fewest images of a batch that is only looked at.
+pub(crate) const FEWEST_TO_LOOK_AT: usize = 1;
 
 /// A batch that a [`ViewSource`] fills. The trainer keeps it from step to step, so that its buffers are used again.
 #[derive(Debug, Default)]
@@ -80,9 +87,16 @@ pub trait ViewSource: Send {
     /// A short digest of all that decides what the views are. Checkpoints hold it, and a run is not taken up again with another.
     fn fingerprint(&self) -> String;
 
+    /// Whether a run on views with the fingerprint `trained` may be taken up with these: where it is their own. A source whose fingerprint
+    /// once had another form knows that one too.
+    fn continues(&self, trained: &str) -> bool {
+        trained == self.fingerprint()
+    }
+
     /// Fills `batch` with the first batch of an epoch (the first is 0) from number `from` on, and says which it is; `false`
-    /// where there is none left. B may be smaller than [`SourceShape::batch_size`], not larger. What `batch` holds before is
-    /// what it was last filled with, or nothing.
+    /// where there is none left. B may be smaller than [`SourceShape::batch_size`], not larger, and not 1 but in a
+    /// [`ViewSource::plain`] pass: an image alone has nothing to be told from. Leave it out, and say so in [`ViewBuffer::left_out`]. What
+    /// `batch` holds before is what it was last filled with, or nothing.
     ///
     /// # Errors
     /// Where the views cannot be made; the run ends.
@@ -155,8 +169,23 @@ impl ViewSource for ImageViews {
         self.loader.batches_per_epoch()
     }
 
+    /// The images' own fingerprint, and a digest of pipeline, B, K, seed and order. What happens where an image cannot be read is no part
+    /// of it: a run that such an image has ended may be taken up without the image.
     fn fingerprint(&self) -> String {
-        self.loader.dataset().fingerprint().to_owned()
+        let LoaderConfig { batch_size, views, seed, shuffle, drop_single, workers: _, prefetch: _, on_bad_image: _ } =
+            *self.loader.config();
+        // A batch of all images is the same, however many more it could hold.
+        let (dataset, batch_size) = (self.loader.dataset(), batch_size.min(self.loader.dataset().len()));
+        let text = format!(
+            "batches of {batch_size}, {views} views, seed {seed}, shuffled {shuffle}, single left out {drop_single}; {}",
+            self.loader.pipeline().definition()
+        );
+        format!("{}-{}", dataset.fingerprint(), short(Sha256::new().chain_update(text)))
+    }
+
+    /// The images' fingerprint alone is what older checkpoints hold.
+    fn continues(&self, trained: &str) -> bool {
+        trained == self.fingerprint() || trained == self.loader.dataset().fingerprint()
     }
 
     fn fill(&mut self, epoch: u32, from: usize, batch: &mut ViewBuffer) -> Result<bool> {
@@ -206,7 +235,16 @@ impl ViewSource for ImageViews {
     }
 }
 
-/// The label of an image that must have one.
-pub(crate) fn label(source: &dyn ViewSource, image: usize) -> Result<usize> {
-    source.label(image).ok_or_else(|| Error::NoLabel { image, origin: source.origin(image) })
+/// The first 8 bytes of a digest, in hexadecimal.
+pub(crate) fn short(digest: Sha256) -> String {
+    digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The label of an image that must have one, in `0..classes`.
+pub(crate) fn label(source: &dyn ViewSource, image: usize, classes: usize) -> Result<usize> {
+    let label = source.label(image).ok_or_else(|| Error::NoLabel { image, origin: source.origin(image) })?;
+    if label >= classes {
+        return Err(Error::LabelOutOfRange { image, origin: source.origin(image), label, classes });
+    }
+    Ok(label)
 }

@@ -93,6 +93,41 @@ fn a_look_at_the_backbone_changes_no_bit_and_is_a_line_of_its_own() {
     }
 }
 
+/// Stops at a step, and hears the epochs' losses.
+#[derive(Default)]
+struct Losses {
+    stop_at: Option<u64>,
+    epochs: Vec<(u32, Option<f64>, usize, f64)>,
+}
+
+impl Observer for Losses {
+    fn event(&mut self, event: &Event<'_>) -> Flow {
+        match event {
+            Event::Step(step) if Some(step.step) == self.stop_at => return Flow::Stop,
+            Event::Epoch(epoch) => self.epochs.push((epoch.epoch, epoch.loss, epoch.figures.len(), epoch.waiting)),
+            _ => {}
+        }
+        Flow::Continue
+    }
+}
+
+#[test]
+fn an_epoch_that_was_stopped_behind_its_last_batch_has_no_loss_when_it_is_resumed() {
+    let place = tempfile::tempdir().unwrap();
+    let run = folder(place.path(), "run");
+    // 26 images in batches of 8: four steps an epoch.
+    let mut first = Losses { stop_at: Some(8), ..Losses::default() };
+    trainer(Executor::Fused, MethodKind::Relational).run(&run, &mut first).unwrap();
+    let mut resumed = trainer(Executor::Fused, MethodKind::Relational);
+    assert!(resumed.resume(&run).unwrap());
+    let mut rest = Losses::default();
+    resumed.run(&run, &mut rest).unwrap();
+    let [(1, Some(_), 3, _)] = first.epochs[..] else { panic!("{:?}", first.epochs) };
+    let [(2, None, 0, waiting), (3, Some(loss), 3, _)] = rest.epochs[..] else { panic!("{:?}", rest.epochs) };
+    assert!(waiting == 0.0 && loss > 0.0, "{waiting}, {loss}");
+    assert!(run.metrics().unwrap().iter().all(|line| line.loss.is_some_and(|loss| loss > 0.0)));
+}
+
 #[test]
 fn a_look_that_fails_ends_the_run_and_the_last_checkpoint_is_kept() {
     let place = tempfile::tempdir().unwrap();

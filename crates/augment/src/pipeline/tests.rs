@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 use relata_data::Image;
 
@@ -275,4 +277,69 @@ fn a_cutout_outside_the_view_is_an_error() {
     let parameters = ViewParameters { cutout, ..plain(Crop::Resized(CropBox::whole(5, 7))) };
     let result = pipeline.apply(&parameters, &image, &mut vec![0.0; pipeline.view_len()], &mut Scratch::default());
     assert!(matches!(result, Err(Error::CropOutside { width_px: 4, height_px: 4, .. })), "{result:?}");
+}
+
+#[test]
+fn pipelines_that_make_other_views_have_other_definitions() {
+    let of = |change: &dyn Fn(&mut PipelineConfig)| {
+        let mut config = PipelineConfig::default();
+        // Every step may happen, so that each of its settings is read.
+        for p in [&mut config.affine.p, &mut config.invert.p, &mut config.blur.p, &mut config.solarise.p, &mut config.cutout.p] {
+            *p = 0.5;
+        }
+        change(&mut config);
+        Pipeline::new(&config, 32, [0.5; 3], [0.25; 3]).expect("valid settings").definition()
+    };
+    let padded = |padding| move |c: &mut PipelineConfig| (c.crop.kind, c.crop.padding) = (CropKind::Padded, padding);
+    let changes: [&dyn Fn(&mut PipelineConfig); 29] = [
+        &|_| (),
+        &|c| c.side = 24,
+        &|c| c.mean = vec![0.5, 0.5, 0.4],
+        &|c| c.std = vec![0.25, 0.25, 0.2],
+        &|c| c.crop.scale[0] = 0.2,
+        &|c| c.crop.ratio[1] = 1.5,
+        &|c| c.crop.kind = CropKind::Whole,
+        &padded(4),
+        &padded(3),
+        &|c| c.flip.p = 0.4,
+        &|c| c.affine.p = 0.4,
+        &|c| c.affine.degrees = 17.0,
+        &|c| c.affine.translate = 0.2,
+        &|c| c.affine.scale[0] = 0.8,
+        &|c| c.affine.shear = 9.0,
+        &|c| c.jitter.p = 0.7,
+        &|c| c.jitter.brightness = 0.7,
+        &|c| c.jitter.contrast = 0.7,
+        &|c| c.jitter.saturation = 0.7,
+        &|c| c.jitter.hue = 0.1,
+        &|c| c.grayscale.p = 0.3,
+        &|c| c.invert.p = 0.3,
+        &|c| c.blur.p = 0.3,
+        &|c| c.blur.kernel = 5,
+        &|c| c.blur.sigma[1] = 3.0,
+        &|c| c.solarise.p = 0.3,
+        &|c| c.solarise.threshold = 0.6,
+        &|c| c.cutout.p = 0.3,
+        &|c| c.cutout.area = 0.2,
+    ];
+    let definitions: HashSet<String> = changes.iter().map(|change| of(change)).collect();
+    assert_eq!(definitions.len(), changes.len(), "{definitions:#?}");
+    // The kernel's own size written out; what a crop of this kind does not read; how many views there are.
+    let same: [&dyn Fn(&mut PipelineConfig); 3] = [&|c| c.blur.kernel = 3, &|c| c.crop.padding = 1, &|c| c.views = 9];
+    assert!(same.iter().all(|change| of(change) == of(&|_| ())));
+}
+
+#[test]
+fn a_step_that_never_happens_is_no_part_of_a_definition() {
+    let plain = Pipeline::relational(32).expect("a side");
+    let mut config = PipelineConfig::default();
+    (config.affine.degrees, config.blur.sigma, config.solarise.threshold, config.cutout.area) = (1.0, [1.0, 1.5], 0.9, 0.3);
+    let other = Pipeline::new(&config, 32, [0.0; 3], [1.0; 3]).expect("valid settings");
+    assert_eq!(plain.definition(), other.definition());
+    // Checkpoints hold a digest of it: another text for the same views would refuse to resume them.
+    assert_eq!(
+        plain.definition(),
+        "side 32; normalise [0.0, 0.0, 0.0] [1.0, 1.0, 1.0]; crop resized [0.08, 1.0] [0.75, 1.3333333333333333]; flip 0.5; \
+         jitter 0.8 0.8 0.8 0.8 0.2; grayscale 0.2"
+    );
 }

@@ -160,7 +160,7 @@ fn a_loss_that_turns_nan_keeps_the_last_good_checkpoint() {
     fs::write(place.path("run/config.toml"), text.collect::<Vec<_>>().join("\n")).unwrap();
     let ended = place.run(&["train", "--resume", "run", "train.epochs=3"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("step") && ended.stderr.contains("smaller train.lr"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("step") && ended.stderr.contains("new run with a smaller train.lr"), "{}", ended.stderr);
     assert_eq!(fs::read(&last).unwrap(), before);
 }
 

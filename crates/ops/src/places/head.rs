@@ -99,7 +99,8 @@ impl PlaceHead {
     /// Loss and all gradients of a batch.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the sizes of map, features, parameters and gradients are not those of the shape.
+    /// [`Error::Shape`] where the sizes of map, features, parameters and gradients are not those of the shape, or a map's foreign row is
+    /// its own.
     pub fn step(
         &mut self,
         batch: PlaceBatch<'_>,
@@ -191,8 +192,9 @@ impl PlaceHead {
         if found != expected || gradients != expected {
             return Err(error(format!("{found:?} parameters and {gradients:?} gradients, expected {expected:?} of both")));
         }
-        if n == 0 || n > self.max_rows || batch.foreign.iter().any(|row| *row >= n) {
-            return Err(error(format!("rows {:?} set against {n} maps, expected 1 to {}", batch.foreign, self.max_rows)));
+        if n == 0 || n > self.max_rows || batch.foreign.iter().enumerate().any(|(map, row)| *row >= n || *row == map) {
+            let expected = format!("expected 2 to {}, each with a row that is not its own", self.max_rows);
+            return Err(error(format!("rows {:?} set against {n} maps, {expected}", batch.foreign)));
         }
         let pixels = batch.layout.pixels();
         let found = (batch.layout.channels, batch.map.len(), batch.features.len(), grads.map.len(), grads.features.len());

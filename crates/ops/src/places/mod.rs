@@ -59,7 +59,7 @@ pub struct PlaceBatch<'a> {
     pub layout: Layout,
     /// `[N, D]`.
     pub features: &'a [f32],
-    /// For each map, the feature row that it does not belong to. N of them.
+    /// For each map, the feature row that it does not belong to: never its own. N of them.
     pub foreign: &'a [usize],
     /// The places of each map that are looked at, by their numbers in reading order; `None`: all.
     pub places: Option<&'a [usize]>,

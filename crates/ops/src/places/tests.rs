@@ -6,9 +6,9 @@ use crate::{Error, Isa, Layout};
 /// f32 against f64, relative to the largest entry: sums of up to some thousand products.
 const TOLERANCE: f64 = 1e-5;
 
-/// N, rows and columns of the map, C, D, H. One image; odd sides and widths; more than a block of places; more images than pieces.
+/// N, rows and columns of the map, C, D, H. The fewest images; odd sides and widths; more than a block of places; more images than pieces.
 const SIZES: [([usize; 3], [usize; 3]); 5] = [
-    ([1, 1, 2], [1, 1, 1]),
+    ([2, 1, 2], [1, 1, 1]),
     ([3, 5, 7], [8, 13, 19]),
     ([2, 9, 8], [16, 5, 40]),
     ([5, 3, 1], [19, 64, 16]),
@@ -180,7 +180,16 @@ fn sizes_that_do_not_fit_are_an_error() {
         head.step(batch, 1.0, params, grads)
     };
     step(12, 6, &[1, 0], None).unwrap();
-    for (map, features, foreign) in [(11, 6, &[1, 0][..]), (12, 5, &[1, 0]), (12, 6, &[1, 2]), (18, 9, &[1, 2, 0]), (0, 0, &[])] {
+    // The last two: an image set against itself.
+    for (map, features, foreign) in [
+        (11, 6, &[1, 0][..]),
+        (12, 5, &[1, 0]),
+        (12, 6, &[1, 2]),
+        (18, 9, &[1, 2, 0]),
+        (0, 0, &[]),
+        (12, 6, &[1, 1]),
+        (6, 3, &[0]),
+    ] {
         assert!(matches!(step(map, features, foreign, None), Err(Error::Shape { .. })), "{map}, {features}, {foreign:?}");
     }
     for places in [&[][..], &[0, 3]] {

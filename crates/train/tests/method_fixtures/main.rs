@@ -3,11 +3,11 @@
 mod deepinfomax;
 mod relational;
 
-use relata_model::{Compute, Layout, Parameters};
+use relata_model::{Activation, Compute, Layout, Parameters};
 use relata_testkit::{Tolerance, hash_uniforms};
 use relata_train::{
-    Barlow, BarlowConfig, BatchShape, Byol, ByolConfig, ContrastiveLoss, DeepCluster, DeepClusterConfig, Error, HeadShape,
-    Method, Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig, ViewBatch,
+    Barlow, BarlowConfig, BatchShape, Byol, ByolConfig, ContrastiveLoss, DeepCluster, DeepClusterConfig, DeepInfoMax,
+    DeepInfoMaxConfig, Error, HeadShape, Method, Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig, ViewBatch,
 };
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -348,7 +348,7 @@ fn supervised_loss_accuracy_and_gradients_are_those_of_pytorch() {
         let share = hash_uniforms(&format!("supervised-{case}/labels"), batch.images);
         let labels: Vec<usize> = share.iter().map(|v| ((v + 1.0) / 2.0 * classes as f64).floor() as usize).collect();
         let config = SupervisedConfig::default();
-        let mut method = Supervised::new(config, fixture.shape(case, classes), 1, Compute::new(2).unwrap()).unwrap();
+        let mut method = Supervised::new(&config, fixture.shape(case, classes), 1, Compute::new(2).unwrap()).unwrap();
         fill(method.parameters_mut(), "supervised/linear.");
         let step = method.step(&fixture.features(case, batch.rows()), batch, &labels).unwrap();
         fixture.assert_close(&format!("{case}.loss"), &[step.loss as f32]);
@@ -429,14 +429,29 @@ fn simclr_s_gradient_is_the_slope_of_its_definition() {
 }
 
 #[test]
-fn features_of_another_size_are_refused() {
+fn an_image_alone_is_never_its_own_negative() {
+    let first_map = Layout::dense(2, 2, 3);
+    let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 0, first_map };
+    let compute = Compute::new(1).unwrap();
+    let alone = BatchShape { images: 1, views: 2 };
+    let mut simclr = Simclr::new(&SimclrConfig::default(), shape, 1, compute.clone());
+    let error = simclr.step(&[0.5; 14], alone, &[]).unwrap_err();
+    assert!(matches!(error, Error::TooFewImages { images: 1 }), "{error:?}");
+    let mut deepinfomax = DeepInfoMax::new(&DeepInfoMaxConfig::default(), shape, 1, compute).unwrap();
+    let map = Activation { data: &[0.5; 24], layout: first_map };
+    let error = deepinfomax.step_with_taps(&[0.5; 14], &[map], alone, &[]).unwrap_err();
+    assert!(matches!(error, Error::TooFewImages { images: 1 }), "{error:?}");
+}
+
+#[test]
+fn features_and_labels_that_do_not_fit_are_refused() {
     let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 3, first_map: NO_MAP };
     let compute = Compute::new(1).unwrap();
     let mut simclr = Simclr::new(&SimclrConfig::default(), shape, 1, compute.clone());
     let mut barlow = Barlow::new(&BarlowConfig::default(), shape, 1, compute.clone());
     let mut byol = Byol::new(&ByolConfig::default(), shape, 1, compute.clone());
     let mut rotation = Rotation::new(shape, 1, compute.clone());
-    let mut supervised = Supervised::new(SupervisedConfig::default(), shape, 1, compute).unwrap();
+    let mut supervised = Supervised::new(&SupervisedConfig::default(), shape, 1, compute).unwrap();
     let two = DeepClusterConfig { clusters: 2, hidden: 5 };
     let mut clusters = DeepCluster::new(&two, shape, 1, Compute::new(1).unwrap()).unwrap();
     let methods: [(&mut dyn Method, usize); 6] =
@@ -449,10 +464,13 @@ fn features_of_another_size_are_refused() {
         }
     }
     let batch = BatchShape { images: 2, views: 2 };
-    let error = supervised.step(&[0.5; 28], batch, &[0]).unwrap_err();
-    assert!(matches!(error, relata_train::Error::Labels { expected: 2, got: 1 }), "{error:?}");
-    for labels in [&[0][..], &[0, 2]] {
-        let error = clusters.step(&[0.5; 28], batch, labels).unwrap_err();
-        assert!(matches!(error, relata_train::Error::Labels { .. }), "{error:?}");
+    let methods: [(&mut dyn Method, usize); 2] = [(&mut supervised, 3), (&mut clusters, 2)];
+    for (method, of) in methods {
+        let error = method.step(&[0.5; 28], batch, &[0]).unwrap_err();
+        assert!(matches!(error, relata_train::Error::Labels { expected: 2, got: 1 }), "{error:?}");
+        let error = method.step(&[0.5; 28], batch, &[0, of]).unwrap_err();
+        let is_range = matches!(error, relata_train::Error::LabelOutOfRange { image: 1, label, classes, .. } if (label, classes) == (of, of));
+        assert!(is_range, "{error:?}");
+        method.step(&[0.5; 28], batch, &[0, of - 1]).unwrap();
     }
 }

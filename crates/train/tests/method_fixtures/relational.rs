@@ -12,10 +12,10 @@ fn deep_relation_heads_and_their_gradients_are_those_of_pytorch() {
         for aggregation in Aggregation::ALL {
             for (name, loss) in [("bce", PairLoss::Bce), ("focal", PairLoss::Focal { gamma: 2.0, alpha: 0.5 })] {
                 let batch = fixture.batch(case);
-                let [width, hidden, layers, shifts] = ["width", "hidden", "layers", "shifts"].map(|key| fixture.size(case, key));
+                let [hidden, layers, shifts] = ["hidden", "layers", "shifts"].map(|key| fixture.size(case, key));
                 let config = RelationHeadConfig { aggregation, hidden, layers, loss, shifts };
                 let compute = Compute::new(2).unwrap();
-                let mut method = Relational::new(config, width, batch.views, batch.images + 1, 1, compute).unwrap();
+                let mut method = Relational::new(&config, fixture.shape(case, 0), 1, compute).unwrap();
                 fill(method.parameters_mut(), "relation/");
                 let step = method.step(&fixture.features(case, batch.rows()), batch, &[]).unwrap();
                 let key = format!("{case}.{}.{name}", aggregation.name());

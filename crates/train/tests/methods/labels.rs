@@ -2,7 +2,7 @@
 
 use crate::{folder, methods, run, shapes, trainer};
 use relata_data::{Dataset, Image};
-use relata_train::{Error, MethodConfig, MethodKind};
+use relata_train::{Error, MethodConfig, MethodKind, SupervisedConfig};
 use std::sync::Arc;
 
 #[test]
@@ -16,6 +16,18 @@ fn supervised_steps_get_smaller_after_half_and_three_quarters() {
     let expected = [0.1, 0.1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001];
     assert_eq!(rates.len(), expected.len());
     assert!(rates.iter().zip(expected).all(|(rate, expected)| (rate - expected).abs() < 1e-12), "{rates:?}");
+}
+
+#[test]
+fn a_loss_that_is_no_number_names_the_learning_rate_that_the_method_goes_by() {
+    let place = tempfile::tempdir().unwrap();
+    let supervised = SupervisedConfig { lr: 1e30, ..SupervisedConfig::default() };
+    let method = MethodConfig { kind: MethodKind::Supervised, supervised, ..MethodConfig::default() };
+    let error = trainer(&method, shapes(), 1, 4).unwrap().run(&folder(place.path(), "supervised"), &mut ()).unwrap_err();
+    assert!(matches!(error, Error::NotFinite { lr_key: "method.supervised.lr", .. }), "{error:?}");
+    // The learning rate of a run cannot be changed when it is resumed.
+    let words = error.to_string();
+    assert!(words.contains("a new run with a smaller method.supervised.lr") && !words.contains("resume"), "{words}");
 }
 
 /// Shapes of which some, or all, have lost their labels.

@@ -26,16 +26,22 @@ pub(super) struct Memory {
     program: usize,
 }
 
+/// What the memory of a run depends on.
+#[derive(Clone, Copy)]
+pub(super) struct Needs<'a> {
+    pub(super) config: &'a Config,
+    pub(super) loader: &'a LoaderConfig,
+    /// Of a view.
+    pub(super) side_px: usize,
+    pub(super) dataset: &'a dyn Dataset,
+    pub(super) compute: &'a Compute,
+    pub(super) online: Option<&'a OnlineKnn>,
+}
+
 impl Memory {
-    /// Of a run with this loader on these images, or `None` where the executor's memory cannot be foretold.
-    pub(super) fn plan(
-        config: &Config,
-        loader: &LoaderConfig,
-        side_px: usize,
-        dataset: &dyn Dataset,
-        compute: &Compute,
-        online: Option<&OnlineKnn>,
-    ) -> Result<Option<Self>> {
+    /// Of a run; `None` where the executor's memory cannot be foretold.
+    pub(super) fn plan(needs: Needs<'_>) -> Result<Option<Self>> {
+        let Needs { config, loader, side_px, dataset, compute, online } = needs;
         if config.model.executor != Executor::Fused {
             return Ok(None);
         }
@@ -90,17 +96,10 @@ impl Memory {
 }
 
 /// Refuses a batch that the machine has no memory for, and names the largest that it has.
-pub(super) fn check(
-    config: &Config,
-    loader: &LoaderConfig,
-    side_px: usize,
-    dataset: &dyn Dataset,
-    compute: &Compute,
-    online: Option<&OnlineKnn>,
-) -> Result<()> {
-    let needed = |loader: &LoaderConfig| -> Result<Option<usize>> {
-        Ok(Memory::plan(config, loader, side_px, dataset, compute, online)?.map(Memory::total))
-    };
+pub(super) fn check(needs: Needs<'_>) -> Result<()> {
+    let loader = needs.loader;
+    let needed =
+        |loader: &LoaderConfig| -> Result<Option<usize>> { Ok(Memory::plan(Needs { loader, ..needs })?.map(Memory::total)) };
     let (Some(total), Some(free)) = (needed(loader)?, available_bytes()) else { return Ok(()) };
     // What the program holds is no longer among what is free.
     let free = free + resident_bytes().unwrap_or(0);

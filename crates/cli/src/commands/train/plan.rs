@@ -9,7 +9,7 @@ use relata_data::Dataset;
 use relata_model::Compute;
 use relata_train::{Setup, Trainer};
 
-use super::memory::{self, Memory};
+use super::memory::{self, Memory, Needs};
 use crate::evaluation::Labelled;
 use crate::images::Opened;
 use crate::log::{Log, shown};
@@ -60,8 +60,20 @@ impl Plan {
         };
         let loader = ViewLoader::new(Arc::clone(&dataset), pipeline.clone(), loader)?;
         let online = OnlineKnn::open(config, &opened, &pipeline, &compute)?;
-        memory::check(config, loader.config(), pipeline.side_px(), &*dataset, &compute, online.as_ref())?;
-        Ok(Self { dataset, pipeline, compute, labelled, no_probes, online, warnings, loader })
+        let plan = Self { dataset, pipeline, compute, labelled, no_probes, online, warnings, loader };
+        memory::check(plan.needs(config))?;
+        Ok(plan)
+    }
+
+    fn needs<'a>(&'a self, config: &'a Config) -> Needs<'a> {
+        Needs {
+            config,
+            loader: self.loader.config(),
+            side_px: self.pipeline.side_px(),
+            dataset: &*self.dataset,
+            compute: &self.compute,
+            online: self.online.as_ref(),
+        }
     }
 
     /// The trainer, before its first step.
@@ -133,7 +145,7 @@ impl Plan {
         let rows = self.loader.config().batch_size * config.augment.views * config.method.rows_per_view();
         let side = self.pipeline.side_px();
         let architecture = config.model.architecture();
-        let memory = Memory::plan(config, self.loader.config(), side, &*self.dataset, &self.compute, self.online.as_ref())?;
+        let memory = Memory::plan(self.needs(config))?;
         let probes = match (&self.no_probes, &self.labelled) {
             (None, Some(Labelled { train, test, split })) => {
                 format!("fitted on {} images, scored on {} of the {split} split", train.len(), test.len())

@@ -1,19 +1,18 @@
 //! Where views come from: rows of numbers, sources of one's own and the loader of images, behind one seam.
 
+mod images;
+
 use candle_core::Tensor;
 use rand::RngExt;
 use relata_artifact::{Checkpoint, RunFolder};
-use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
-use relata_data::{Shapes, ShapesOptions};
 use relata_model::{Architecture, Compute, ModelConfig, Network, ParameterKind, Parameters};
 use relata_train::{
     BatchShape, CandleMethod, DeepClusterConfig, Error, Event, Flow, IntoMethod, IntoViewSource, Method, MethodConfig,
-    MethodKind, Observer, Outcome, Result, RowViews, RowViewsConfig, Setup, SourceShape, TrainConfig, Trainer, ViewBuffer,
-    ViewSource,
+    MethodKind, MethodStep, Observer, Outcome, Result, RowViews, RowViewsConfig, Setup, SourceShape, TrainConfig, Trainer,
+    ViewBuffer, ViewSource,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
 const WIDTH: usize = 6;
 const CONFIG: RowViewsConfig = RowViewsConfig { batch_size: 8, views: 3, seed: 7 };
@@ -219,14 +218,18 @@ fn methods_that_rows_do_not_suit_say_so() {
     assert!(matches!(error, Err(Error::Model(relata_model::Error::Size { .. }))), "{error:?}");
 }
 
-/// A source of one's own, from the trait alone: 2 views of each of 4 images a batch, 3 batches; `fault` spoils a batch.
+/// A source of one's own, from the trait alone: 2 views of each of 4 images a batch, 3 batches; `fault` spoils a batch. Of three
+/// classes, the last image's being `last`.
 struct Own {
     fault: fn(&mut ViewBuffer),
+    last: Option<usize>,
 }
+
+const OWN: Own = Own { fault: |_| {}, last: Some(2) };
 
 impl ViewSource for Own {
     fn shape(&self) -> SourceShape {
-        SourceShape { images: 12, classes: 0, batch_size: 4, views: 2, size: [1, 1, WIDTH] }
+        SourceShape { images: 12, classes: 3, batch_size: 4, views: 2, size: [1, 1, WIDTH] }
     }
 
     fn batches_per_epoch(&self) -> usize {
@@ -246,57 +249,49 @@ impl ViewSource for Own {
     }
 
     fn plain(&self) -> Result<Box<dyn ViewSource>> {
-        Ok(Box::new(Self { fault: self.fault }))
+        Ok(Box::new(Self { ..*self }))
+    }
+
+    fn label(&self, image: usize) -> Option<usize> {
+        if image == 11 { self.last } else { Some(image % 3) }
     }
 }
 
 #[test]
 fn a_source_of_ones_own_trains_and_its_faults_are_errors() {
     let place = tempfile::tempdir().unwrap();
-    let outcome = trainer(MethodConfig::default(), Own { fault: |_| {} }, 1).unwrap().run(&folder(place.path(), "own"), &mut ());
+    let outcome = trainer(MethodConfig::default(), OWN, 1).unwrap().run(&folder(place.path(), "own"), &mut ());
     assert_eq!(outcome.unwrap(), Outcome::Finished { step: 12 });
-    let faults: [fn(&mut ViewBuffer); 5] = [
+    let faults: [fn(&mut ViewBuffer); 6] = [
         |batch| batch.rows.truncate(7 * WIDTH),
         |batch| batch.images.push(0),
         |batch| batch.images.clear(),
+        |batch| {
+            batch.images.truncate(1);
+            batch.rows.truncate(2 * WIDTH);
+        },
         |batch| batch.images[1] = 12,
         |batch| batch.index = 0,
     ];
     for (number, fault) in faults.into_iter().enumerate() {
-        let mut trainer = trainer(MethodConfig::default(), Own { fault }, 1).unwrap();
+        let mut trainer = trainer(MethodConfig::default(), Own { fault, ..OWN }, 1).unwrap();
         let outcome = trainer.run(&folder(place.path(), &number.to_string()), &mut ());
         assert!(matches!(outcome, Err(Error::Size { .. })), "fault {number}: {outcome:?}");
     }
 }
 
 #[test]
-fn images_come_as_their_loader_gives_them_in_as_few_buffers() {
-    let data = Arc::new(Shapes::new(ShapesOptions { train_images: 41, side_px: 9, ..ShapesOptions::default() }).unwrap());
-    let config = LoaderConfig { batch_size: 4, views: 2, workers: 1, prefetch: 2, seed: 3, ..LoaderConfig::default() };
-    // Apart, for clones of a loader share their buffers.
-    let new = || ViewLoader::new(data.clone(), Pipeline::relational(9).unwrap(), config.clone()).unwrap();
-    let (loader, mut source) = (new(), new().into_view_source());
-    assert_eq!(source.shape(), SourceShape { images: 41, classes: 10, batch_size: 4, views: 2, size: [9, 9, 3] });
-    let (mut batch, mut buffers) = (ViewBuffer::default(), BTreeSet::new());
-    for epoch in 0..3 {
-        let mut from = 0;
-        for expected in loader.epoch(epoch) {
-            let expected = expected.unwrap();
-            assert!(source.fill(epoch, from, &mut batch).unwrap());
-            assert_eq!((batch.index, &batch.images, &batch.rows), (expected.index, &expected.images, &expected.rows));
-            buffers.insert(batch.rows.as_ptr() as usize);
-            from = batch.index + 1;
-        }
-        assert!(!source.fill(epoch, from, &mut batch).unwrap());
-        assert_eq!(batch.left_out.drain(..).map(|left_out| left_out.images).sum::<usize>(), 1, "41 = 10 · 4 + 1");
-    }
-    assert!(buffers.len() <= 3, "{} buffers; two ahead and the one in use are three", buffers.len());
-    // Asked for again, or in the midst of an epoch.
-    for (epoch, from) in [(1, 6), (1, 6), (0, 2)] {
-        let expected = loader.epoch_from(epoch, from).next().unwrap().unwrap();
-        assert!(source.fill(epoch, from, &mut batch).unwrap());
-        assert_eq!((batch.index, &batch.rows), (from, &expected.rows));
-    }
+fn labels_of_a_source_must_be_classes_that_it_has() {
+    let place = tempfile::tempdir().unwrap();
+    let supervised = MethodConfig { kind: MethodKind::Supervised, ..MethodConfig::default() };
+    let outcome = trainer(supervised.clone(), OWN, 1).unwrap().run(&folder(place.path(), "own"), &mut ());
+    assert_eq!(outcome.unwrap(), Outcome::Finished { step: 12 });
+    let error = trainer(supervised.clone(), Own { last: Some(3), ..OWN }, 1).err();
+    assert!(matches!(error, Some(Error::LabelOutOfRange { image: 11, label: 3, classes: 3, .. })), "{error:?}");
+    let error = trainer(supervised, Own { last: None, ..OWN }, 1).err();
+    assert!(matches!(error, Some(Error::NoLabel { image: 11, .. })), "{error:?}");
+    // Who does not ask for labels is not bothered by them.
+    trainer(MethodConfig::default(), Own { last: Some(3), ..OWN }, 1).unwrap();
 }
 
 /// Half the mean square of features times a head's weight, plus a bias that is not used.
@@ -343,4 +338,40 @@ fn a_candle_method_is_saved_under_its_name_and_resumed() {
     resumed.run(&parts, &mut ()).unwrap();
     assert_same_bits(&last(&whole), &last(&parts), "resumed");
     assert_eq!(last(&whole).tensor("own.linear.weight").unwrap().shape, [2, 9]);
+}
+
+/// Has labels of its own for fewer images than there are.
+struct Forgetful<M>(M);
+
+impl<M: Method> Method for Forgetful<M> {
+    fn head_name(&self) -> &'static str {
+        self.0.head_name()
+    }
+
+    fn own_labels(&self) -> Option<&[usize]> {
+        Some(&[0, 1])
+    }
+
+    fn step(&mut self, features: &[f32], batch: BatchShape, labels: &[usize]) -> Result<MethodStep> {
+        self.0.step(features, batch, labels)
+    }
+
+    fn d_features(&self) -> &[f32] {
+        self.0.d_features()
+    }
+
+    fn parameters(&self) -> &Parameters {
+        self.0.parameters()
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        self.0.parameters_mut()
+    }
+}
+
+#[test]
+fn a_method_with_too_few_labels_of_its_own_is_an_error() {
+    let place = tempfile::tempdir().unwrap();
+    let outcome = trainer(Forgetful(candle_method()), OWN, 1).unwrap().run(&folder(place.path(), "run"), &mut ());
+    assert!(matches!(outcome, Err(Error::Size { what: "the method's own labels", .. })), "{outcome:?}");
 }
