@@ -101,6 +101,21 @@ fn a_train_folder_alone_is_no_class() {
 }
 
 #[test]
+fn validation_images_under_any_usual_name_are_never_trained_on() {
+    for name in ["valid", "validation"] {
+        let folder = new_folder();
+        write_class_folder(&folder.path().join("train"), &[("cat", 2), ("dog", 1)], "png");
+        write_class_folder(&folder.path().join(name), &[("dog", 2)], "png");
+        let [train, test, unlabelled] = Split::ALL.map(|split| open(folder.path(), split).unwrap());
+        assert_eq!((train.len(), test.len(), unlabelled.len()), (3, 2, 3), "{name}");
+        assert_eq!((train.class_names(), test.label(0)), (&["cat".to_owned(), "dog".to_owned()][..], Some(1)));
+        // The earlier of two names wins.
+        write_class_folder(&folder.path().join("val"), &[("cat", 1)], "png");
+        assert_eq!(sources(&open(folder.path(), Split::Test).unwrap(), 3), ["val/cat/000.png"]);
+    }
+}
+
+#[test]
 fn images_deep_below_a_class_belong_to_it() {
     let folder = new_folder();
     for name in ["n01/images/2.png", "n01/1.png", "n02/a/b/c/3.png"] {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use self::decode::PixelLimits;
 pub use self::slim::Slim;
 pub use self::tiny::Tiny;
-use self::tree::{ImageFile, Tree, all_images, has_folder};
+use self::tree::{ImageFile, TEST_FOLDERS, Tree, all_images, has_folder};
 use crate::digest::Fingerprint;
 use crate::{Dataset, Error, Image, Result, Split};
 
@@ -73,7 +73,7 @@ impl Default for FolderOptions {
 ///
 /// | layout | train | test | unlabelled |
 /// |---|---|---|---|
-/// | `train/` beside `test/` or `val/`, each laid out like one of the rows below | `train/` | `test/`, else `val/` | `unlabelled/` or `unlabeled/`, else `train/` |
+/// | `train/` beside `test/`, `val/`, `valid/` or `validation/`, each laid out like one of the rows below | `train/` | the first of them that is there | `unlabelled/` or `unlabeled/`, else `train/` |
 /// | class folders: `cat/1.png`, `dog/deep/2.jpg` | four images of five | every fifth of each class | all |
 /// | flat: `1.png`, `2.jpg` | all, without labels | none: an error | all |
 ///
@@ -171,8 +171,8 @@ fn list(root: &Path, options: &FolderOptions) -> Result<Listing> {
     match options.split {
         Split::Train => list_labelled(root, "train", None, options.index),
         Split::Test => {
-            let Some(test) = ["test", "val"].into_iter().find(|name| has_folder(root, name)) else {
-                let reason = "it holds train/, but neither test/ nor val/".to_owned();
+            let Some(test) = TEST_FOLDERS.into_iter().find(|name| has_folder(root, name)) else {
+                let reason = format!("it holds train/, but none of {}/", TEST_FOLDERS.join("/, "));
                 return Err(Error::NoSuchSplit { path: root.to_owned(), split: Split::Test, reason });
             };
             list_labelled(root, test, Some("train"), options.index)

@@ -124,12 +124,15 @@ pub(super) fn list(root: &Path, name: &str) -> Result<Listed> {
     Ok(listed)
 }
 
-/// Whether the folder holds splits: `train/` beside `test/` or `val/`, or `train/` as its only folder.
+/// What the folder of test images may be called, the likeliest to be held back for scores first.
+pub(super) const TEST_FOLDERS: [&str; 4] = ["test", "val", "valid", "validation"];
+
+/// Whether the folder holds splits: `train/` beside one of [`TEST_FOLDERS`], or `train/` as its only folder.
 pub(super) fn holds_splits(root: &Path) -> Result<bool> {
     if !has_folder(root, "train") {
         return Ok(false);
     }
-    if has_folder(root, "test") || has_folder(root, "val") {
+    if TEST_FOLDERS.iter().any(|name| has_folder(root, name)) {
         return Ok(true);
     }
     let io = |source| Error::Io { path: root.to_owned(), source };
