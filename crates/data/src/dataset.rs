@@ -24,7 +24,11 @@ pub trait Dataset: Send + Sync {
     /// Names of the classes in label order; empty for unlabelled data.
     fn class_names(&self) -> &[String];
 
-    /// Where image `index` comes from, for messages: a path, or `file, record 17`.
+    /// Where image `index` comes from: a path, or `file, record 17`.
+    ///
+    /// It is in messages, and it is the image's identity: of one data set, all splits together, the same source must mean the same
+    /// image, and two images must have two sources. [`pack`](crate::pack) writes a source once, and images held out by
+    /// [`open`](crate::open) are known by theirs in the other splits.
     fn source(&self, index: usize) -> String;
 
     /// A short hexadecimal digest of the content (of names and sizes, for large folders): the same data, the same digest.

@@ -261,6 +261,12 @@ pub enum Error {
         /// The list of all classes.
         list: PathBuf,
     },
+    /// An image whose path is no text: two such would read alike, as classes and as images.
+    #[error("the name of {path:?} is no UTF-8, and could be taken for another's: rename it")]
+    NameNotText {
+        /// The image file; which of its names it is, the escaped bytes tell.
+        path: PathBuf,
+    },
     /// A folder that holds both images and folders of images: it could be meant either way.
     #[error(
         "{} holds both loose images (such as {loose}) and folders of images (such as {class}): \

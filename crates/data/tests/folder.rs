@@ -316,6 +316,34 @@ fn links_are_followed_but_not_round_in_circles() {
     assert!(matches!(open(folder.path(), Split::Train), Err(Error::Io { .. })));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_would_read_alike_are_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    for (name, other) in [(&b"caf\xe8/1.png"[..], &b"caf\xe9/1.png"[..]), (b"cat/\xe8.png", b"cat/\xe9.png")] {
+        let folder = new_folder();
+        for name in [name, other] {
+            write_image(&folder.path().join("plain.png"), 5, 7, 0);
+            let path = folder.path().join(OsStr::from_bytes(name));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::rename(folder.path().join("plain.png"), path).unwrap();
+        }
+        for split in [Split::Train, Split::Unlabelled] {
+            match open(folder.path(), split).unwrap_err() {
+                Error::NameNotText { path } => assert!(path.starts_with(folder.path()) && path.is_file()),
+                other => panic!("{other}"),
+            }
+        }
+    }
+    // What is no image, and a place that is the same for all of them, may be called anything.
+    let folder = new_folder();
+    let place = folder.path().join(OsStr::from_bytes(b"pl\xe9ce"));
+    write_image(&place.join("cat/1.png"), 5, 7, 0);
+    write_bytes(&place.join("cat").join(OsStr::from_bytes(b"n\xf6tes.txt")), b"");
+    assert_eq!(open(&place, Split::Train).unwrap().class_names(), ["cat"]);
+}
+
 #[test]
 fn real_photographs_of_many_encoders_are_read() {
     let Some(folder) = real_data("tiny-imagenet-200") else { return };

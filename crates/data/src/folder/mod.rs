@@ -100,8 +100,8 @@ impl Folder {
     /// Lists the images of `path`. No image is read; a broken one is an error when it is asked for.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::EmptyFolder`], [`Error::MixedFolder`], [`Error::UnknownClass`], [`Error::NoSuchSplit`],
-    /// [`Error::Setting`], or [`Error::Io`].
+    /// [`Error::Missing`], [`Error::EmptyFolder`], [`Error::MixedFolder`], [`Error::NameNotText`], [`Error::UnknownClass`],
+    /// [`Error::NoSuchSplit`], [`Error::Setting`], or [`Error::Io`].
     pub fn open(path: &Path, options: FolderOptions) -> Result<Self> {
         if options.test_every < 2 {
             let value = options.test_every.to_string();

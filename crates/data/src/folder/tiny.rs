@@ -41,7 +41,8 @@ impl Tiny {
     ///
     /// # Errors
     /// [`Error::Missing`] where the folder, a list or an annotated image is not there, [`Error::EmptyFolder`],
-    /// [`Error::Line`], [`Error::DuplicateLine`], [`Error::UnknownWnid`], [`Error::Unannotated`], or [`Error::Io`].
+    /// [`Error::NameNotText`], [`Error::Line`], [`Error::DuplicateLine`], [`Error::UnknownWnid`], [`Error::Unannotated`], or
+    /// [`Error::Io`].
     pub fn open(folder: &Path, split: Split) -> Result<Self> {
         Self::list(folder, split, false)
     }

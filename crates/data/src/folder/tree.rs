@@ -11,7 +11,8 @@ use crate::{Error, Result};
 /// Endings of the files that count as images, in lower case.
 pub(super) const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 
-/// An image file below the data set's folder.
+/// An image file below the data set's folder. Its path from there is UTF-8, as [`list`] checks: labels and identities are made of
+/// it, and what is no text has no spelling of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ImageFile {
     /// Its path from the data set's folder.
@@ -118,7 +119,11 @@ pub(super) fn list(root: &Path, name: &str) -> Result<Listed> {
             listed.folders.push((relative(entry.path()), metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH)));
         } else if entry.file_type().is_file() && is_image(entry.path()) {
             let size_bytes = entry.metadata().map_err(|source| io_error(&folder, source))?.len();
-            listed.push(relative(entry.path()), size_bytes);
+            let relative = relative(entry.path());
+            if relative.to_str().is_none() {
+                return Err(Error::NameNotText { path: entry.into_path() });
+            }
+            listed.push(relative, size_bytes);
         }
     }
     Ok(listed)
