@@ -74,8 +74,8 @@ impl Cifar10 {
         if !folder.is_dir() {
             return Err(Error::Missing { path: folder.to_owned(), hint: HINT.to_owned() });
         }
-        let names: &[&str] = if split == Split::Test { &TEST_FILES } else { &TRAIN_FILES };
-        let files = RecordFiles::open(folder, names, LAYOUT, &[CLASSES], PUBLISHED_RECORDS, HINT)?;
+        let published = Self::HUB.published(split);
+        let files = RecordFiles::open(folder, published, LAYOUT, &[CLASSES], HINT)?;
         let class_names =
             if split == Split::Unlabelled { Vec::new() } else { class_names(&folder.join(NAMES_FILE), &PUBLISHED_NAMES)? };
         Ok(Self { files, split, class_names, fingerprint: OnceLock::new() })
@@ -101,6 +101,10 @@ impl Dataset for Cifar10 {
 
     fn class_names(&self) -> &[String] {
         &self.class_names
+    }
+
+    fn damaged_files(&self) -> Vec<Error> {
+        self.files.damaged()
     }
 
     fn source(&self, index: usize) -> String {

@@ -75,8 +75,7 @@ impl Cifar100 {
         if !folder.is_dir() {
             return Err(Error::Missing { path: folder.to_owned(), hint: HINT.to_owned() });
         }
-        let (file, published) = if split == Split::Test { ("test.bin", 10_000) } else { ("train.bin", 50_000) };
-        let files = RecordFiles::open(folder, &[file], LAYOUT, &CLASSES, published, HINT)?;
+        let files = RecordFiles::open(folder, Self::HUB.published(split), LAYOUT, &CLASSES, HINT)?;
         let class_names = match labels {
             _ if split == Split::Unlabelled => Vec::new(),
             Cifar100Labels::Fine => class_names(&folder.join("fine_label_names.txt"), &FINE_NAMES)?,
@@ -105,6 +104,10 @@ impl Dataset for Cifar100 {
 
     fn class_names(&self) -> &[String] {
         &self.class_names
+    }
+
+    fn damaged_files(&self) -> Vec<Error> {
+        self.files.damaged()
     }
 
     fn source(&self, index: usize) -> String {

@@ -62,6 +62,17 @@ pub enum Error {
         /// Bytes of the file.
         got_bytes: usize,
     },
+    /// A file of records of the published length, but with other bytes than its publisher's.
+    #[error("{} has its published length, but MD5 {got} instead of {expected}: it is damaged; unpack the publisher's archive again",
+            path.display())]
+    DamagedFile {
+        /// The file.
+        path: PathBuf,
+        /// The published file's MD5.
+        expected: &'static str,
+        /// Its own.
+        got: String,
+    },
     /// A label that no class has.
     #[error("{}, record {record}: label {got} is not in {} to {}: the file is damaged, or another data set's", path.display(), allowed.start(), allowed.end())]
     LabelOutOfRange {

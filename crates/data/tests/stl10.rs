@@ -3,7 +3,7 @@
 use std::fs;
 use std::fs::File;
 
-use relata_data::{DataConfig, Dataset, Error, Split, Stl10, open};
+use relata_data::{DataConfig, Dataset, Error, Split, Stl10, open, verify};
 use relata_testkit::datasets::{STL10_FOLDER, cifar10_sample, stl10_label, write_stl10};
 
 #[test]
@@ -72,6 +72,24 @@ fn a_fingerprint_covers_labels_sizes_and_images() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), before);
+}
+
+#[test]
+fn files_of_the_published_length_and_other_bytes_are_damaged() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = write_stl10(root.path(), 1);
+    assert!(Stl10::open(&folder, Split::Train).unwrap().damaged_files().is_empty(), "a cut-down copy may hold anything");
+    File::options().write(true).open(folder.join("train_X.bin")).unwrap().set_len(5_000 * 27_648).unwrap();
+    fs::write(folder.join("train_y.bin"), [7; 5_000]).unwrap();
+    let report = verify(&Stl10::open(&folder, Split::Train).unwrap(), |_, _| ());
+    assert!(report.broken.is_empty() && !report.is_whole());
+    let damaged = report.damaged_files.iter().map(|error| match error {
+        Error::DamagedFile { path, expected, .. } => (path.clone(), *expected),
+        other => panic!("{other}"),
+    });
+    let of = |file: &str, md5| (folder.join(file), md5);
+    let images = of("train_X.bin", "918c2871b30a85fa023e0c44e0bee87f");
+    assert_eq!(damaged.collect::<Vec<_>>(), [images, of("train_y.bin", "5a34089d4802c674881badbb80307741")]);
 }
 
 #[test]

@@ -59,7 +59,7 @@ enum Action {
         )]
         hub: Option<String>,
     },
-    /// Reads every image of every split and lists all that are broken
+    /// Reads every image of every split and lists all that are broken, and files that are not their publisher's
     #[command(
         after_help = crate::words::help("Examples:\n  relata data verify cifar10 data.root=datasets\n  relata data verify folder data.path=photos")
     )]
@@ -190,7 +190,7 @@ fn verify(config: &Config) -> Result<()> {
     let name = images::name(&config.data);
     // Every image is to be read, whatever a run would leave out.
     let whole = DataConfig { limit: 0, validation: 0, on_bad_image: OnBadImage::Error, ..config.data.clone() };
-    let (mut bad, mut all) = (0, 0);
+    let (mut bad, mut all, mut damaged) = (0, 0, 0);
     let mut seen: HashSet<String> = HashSet::new();
     for split in Split::ALL {
         let dataset = match images::open_split(&whole, split) {
@@ -209,10 +209,21 @@ fn verify(config: &Config) -> Result<()> {
         for broken in &report.broken {
             output::result(format!("broken: {}", reason(broken)));
         }
+        for file in &report.damaged_files {
+            output::result(format!("damaged: {file}"));
+        }
         output::result(format!("{name} {split}: {}", in_words(&report, dataset.fingerprint())));
-        (bad, all) = (bad + report.broken.len(), all + report.images);
+        (bad, all, damaged) = (bad + report.broken.len(), all + report.images, damaged + report.damaged_files.len());
     }
-    if bad > 0 { Err(Error::BadImages { name, bad, images: all }) } else { Ok(()) }
+    let counts =
+        [(bad, format!("{bad} of {} broken", are(all, "image"))), (damaged, format!("{} damaged", are(damaged, "file")))];
+    let faults: Vec<String> = counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, words)| words).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Error::NotWhole { name, faults }) }
+}
+
+/// `1 file is`, `2 files are`
+fn are(count: usize, what: &str) -> String {
+    format!("{} {}", counted(count, what), if count == 1 { "is" } else { "are" })
 }
 
 /// Images read to say how fast that is.
