@@ -69,7 +69,7 @@ const STL10_ARCHIVE: Archive = Archive {
     folder: Stl10::FOLDER,
     url: Some("http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"),
     md5: Some("91f7769df0f17e558f3565bffb0c7dfb"),
-    bytes: None,
+    bytes: Some(2_640_397_119),
 };
 /// The MD5 that loaders of tiny-ImageNet agree on; its publisher gives none.
 const TINY_ARCHIVE: Archive = Archive {
