@@ -51,6 +51,7 @@ mod error;
 mod mmap;
 mod pace;
 mod records;
+mod sync;
 
 pub use archive::{Archive, Checksum, Progress, Work, unpack_if_needed};
 #[cfg(feature = "fetch")]

@@ -10,8 +10,8 @@ use ureq::http::Response;
 use ureq::typestate::AgentScope;
 
 use super::checksum::check;
-use super::unpack::sync_folder;
 use super::{Archive, Checksum, Progress, UnpackLimits, Work, is_there, unpack};
+use crate::sync::sync_folder;
 use crate::{Error, Result};
 
 /// How patient a download is.
@@ -61,7 +61,7 @@ pub fn fetch(archive: &Archive, root: &Path, options: &FetchOptions, progress: &
         };
         fs::create_dir_all(root).map_err(|source| Error::Write { path: root.to_owned(), source })?;
         Download::new(url.to_owned(), path, archive.bytes, archive.checksum(), options, progress).run()?;
-        sync_folder(root)?;
+        sync_folder(root).map_err(|source| Error::Write { path: root.to_owned(), source })?;
     }
     unpack(archive, root, &UnpackLimits::default(), progress)
 }

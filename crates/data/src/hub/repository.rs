@@ -8,7 +8,8 @@ use parquet::file::reader::SerializedFileReader;
 use ureq::Agent;
 
 use super::{HubOptions, HubSource};
-use crate::archive::{Download, agent_builder, check, header, sync_folder};
+use crate::archive::{Download, agent_builder, check, header};
+use crate::sync::sync_folder;
 use crate::{Archive, Checksum, Error, Progress, Result};
 
 /// The branch to which the hub converts every data set; `candle_datasets` reads this one and no other.
@@ -142,7 +143,7 @@ impl Repository<'_> {
         }
         let folder = make_parent(path)?;
         Download::new(url, path.to_owned(), bytes, checksum, &self.options.fetch, self.progress).run()?;
-        sync_folder(&folder)
+        sync_folder(&folder).map_err(|source| Error::Write { path: folder, source })
     }
 
     /// Size and checksum of a large file, which only the hub's first answer has: the one that says where its bytes are.

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::layout::{HEADER_BYTES, Header, NO_LABEL};
+use crate::sync::sync_folder;
 use crate::{Dataset, Error, Image, Result, Split};
 
 /// What [`pack`] wrote.
@@ -108,10 +109,7 @@ pub fn pack(splits: &[(Split, Arc<dyn Dataset>)], path: &Path, progress: impl Fn
     };
     finish(file).map_err(write_error)?;
     temporary.persist(path).map_err(|error| write_error(error.error))?;
-    // Not every system lets a folder be opened.
-    if let Ok(folder) = File::open(folder) {
-        folder.sync_all().map_err(write_error)?;
-    }
+    sync_folder(folder).map_err(write_error)?;
     Ok(Packed { images: images.len(), bytes: at + directory.len() as u64 })
 }
 
