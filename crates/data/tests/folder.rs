@@ -316,6 +316,22 @@ fn links_are_followed_but_not_round_in_circles() {
     assert!(matches!(open(folder.path(), Split::Train), Err(Error::Io { .. })));
 }
 
+#[cfg(unix)]
+#[test]
+fn links_to_nothing_are_broken_images_or_none() {
+    use std::os::unix::fs::symlink;
+    let folder = new_folder();
+    write_image(&folder.path().join("cat/1.png"), 5, 7, 0);
+    // What an editor leaves, what is no image, and an image whose content is elsewhere.
+    for (name, target) in [(".#a.png", "user@host.1234:5678"), ("notes.txt", "gone"), ("2.png", ".git/annex/objects/x")] {
+        symlink(target, folder.path().join("cat").join(name)).unwrap();
+    }
+    let dataset = open(folder.path(), Split::Train).unwrap();
+    assert_eq!(sources(&dataset, 2), ["cat/1.png", "cat/2.png"]);
+    assert!(dataset.image(0).is_ok());
+    assert!(matches!(dataset.image(1), Err(Error::Io { path, .. }) if path == folder.path().join("cat/2.png")));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn names_that_would_read_alike_are_refused() {

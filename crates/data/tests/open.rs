@@ -112,6 +112,16 @@ fn broken_images_stop_or_are_skipped() {
     assert!(matches!(error_of(&config), Error::BrokenImage { .. }), "nothing is left");
 }
 
+#[cfg(unix)]
+#[test]
+fn images_whose_content_is_not_there_can_be_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    write_class_folder(folder.path(), &[("cat", 3)], "png");
+    std::os::unix::fs::symlink("nowhere", folder.path().join("cat/absent.png")).unwrap();
+    let config = DataConfig { on_bad_image: OnBadImage::Skip, ..folder_config(folder.path().to_owned()) };
+    assert_eq!(open(&config, Split::Unlabelled).unwrap().len(), 3);
+}
+
 #[test]
 fn verify_names_all_that_is_broken_and_counts_the_rest() {
     let folder = tempfile::tempdir().unwrap();

@@ -69,7 +69,7 @@ impl Default for FolderOptions {
 /// Images of any size in ordinary folders: PNG, JPEG and WebP files, by their endings in upper or lower case.
 ///
 /// Three layouts are understood; files and folders whose names start with a dot are left out in all of them, and links
-/// are followed.
+/// are followed. An image that is a link to nothing, as in a checkout without its large files, is broken when it is asked for.
 ///
 /// | layout | train | test | unlabelled |
 /// |---|---|---|---|

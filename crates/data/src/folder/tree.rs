@@ -1,5 +1,6 @@
 use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -99,31 +100,40 @@ pub(super) fn all_images(root: &Path, name: &str, index: bool) -> Result<Vec<Ima
     Ok(files)
 }
 
-/// Lists the folder `name` of `root`: the images of a folder right behind it, before those of its sub-folders.
+/// Lists the folder `name` of `root`: the images of a folder right behind it, before those of its sub-folders. A link that leads
+/// nowhere and has an image's name is listed: reading it will fail, or be skipped. Other such links are left out.
 ///
 /// On one thread: with 100,000 files in the system's memory, several were no faster.
 pub(super) fn list(root: &Path, name: &str) -> Result<Listed> {
     let folder = root.join(name);
     let mut listed = Listed::default();
-    let relative = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
+    let from_root = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
+    let relative = |path: &Path| {
+        let relative = from_root(path);
+        if relative.to_str().is_some() { Ok(relative) } else { Err(Error::NameNotText { path: path.to_owned() }) }
+    };
     let entries = WalkDir::new(&folder)
         .follow_links(true)
         .sort_by_key(|entry| entry.file_type().is_dir())
         .into_iter()
         .filter_entry(|entry| entry.depth() == 0 || !hidden(entry));
     for entry in entries {
-        let entry = entry.map_err(|source| io_error(&folder, source))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                if let Some(image) = dangling(&error).ok_or_else(|| io_error(&folder, error))? {
+                    listed.push(relative(&image)?, 0);
+                }
+                continue;
+            }
+        };
         if entry.file_type().is_dir() {
             let metadata = entry.metadata().map_err(|source| io_error(&folder, source))?;
             // Not every system keeps the time: then the epoch, which an index never takes for fresh.
-            listed.folders.push((relative(entry.path()), metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH)));
+            listed.folders.push((from_root(entry.path()), metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH)));
         } else if entry.file_type().is_file() && is_image(entry.path()) {
             let size_bytes = entry.metadata().map_err(|source| io_error(&folder, source))?.len();
-            let relative = relative(entry.path());
-            if relative.to_str().is_none() {
-                return Err(Error::NameNotText { path: entry.into_path() });
-            }
-            listed.push(relative, size_bytes);
+            listed.push(relative(entry.path())?, size_bytes);
         }
     }
     Ok(listed)
@@ -168,6 +178,17 @@ fn hidden(entry: &DirEntry) -> bool {
 
 fn starts_with_dot(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
+}
+
+/// Where a walk stopped at a link that leads nowhere: its path if it is to be listed as an image, which cannot be read. `None` for
+/// any other error, `Some(None)` for such a link of no interest.
+#[expect(clippy::option_option, reason = "no such link, one to leave out, one to list")]
+fn dangling(error: &walkdir::Error) -> Option<Option<PathBuf>> {
+    let path = error.path()?;
+    let not_found = error.io_error().is_some_and(|error| error.kind() == ErrorKind::NotFound);
+    let is_link = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+    let image = || is_image(path) && !path.file_name().is_some_and(starts_with_dot);
+    (not_found && is_link).then(|| image().then(|| path.to_owned()))
 }
 
 fn io_error(folder: &Path, error: walkdir::Error) -> Error {
