@@ -246,6 +246,40 @@ fn any_forged_byte_of_the_directory_is_an_error_or_harmless() {
 }
 
 #[test]
+fn what_a_killed_process_left_is_removed_and_what_another_writes_is_not() {
+    let folder = photos();
+    let [left, written, others] =
+        [".pack-photos.pack-aBc123", ".pack-photos.pack-xYz789", ".pack-other.pack-aBc123"].map(|name| {
+            let path = folder.path().join(name);
+            write_bytes(&path, b"RELATAPK, and then the power went");
+            path
+        });
+    let lock = fs::File::open(&written).unwrap();
+    lock.lock().unwrap();
+    let (path, _) = packed(&folder);
+    assert!(Pack::open(&path, Split::Train).is_ok());
+    assert_eq!([&left, &written, &others].map(|path| path.exists()), [false, true, true]);
+    drop(lock);
+    packed(&folder);
+    assert!(!written.exists() && others.exists());
+}
+
+#[test]
+fn a_pack_that_is_being_written_is_left_to_its_process() {
+    let folder = photos();
+    let path = folder.path().join("photos.pack");
+    // The second begins, and ends, while the first is at work.
+    let second = std::cell::Cell::new(None);
+    let first = pack(&splits(&folder.path().join("photos")), &path, |_, _| {
+        if second.get().is_none() {
+            second.set(Some(packed(&folder).1));
+        }
+    });
+    assert_eq!(first.unwrap(), second.get().unwrap());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "the folder of images and the pack");
+}
+
+#[test]
 fn packing_that_fails_leaves_the_old_file_and_nothing_else() {
     let folder = photos();
     let (path, _) = packed(&folder);

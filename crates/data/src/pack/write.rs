@@ -1,13 +1,14 @@
 //! Packing.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Error as IoError, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use super::layout::{HEADER_BYTES, Header, NO_LABEL};
 use crate::sync::sync_folder;
@@ -25,8 +26,9 @@ pub struct Packed {
 /// Writes the images of `splits`, decoded, into one file that [`Pack`](super::Pack) reads.
 ///
 /// Images are decoded on all of rayon's threads and written in order, so that the file's bytes do not depend on the threads. They are
-/// written beside `path` and renamed when all of them are on disk: the file is the old one or the whole new one. Images that have the same
-/// [`source`](Dataset::source) are taken to be the same.
+/// written beside `path` and renamed when all of them are on disk: the file is the old one or the whole new one. What a process has left
+/// that was killed on the way, the next that packs to `path` removes. Images that have the same [`source`](Dataset::source) are taken to be
+/// the same.
 ///
 /// `progress` is called with the number of images written and of all.
 ///
@@ -57,11 +59,7 @@ pub fn pack(splits: &[(Split, Arc<dyn Dataset>)], path: &Path, progress: impl Fn
     }
 
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // As any new file: temporary ones are otherwise for their owner alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temporary = builder.prefix(".pack-").tempfile_in(folder).map_err(write_error)?;
+    let mut temporary = temporary_in(folder, path).map_err(write_error)?;
     let mut file = BufWriter::with_capacity(1 << 20, temporary.as_file_mut());
     file.write_all(&[0; HEADER_BYTES]).map_err(write_error)?;
     let mut at = HEADER_BYTES as u64;
@@ -111,6 +109,41 @@ pub fn pack(splits: &[(Split, Arc<dyn Dataset>)], path: &Path, progress: impl Fn
     temporary.persist(path).map_err(|error| write_error(error.error))?;
     sync_folder(folder).map_err(write_error)?;
     Ok(Packed { images: images.len(), bytes: at + directory.len() as u64 })
+}
+
+/// A file to write in, for its process alone: a lock on it tells it from one that a process has left that was stopped on the way,
+/// which is removed here. It can be as large as the decoded images, and its name is hidden.
+fn temporary_in(folder: &Path, path: &Path) -> Result<NamedTempFile, IoError> {
+    let prefix = format!(".pack-{}-", path.file_name().unwrap_or_default().to_string_lossy());
+    // So that none is taken for a leftover between its making and its lock. Not every system can lock a folder.
+    let folder_lock = File::open(folder);
+    let alone = folder_lock.as_ref().is_ok_and(|folder| folder.lock().is_ok());
+    if alone {
+        remove_leftovers(folder, &prefix)?;
+    }
+    let mut builder = tempfile::Builder::new();
+    // As any new file: temporary ones are otherwise for their owner alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let temporary = builder.prefix(&prefix).tempfile_in(folder)?;
+    // Where files cannot be locked, folders cannot either: then nobody removes anything.
+    let _ = temporary.as_file().try_lock();
+    Ok(temporary)
+}
+
+fn remove_leftovers(folder: &Path, prefix: &str) -> Result<(), IoError> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
+            // Another user's can be neither opened nor removed, and is in nobody's way.
+            let unlocked = File::options().write(true).open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+            if unlocked {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn u32_from(number: usize) -> Result<u32> {
