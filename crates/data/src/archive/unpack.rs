@@ -142,8 +142,8 @@ impl Unpacking<'_> {
                 continue;
             }
             let Some(path) = self.place(&name)? else {
-                // It is unpacked too, if only to get past it.
-                self.bytes += entry.size();
+                // It is unpacked too, if only to get past it. A few bytes of it can promise any size.
+                self.bytes = self.bytes.saturating_add(entry.size());
                 self.check_bytes()?;
                 continue;
             };
@@ -170,7 +170,7 @@ impl Unpacking<'_> {
         for index in 0..zip.len() {
             let mut entry = zip.by_index(index).map_err(|error| self.bad(error))?;
             let name = entry.name().map_err(|error| self.bad(error))?.into_owned();
-            packed_bytes += entry.compressed_size();
+            packed_bytes = u64::saturating_add(packed_bytes, entry.compressed_size());
             if let Some(path) = self.place(&name)? {
                 if entry.is_symlink() {
                     return Err(self.refused(&name, "is a link"));
