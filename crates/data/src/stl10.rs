@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,8 @@ use crate::{Dataset, Error, Image, Result, Split, Subset};
 
 const LAYOUT: RecordLayout = RecordLayout { label_bytes: 0, side_px: 96, planes: PlaneOrder::ColumnByColumn };
 const FOLDS: usize = 10;
+/// Of each.
+const FOLD_IMAGES: usize = 1_000;
 /// Of the files of each split, images and labels. MD5s: torchvision's `datasets/stl10.py`.
 const TRAIN: Published = Published {
     name: "train",
@@ -104,11 +107,11 @@ impl Stl10 {
     }
 
     /// The training images of the published fold `fold`, 1 to 10: 1,000 of the 5,000, drawn by the publisher for everybody.
-    /// Scores on STL-10 are means over the ten of them; `fold_indices.txt` lists them.
+    /// Scores on STL-10 are means over the ten of them; `fold_indices.txt` lists them. A line of more or fewer is taken, with a warning.
     ///
     /// # Errors
     /// [`Error::Setting`] where there is no such fold, [`Error::Missing`], [`Error::Line`] where `fold_indices.txt` does not hold
-    /// it or names an image that a cut-down copy lacks, or those of [`Stl10::open`].
+    /// it, names an image twice, or one that a cut-down copy lacks, or those of [`Stl10::open`].
     pub fn fold(folder: &Path, fold: usize) -> Result<Subset> {
         if !(1..=FOLDS).contains(&fold) {
             return Err(Error::Setting { key: "stl10_fold", value: fold.to_string(), allowed: "1 to 10, or 0 for all images" });
@@ -184,6 +187,12 @@ fn read_fold(path: &Path, fold: usize, images: usize) -> Result<Vec<usize>> {
         let expected = "indices of training images that are there";
         return Err(Error::Line { path: path.to_owned(), line: fold, expected, got: got.to_owned() });
     }
+    let mut seen = HashSet::with_capacity(indices.len());
+    if let Some(twice) = indices.iter().find(|index| !seen.insert(**index)) {
+        let expected = "each index once, as the list is published";
+        return Err(Error::Line { path: path.to_owned(), line: fold, expected, got: format!("{twice} twice") });
+    }
+    warn_unless(path, indices.len(), FOLD_IMAGES);
     Ok(indices)
 }
 

@@ -164,12 +164,12 @@ fn a_fold_is_the_images_that_its_line_lists() {
         ..DataConfig::default()
     };
     assert!(matches!(open(&config(1), Split::Train).err(), Some(Error::Missing { path, .. }) if path == list));
-    fs::write(&list, "0 1 \n4 2 \n3 x\n3 5\n\n").unwrap();
+    fs::write(&list, "0 1 \n4 2 \n3 x\n3 5\n\n\n2 0 4 2\n").unwrap();
     let fold = open(&config(2), Split::Train).unwrap();
     let whole = open(&config(0), Split::Train).unwrap();
     assert_eq!((fold.len(), whole.len(), open(&config(2), Split::Test).unwrap().len()), (2, 5, 5));
     assert_eq!((fold.image(0).unwrap(), fold.label(1)), (whole.image(4).unwrap(), whole.label(2)));
-    for (bad, word) in [(3, "x"), (4, "5"), (5, "nothing"), (6, "nothing")] {
+    for (bad, word) in [(3, "x"), (4, "5"), (5, "nothing"), (6, "nothing"), (7, "2 twice"), (8, "nothing")] {
         match open(&config(bad), Split::Train).err() {
             Some(Error::Line { path, line, got, .. }) => assert_eq!((path, line, got.as_str()), (list.clone(), bad, word)),
             other => panic!("{bad}: {other:?}"),
