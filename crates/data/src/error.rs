@@ -254,6 +254,17 @@ pub enum Error {
         /// What both name.
         name: String,
     },
+    /// Two images of the same name, where a list tells them apart by that.
+    #[error("{} and {} have the same name, and {} gives labels by names: take one of the two out",
+            path.display(), other.display(), list.display())]
+    SameName {
+        /// The first image.
+        path: PathBuf,
+        /// The other.
+        other: PathBuf,
+        /// The list.
+        list: PathBuf,
+    },
     /// An image that its list of labels leaves out.
     #[error("{} has no line for the image {name}: unpack both from the same archive", path.display())]
     Unannotated {

@@ -41,8 +41,8 @@ impl Tiny {
     ///
     /// # Errors
     /// [`Error::Missing`] where the folder, a list or an annotated image is not there, [`Error::EmptyFolder`],
-    /// [`Error::NameNotText`], [`Error::Line`], [`Error::DuplicateLine`], [`Error::UnknownWnid`], [`Error::Unannotated`], or
-    /// [`Error::Io`].
+    /// [`Error::NameNotText`], [`Error::SameName`], [`Error::Line`], [`Error::DuplicateLine`], [`Error::UnknownWnid`],
+    /// [`Error::Unannotated`], or [`Error::Io`].
     pub fn open(folder: &Path, split: Split) -> Result<Self> {
         Self::list(folder, split, false)
     }
@@ -183,9 +183,15 @@ fn class_folders(root: &Path, name: &str, wnids: &[String], index: bool) -> Resu
 
 /// `val/images`, with labels by `val/val_annotations.txt`.
 fn annotated(root: &Path, wnids: &[String], index: bool) -> Result<Listing> {
-    let images = all_images(root, "val/images", index)?;
-    let mut images: HashMap<String, ImageFile> = images.into_iter().map(|file| (file_name(&file), file)).collect();
     let path = root.join(ANNOTATIONS);
+    let listed = all_images(root, "val/images", index)?;
+    let mut images: HashMap<String, ImageFile> = HashMap::with_capacity(listed.len());
+    for file in listed {
+        let place = root.join(&file.relative);
+        if let Some(first) = images.insert(file_name(&file), file) {
+            return Err(Error::SameName { path: root.join(first.relative), other: place, list: path });
+        }
+    }
     let text = read_list(&path)?;
     let mut files = Vec::with_capacity(images.len());
     let mut first: HashMap<&str, usize> = HashMap::with_capacity(images.len());
