@@ -30,14 +30,35 @@ fn images_are_upright_and_labels_count_from_zero() {
     assert!(Stl10::open(&folder, Split::Unlabelled).unwrap().class_names().is_empty());
 }
 
+/// KiB of the maps of `file` that this process has touched, as the kernel counts them.
+#[cfg(target_os = "linux")]
+fn touched_kib(file: &std::path::Path) -> usize {
+    let maps = fs::read_to_string("/proc/self/smaps").unwrap();
+    let (mut ours, mut maps_of_file, mut kib) = (false, 0, 0);
+    for line in maps.lines() {
+        let first = line.split_whitespace().next().unwrap_or_default();
+        if !first.ends_with(':') {
+            ours = line.ends_with(file.to_str().unwrap());
+            maps_of_file += usize::from(ours);
+        } else if ours && first == "Rss:" {
+            kib += line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap();
+        }
+    }
+    assert!(maps_of_file > 0, "{} is mapped", file.display());
+    kib
+}
+
+#[cfg(target_os = "linux")]
 #[test]
 fn the_whole_unlabelled_split_is_opened_without_being_read() {
     const RECORD: u64 = 27_648;
+    // What the kernel brings along with a page that is touched: 64 KiB as it comes, 2 MiB where it has been told to.
+    const AROUND_KIB: usize = 2048;
     let root = tempfile::tempdir().unwrap();
     let folder = write_stl10(root.path(), 1);
-    // A hole of the published size takes no room on the disk. To read all of it would take as long as 2.8 GB do, and the
-    // test would be seen to hang; there is no clock in it.
-    File::options().write(true).open(folder.join("unlabeled_X.bin")).unwrap().set_len(100_000 * RECORD).unwrap();
+    let file = folder.join("unlabeled_X.bin");
+    // A hole of the published size takes no room on the disk.
+    File::options().write(true).open(&file).unwrap().set_len(100_000 * RECORD).unwrap();
     let config = DataConfig {
         dataset: "stl10".to_owned(),
         root: root.path().to_owned(),
@@ -45,11 +66,16 @@ fn the_whole_unlabelled_split_is_opened_without_being_read() {
         ..DataConfig::default()
     };
     let dataset = open(&config, Split::Unlabelled).unwrap();
+    assert_eq!(touched_kib(&file), 0, "nothing was read");
     assert_eq!((dataset.len(), dataset.label(99_999)), (100_000, None));
     assert_eq!(dataset.image(99_999).unwrap().pixel(95, 95), [0, 0, 0]);
     assert_eq!(dataset.image(0).unwrap().pixel(3, 1), [0, 1, 2].map(|channel| cifar10_sample(2, 0, channel, 1, 3)));
+    let two = touched_kib(&file);
+    assert!((1..=2 * AROUND_KIB).contains(&two), "two images touched {two} KiB");
     let limited = open(&DataConfig { limit: 1000, ..config }, Split::Unlabelled).unwrap();
     assert_eq!((limited.len(), limited.fingerprint().len()), (1000, 16));
+    let sample = touched_kib(&file);
+    assert!(sample <= 66 * AROUND_KIB, "a fingerprint of 64 images touched {sample} KiB of 2,700,000");
 }
 
 #[test]
