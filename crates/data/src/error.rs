@@ -43,6 +43,16 @@ pub enum Error {
         /// The limit it breaks, in words.
         limit: String,
     },
+    /// An image file larger than any image of the pixels that the settings allow; nothing was read of it.
+    #[error("image file {} has {bytes} bytes: more than the {limit} that the largest image allowed could take", path.display())]
+    FileTooLarge {
+        /// The image file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// A data set that is not where it should be, or not all there.
     #[error("cannot find {}: {hint}", path.display())]
     Missing {

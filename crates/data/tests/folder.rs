@@ -289,6 +289,28 @@ fn an_image_too_large_is_refused_before_it_is_unpacked() {
 }
 
 #[test]
+fn a_file_that_no_allowed_image_could_fill_is_not_read() {
+    let folder = new_folder();
+    write_image(&folder.path().join("a.png"), 50, 70, 0);
+    let stray = folder.path().join("b.jpg");
+    let options = || FolderOptions { max_megapixels: 1, split: Split::Unlabelled, ..FolderOptions::default() };
+    for (bytes, too_large) in [(60 << 20, false), (80 << 20, true), (50 << 30, true)] {
+        // A hole takes no room on the disk.
+        let made = fs::File::create(&stray).and_then(|file| file.set_len(bytes));
+        assert!(made.is_ok() || bytes > 1 << 32, "some file systems hold no file of 50 GiB");
+        let dataset = Folder::open(folder.path(), options()).unwrap();
+        assert!(dataset.image(0).is_ok());
+        match dataset.image(1).unwrap_err() {
+            Error::FileTooLarge { path, bytes: got, limit } => {
+                assert!(too_large && path == stray && got == bytes && limit < 80 << 20, "{got} of {limit}");
+            }
+            Error::BrokenImage { .. } => assert!(!too_large || made.is_err(), "{bytes} bytes were read"),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
 fn the_fingerprint_knows_names_sizes_and_split() {
     let [one, other] = [new_folder(), new_folder()];
     for folder in [&one, &other] {
