@@ -1,8 +1,9 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::class_names::class_names;
 use crate::digest::Fingerprint;
+use crate::presence::not_there;
 use crate::records::{PlaneOrder, RecordFiles, RecordLayout};
 use crate::{Dataset, Error, HubSource, HubSplit, Image, Result, Split};
 
@@ -62,6 +63,11 @@ impl Cifar10 {
         ],
         class_names: &[(NAMES_FILE, &PUBLISHED_NAMES)],
     };
+
+    /// What of it is not in its folder.
+    pub(crate) fn missing(folder: &Path) -> Vec<PathBuf> {
+        not_there(folder, TRAIN_FILES.iter().chain(&TEST_FILES))
+    }
 
     /// Opens the folder `cifar-10-batches-bin` and checks the size of every file and the range of every label.
     ///

@@ -1,8 +1,9 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::class_names::class_names;
 use crate::digest::Fingerprint;
+use crate::presence::not_there;
 use crate::records::{PlaneOrder, RecordFiles, RecordLayout};
 use crate::{Dataset, Error, HubSource, HubSplit, Image, Result, Split};
 
@@ -63,6 +64,11 @@ impl Cifar100 {
         ],
         class_names: &[("coarse_label_names.txt", &COARSE_NAMES), ("fine_label_names.txt", &FINE_NAMES)],
     };
+
+    /// What of it is not in its folder.
+    pub(crate) fn missing(folder: &Path) -> Vec<PathBuf> {
+        not_there(folder, Self::HUB.splits.iter().flat_map(|split| split.files).map(|(name, _)| *name))
+    }
 
     /// Opens the folder `cifar-100-binary` and checks the size of the split's file and the range of both labels.
     ///

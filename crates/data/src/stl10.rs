@@ -82,6 +82,15 @@ impl Stl10 {
     /// The folder's name, as the publisher's archive has it.
     pub const FOLDER: &str = "stl10_binary";
 
+    /// What of it is not in its folder.
+    pub(crate) fn missing(folder: &Path) -> Vec<PathBuf> {
+        let of_split = |published: Published| {
+            let labels = published.labels_md5.map(|_| published.labels_path(folder));
+            [Some(published.images_path(folder)), labels].into_iter().flatten()
+        };
+        [TRAIN, TEST, UNLABELLED].into_iter().flat_map(of_split).filter(|path| !path.exists()).collect()
+    }
+
     /// Opens the folder `stl10_binary` and checks the size of the split's files and the range of every label.
     ///
     /// [`Split::Unlabelled`] is the publisher's own, `unlabeled_X.bin`.

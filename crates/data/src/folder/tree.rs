@@ -39,8 +39,8 @@ pub(super) enum Tree {
 
 impl Tree {
     /// Reads the folder `name` below `root` (`root` itself where it is empty).
-    pub(super) fn read(root: &Path, name: &str, index: bool) -> Result<Self> {
-        let files = all_images(root, name, index)?;
+    pub(super) fn read(root: &Path, name: &str, lister: Lister<'_>) -> Result<Self> {
+        let files = all_images(root, name, lister)?;
         let depth = Path::new(name).components().count();
         // A loose image has nothing but its file name below the folder.
         let class = |file: &ImageFile| {
@@ -87,10 +87,22 @@ impl Listed {
     }
 }
 
-/// Every image below the folder `name` of `root`, at any depth, sorted by path; at least one. With `index`, the list is taken
-/// from the index of an earlier call where no folder has changed.
-pub(super) fn all_images(root: &Path, name: &str, index: bool) -> Result<Vec<ImageFile>> {
-    let Listed { mut files, .. } = if index { list_with_index(root, name)? } else { list(root, name)? };
+/// How folders are listed.
+#[derive(Clone, Copy)]
+pub(crate) struct Lister<'a> {
+    /// Whether the list is taken from the index of an earlier call where no folder has changed.
+    pub(crate) index: bool,
+    /// Told the number of images so far, now and then and at the end.
+    pub(crate) listed: &'a dyn Fn(usize),
+}
+
+/// Images between two words on how many there are: a fast disk lists as many in some milliseconds.
+const TELL_EVERY: usize = 1000;
+
+/// Every image below the folder `name` of `root`, at any depth, sorted by path; at least one.
+pub(super) fn all_images(root: &Path, name: &str, lister: Lister<'_>) -> Result<Vec<ImageFile>> {
+    let Lister { index, listed } = lister;
+    let Listed { mut files, .. } = if index { list_with_index(root, name, listed)? } else { list(root, name, listed)? };
     if files.is_empty() {
         let extensions = EXTENSIONS.map(|extension| format!(".{extension}")).join(", ");
         return Err(Error::EmptyFolder { path: root.join(name), extensions });
@@ -104,7 +116,7 @@ pub(super) fn all_images(root: &Path, name: &str, index: bool) -> Result<Vec<Ima
 /// nowhere and has an image's name is listed: reading it will fail, or be skipped. Other such links are left out.
 ///
 /// On one thread: with 100,000 files in the system's memory, several were no faster.
-pub(super) fn list(root: &Path, name: &str) -> Result<Listed> {
+pub(super) fn list(root: &Path, name: &str, tell: &dyn Fn(usize)) -> Result<Listed> {
     let folder = root.join(name);
     let mut listed = Listed::default();
     let from_root = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
@@ -134,8 +146,12 @@ pub(super) fn list(root: &Path, name: &str) -> Result<Listed> {
         } else if entry.file_type().is_file() && is_image(entry.path()) {
             let size_bytes = entry.metadata().map_err(|source| io_error(&folder, source))?.len();
             listed.push(relative(entry.path())?, size_bytes);
+            if listed.files.len().is_multiple_of(TELL_EVERY) {
+                tell(listed.files.len());
+            }
         }
     }
+    tell(listed.files.len());
     Ok(listed)
 }
 
