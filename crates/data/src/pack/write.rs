@@ -59,6 +59,7 @@ pub fn pack(splits: &[(Split, Arc<dyn Dataset>)], path: &Path, progress: impl Fn
     }
 
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let shared = shared_folder(numbers.keys());
     let mut temporary = temporary_in(folder, path).map_err(write_error)?;
     let mut file = BufWriter::with_capacity(1 << 20, temporary.as_file_mut());
     file.write_all(&[0; HEADER_BYTES]).map_err(write_error)?;
@@ -77,7 +78,8 @@ pub fn pack(splits: &[(Split, Arc<dyn Dataset>)], path: &Path, progress: impl Fn
         for ((dataset, index), image) in some.iter().zip(read) {
             let (image, crc32) = image?;
             file.write_all(image.rgb()).map_err(write_error)?;
-            let name = dataset.source(*index);
+            let source = dataset.source(*index);
+            let name = source.get(shared..).unwrap_or(&source);
             entries.extend(at.to_le_bytes());
             entries.extend((names.len() as u64).to_le_bytes());
             for number in [u32_from(image.width_px())?, u32_from(image.height_px())?, crc32, u32_from(name.len())?] {
@@ -109,6 +111,16 @@ pub fn pack(splits: &[(Split, Arc<dyn Dataset>)], path: &Path, progress: impl Fn
     temporary.persist(path).map_err(|error| write_error(error.error))?;
     sync_folder(folder).map_err(write_error)?;
     Ok(Packed { images: images.len(), bytes: at + directory.len() as u64 })
+}
+
+/// How many bytes of all `sources` name the folder that they lie in together: it is another on each machine, and says nothing of the
+/// images, but perhaps whose they are.
+fn shared_folder<'a>(mut sources: impl Iterator<Item = &'a String>) -> usize {
+    let Some(first) = sources.next() else { return 0 };
+    let shared = sources
+        .fold(first.len(), |shared, source| first.bytes().zip(source.bytes()).take(shared).take_while(|(a, b)| a == b).count());
+    // Up to an ASCII letter, and so between two letters of the text.
+    first.as_bytes()[..shared].iter().rposition(|byte| [b'/', b'\\'].contains(byte)).map_or(0, |slash| slash + 1)
 }
 
 /// A file to write in, for its process alone: a lock on it tells it from one that a process has left that was stopped on the way,
