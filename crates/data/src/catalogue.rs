@@ -203,8 +203,8 @@ pub fn entry(name: &str) -> Result<&'static Entry> {
     })
 }
 
-/// What to normalise the data set `name` with: its publisher's or the reference's figures; mean 0.5 and standard deviation
-/// 0.25 for shapes and folders, which have none.
+/// What to normalise the data set `name` with: the reference's figures for CIFAR and STL-10; mean 0.5 and standard deviation 0.25
+/// for all others (`shapes`, `tiny`, `slim`, `folder`, `pack`), which have none of their own.
 ///
 /// # Errors
 /// As [`entry`].

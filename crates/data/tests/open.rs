@@ -60,6 +60,9 @@ fn every_entry_can_be_normalised_and_sized() {
         assert!(entry.side_px >= 32);
     }
     assert_eq!(statistics("cifar10").unwrap().mean, [0.491, 0.482, 0.447]);
+    for name in ["shapes", "tiny", "slim", "folder", "pack"] {
+        assert_eq!((statistics(name).unwrap().mean, statistics(name).unwrap().std), ([0.5; 3], [0.25; 3]), "{name}");
+    }
     assert_eq!(entry("stl10").unwrap().side_px, 96);
     assert!(matches!(statistics("cifar"), Err(Error::UnknownDataset { .. })));
 }

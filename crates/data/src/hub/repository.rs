@@ -137,6 +137,9 @@ impl Repository<'_> {
     fn bring(&self, commit: &str, name: &str, path: &Path) -> Result<()> {
         let url = format!("{}/datasets/{}/resolve/{commit}/{name}", self.endpoint(), self.source.repository);
         let (bytes, checksum) = self.promised(&url, path)?;
+        if checksum.is_none() {
+            tracing::warn!("{}: {url} comes without a SHA-256: its bytes are taken as they are", path.display());
+        }
         if path.is_file() {
             let mut file = File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
             return checksum.map_or(Ok(()), |checksum| check(&mut file, path, &checksum, self.progress));
