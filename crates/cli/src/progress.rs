@@ -12,7 +12,7 @@ use relata_train::{EpochReport, Event, Flow, Observer, ObserverError, StepReport
 use crate::log::{Log, shown};
 use crate::online::{self, OnlineKnn};
 use crate::words::counted;
-use crate::{interrupt, output};
+use crate::{interrupt, output, warnings};
 
 /// Between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -133,7 +133,8 @@ impl Drop for Counter {
     }
 }
 
-/// How far the opening of a data set is, where that takes a while: images listed, or read; nothing without a terminal.
+/// How far the opening of a data set is, where that takes a while: images listed, or read; nothing without a terminal. Counts the
+/// images that are left out.
 pub(crate) struct OpeningProgress {
     bar: Option<ProgressBar>,
 }
@@ -150,6 +151,9 @@ impl OpeningProgress {
     }
 
     pub(crate) fn at(&self, opening: Opening<'_>) {
+        if let Opening::LeftOut(_) = opening {
+            warnings::count_left_out();
+        }
         let Some(bar) = &self.bar else { return };
         if let Some(message) = opening_words(opening) {
             bar.set_message(message);

@@ -73,9 +73,7 @@ pub use folder::{Folder, FolderOptions, JPEG_DECODER, Slim, Tiny};
 pub use hub::{HubOptions, fetch_from_hub};
 pub use hub::{HubSource, HubSplit, RowProblem};
 pub use image::Image;
-pub use open::{
-    LEFT_OUT, Opening, TrainingImages, Watch, open, open_watched, open_with_validation, open_with_validation_watched,
-};
+pub use open::{Opening, TrainingImages, Watch, open, open_watched, open_with_validation, open_with_validation_watched};
 pub use pace::images_per_second;
 pub use pack::{Pack, Packed, pack};
 pub use presence::{Presence, presence};

@@ -3,9 +3,6 @@ use std::sync::Arc;
 
 use crate::{Broken, DataConfig, Dataset, OnBadImage, Result, Split, Subset, entry, unpack_if_needed, verify};
 
-/// How a warning begins that tells of an image that was left out.
-pub const LEFT_OUT: &str = "skipped";
-
 /// What is told while a data set is opened, from any thread: to open a large folder may take minutes.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -149,7 +146,7 @@ fn without_broken(dataset: Arc<dyn Dataset>, watch: &Watch<'_>) -> Result<Arc<dy
         return Err(broken.swap_remove(0).reason);
     }
     for image in &broken {
-        tracing::warn!("{LEFT_OUT}: {}", image.reason);
+        tracing::warn!("skipped: {}", image.reason);
         watch(Opening::LeftOut(image));
     }
     let bad: Vec<usize> = broken.iter().map(|image| image.index).collect();
