@@ -307,6 +307,14 @@ fn what_a_killed_process_left_is_removed_and_what_another_writes_is_not() {
 }
 
 #[test]
+fn a_pack_may_have_as_long_a_name_as_any_file() {
+    let folder = photos();
+    let path = folder.path().join("ö".repeat(125) + ".pack");
+    pack(&splits(&folder.path().join("photos")), &path, |_, _| ()).unwrap();
+    assert!(Pack::open(&path, Split::Train).is_ok());
+}
+
+#[test]
 fn a_pack_that_is_being_written_is_left_to_its_process() {
     let folder = photos();
     let path = folder.path().join("photos.pack");

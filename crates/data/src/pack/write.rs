@@ -123,10 +123,15 @@ fn shared_folder<'a>(mut sources: impl Iterator<Item = &'a String>) -> usize {
     first.as_bytes()[..shared].iter().rposition(|byte| [b'/', b'\\'].contains(byte)).map_or(0, |slash| slash + 1)
 }
 
+/// Of a pack's name in that of the file it is written to; each may take four of the 255 bytes that most systems allow.
+const PREFIX_CHARS: usize = 50;
+
 /// A file to write in, for its process alone: a lock on it tells it from one that a process has left that was stopped on the way,
 /// which is removed here. It can be as large as the decoded images, and its name is hidden.
 fn temporary_in(folder: &Path, path: &Path) -> Result<NamedTempFile, IoError> {
-    let prefix = format!(".pack-{}-", path.file_name().unwrap_or_default().to_string_lossy());
+    // Of a long name the beginning: the temporary one must not be longer than names may be.
+    let name: String = path.file_name().unwrap_or_default().to_string_lossy().chars().take(PREFIX_CHARS).collect();
+    let prefix = format!(".pack-{name}-");
     // So that none is taken for a leftover between its making and its lock. Not every system can lock a folder.
     let folder_lock = File::open(folder);
     let alone = folder_lock.as_ref().is_ok_and(|folder| folder.lock().is_ok());
