@@ -59,15 +59,13 @@ pub enum Error {
         /// The fingerprint now.
         found: String,
     },
-    /// A data set of which some images cannot be read.
-    #[error("{bad} of {images} images of {name} are broken; they are listed above")]
-    BadImages {
-        /// The data set and split.
+    /// A data set of which something is broken.
+    #[error("{name} is not whole: {}; all of it is listed above", faults.join(", "))]
+    NotWhole {
+        /// The data set.
         name: String,
-        /// How many are broken.
-        bad: usize,
-        /// How many there are.
-        images: usize,
+        /// How much of what: `3 of 60000 images are broken`.
+        faults: Vec<String>,
     },
     /// A batch that the machine has no memory for.
     #[error("batches of {images} images in {views} views need {needed} of memory, and {free} are free{}", fitting(*largest_batch, *most_views))]
@@ -125,7 +123,7 @@ impl Error {
             | Self::Report(_)
             | Self::Picture(_)
             | Self::OtherData { .. }
-            | Self::BadImages { .. } => FAILURE,
+            | Self::NotWhole { .. } => FAILURE,
             Self::Train(error) => match error {
                 relata_train::Error::Setting { .. }
                 | relata_train::Error::TooFewClasses { .. }
@@ -164,7 +162,10 @@ impl Error {
             Self::Data(relata_data::Error::Missing { .. }) if cfg!(feature = "fetch") => {
                 return Some(format!("{} data fetch NAME downloads a data set and unpacks it", program()));
             }
-            Self::Data(relata_data::Error::BrokenImage { .. }) | Self::BadImages { .. } => return Some(broken_help()),
+            Self::NotWhole { .. } => {
+                "data.on_bad_image=skip leaves broken images out; what is damaged or missing is to be unpacked or downloaded again"
+            }
+            Self::Data(relata_data::Error::BrokenImage { .. }) => return Some(broken_help()),
             Self::Train(relata_train::Error::Augment(relata_augment::Error::Image { .. }))
             | Self::Probe(relata_probe::Error::Images(relata_augment::Error::Image { .. })) => return Some(broken_help()),
             Self::Model(relata_model::Error::Weights { .. }) | Self::Train(relata_train::Error::Model(_)) => {

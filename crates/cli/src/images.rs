@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use relata_augment::Pipeline;
-use relata_data::{DataConfig, Dataset, Entry, Split, TrainingImages, catalogue, entry};
+use relata_data::{DataConfig, Dataset, Entry, Presence, Split, TrainingImages, catalogue, entry, presence};
 
 use crate::config::ConfigError;
 use crate::evaluation::Labelled;
-use crate::progress::ArchiveProgress;
+use crate::log::shown;
+use crate::progress::{ArchiveProgress, OpeningProgress};
+use crate::words::mib;
 use crate::{Config, Error, Result};
 
 /// Side and normalisation of a run's views.
@@ -25,7 +27,8 @@ pub(crate) struct Looks {
 /// The data set's own, with the full key where a setting is to blame.
 pub(crate) fn open_split(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
     unpack(config)?;
-    relata_data::open(config, split).map_err(with_full_key)
+    let progress = OpeningProgress::new(&name(config));
+    relata_data::open_watched(config, split, &|at| progress.at(at)).map_err(with_full_key)
 }
 
 /// Images to train on, with those held out of them where they are known already.
@@ -98,10 +101,15 @@ pub(crate) const VALIDATION: &str = "validation";
 
 fn with_validation(config: &DataConfig) -> Result<TrainingImages> {
     unpack(config)?;
-    relata_data::open_with_validation(config).map_err(with_full_key)
+    let progress = OpeningProgress::new(&name(config));
+    relata_data::open_with_validation_watched(config, &|at| progress.at(at)).map_err(with_full_key)
 }
 
-fn unpack(config: &DataConfig) -> Result<()> {
+/// Unpacks the data set's archive where only that is there.
+///
+/// # Errors
+/// Those of the archive.
+pub(crate) fn unpack(config: &DataConfig) -> Result<()> {
     if let Some(archive) = entry(&config.dataset)?.archive {
         let progress = ArchiveProgress::new(archive.file);
         relata_data::unpack_if_needed(config, &|at| progress.at(at))?;
@@ -129,17 +137,47 @@ pub(crate) fn name(config: &DataConfig) -> String {
     folder.map_or_else(|| config.dataset.clone(), |name| name.to_string_lossy().into_owned())
 }
 
-/// The data sets there are, as a table: name, what it is, and where it is looked for below `data.root`.
-pub(crate) fn list() -> String {
+/// The data sets there are, as a table: name, what it is, and what of it is on disk.
+pub(crate) fn list(config: &DataConfig) -> Result<String> {
     let row = |entry: &Entry| {
-        let place = match entry.archive {
-            Some(archive) => format!("{} or {}", archive.folder, archive.file),
-            None if ["folder", "pack"].contains(&entry.name) => "data.path".to_owned(),
-            None => "nothing to download".to_owned(),
-        };
-        format!("{:<14} {}  [{place}]", entry.name, entry.about)
+        let found = presence(&DataConfig { dataset: entry.name.to_owned(), ..config.clone() })?;
+        Ok(format!("{:<14} {}  [{}]", entry.name, entry.about, in_words(&found, entry)))
     };
-    catalogue().iter().map(row).collect::<Vec<_>>().join("\n")
+    catalogue().iter().map(row).collect::<Result<Vec<_>>>().map(|rows| rows.join("\n"))
+}
+
+/// Files of a folder that are named each; of more, the number says enough.
+const NAMED: usize = 8;
+
+fn in_words(found: &Presence, entry: &Entry) -> String {
+    let of = |bytes: u64, of_bytes: Option<u64>| match of_bytes {
+        Some(of_bytes) if of_bytes != bytes => format!("{} of {}", mib(bytes), mib(of_bytes)),
+        _ => mib(bytes),
+    };
+    match found {
+        Presence::Embedded => "nothing to download".to_owned(),
+        Presence::Unnamed => "data.path".to_owned(),
+        Presence::Whole { path } => format!("there: {}", shown(path)),
+        Presence::Incomplete { folder, missing } => {
+            let names = missing.iter().take(NAMED).map(|path| path.strip_prefix(folder).unwrap_or(path).display().to_string());
+            let more = missing.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("not all there: {} lacks {}{more}", shown(folder), names.collect::<Vec<_>>().join(", "))
+        }
+        Presence::Packed { archive, bytes, of_bytes } if of_bytes.is_some_and(|of_bytes| of_bytes != *bytes) => {
+            format!("not all there: {} has {}", shown(archive), of(*bytes, *of_bytes))
+        }
+        Presence::Packed { archive, .. } => format!("there: {}, unpacked when it is opened", shown(archive)),
+        Presence::Begun { part, bytes, of_bytes } => {
+            format!("download begun: {} has {}", shown(part), of(*bytes, *of_bytes))
+        }
+        Presence::Absent { path, archive: Some(archive) } => {
+            let fetched = entry.archive.is_some_and(|archive| archive.url.is_some());
+            let how = if fetched { "" } else { ", laid out by you" };
+            format!("not there: {} or {}{how}", shown(path), archive.file_name().unwrap_or_default().display())
+        }
+        Presence::Absent { path, archive: None } => format!("not there: {}", shown(path)),
+    }
 }
 
 fn with_full_key(error: relata_data::Error) -> Error {

@@ -8,7 +8,7 @@ use crate::output;
 /// What the shell expects of a command that was ended by Ctrl-C.
 pub(crate) const EXIT_CODE: u8 = 130;
 
-/// Nothing to finish: every file on disk is whole at any moment.
+/// Nothing to finish: every file that has its name is whole at any moment, and what was being written the next command removes.
 const AT_ONCE: u8 = 0;
 /// Training runs, a probe's too: the step is to be finished and saved.
 const AFTER_STEP: u8 = 1;

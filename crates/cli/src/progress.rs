@@ -5,14 +5,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use relata_data::{Progress, Work};
+use relata_data::{Opening, Progress, Work};
 use relata_model::Backbone;
 use relata_train::{EpochReport, Event, Flow, Observer, ObserverError, StepReport};
 
 use crate::log::{Log, shown};
 use crate::online::{self, OnlineKnn};
 use crate::words::counted;
-use crate::{interrupt, output};
+use crate::{interrupt, output, warnings};
 
 /// Between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -123,6 +123,51 @@ impl Drop for Counter {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// How far the opening of a data set is, where that takes a while: images listed, or read; nothing without a terminal. Counts the
+/// images that are left out.
+pub(crate) struct OpeningProgress {
+    bar: Option<ProgressBar>,
+}
+
+impl OpeningProgress {
+    pub(crate) fn new(name: &str) -> Self {
+        let bar = output::is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(REDRAWS_HZ));
+            bar.set_style(style("{prefix}: {msg}"));
+            bar.set_prefix(name.to_owned());
+            bar
+        });
+        Self { bar }
+    }
+
+    pub(crate) fn at(&self, opening: Opening<'_>) {
+        if let Opening::LeftOut(_) = opening {
+            warnings::count_left_out();
+        }
+        let Some(bar) = &self.bar else { return };
+        if let Some(message) = opening_words(opening) {
+            bar.set_message(message);
+        }
+    }
+}
+
+impl Drop for OpeningProgress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// `12000 images listed`; nothing for what is told otherwise.
+fn opening_words(opening: Opening<'_>) -> Option<String> {
+    match opening {
+        Opening::Listed { images } => Some(format!("{} listed", counted(images, "image"))),
+        Opening::Read { images, of } => Some(format!("{images} of {} read", counted(of, "image"))),
+        _ => None,
     }
 }
 
@@ -241,6 +286,12 @@ mod tests {
     fn durations_are_as_long_as_they_need() {
         let seconds = [0.4, 99.4, 100.0, 5990.0, 12_000.0];
         assert_eq!(seconds.map(duration), ["0 s", "99 s", "2 min", "100 min", "3 h 20 min"]);
+    }
+
+    #[test]
+    fn the_opening_of_a_folder_is_told_in_images() {
+        let words = [Opening::Listed { images: 12_000 }, Opening::Read { images: 1, of: 7 }].map(opening_words);
+        assert_eq!(words, [Some("12000 images listed".to_owned()), Some("1 of 7 images read".to_owned())]);
     }
 
     #[test]

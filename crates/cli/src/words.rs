@@ -30,6 +30,11 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
+/// `0.3 MiB`, `2518.1 MiB`
+pub(crate) fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
 /// How the user starts this program: `relata`, or `cargo xtask` where the commands are part of that.
 pub(crate) fn program() -> &'static str {
     let path = std::env::current_exe().ok();
@@ -49,6 +54,11 @@ mod tests {
     #[test]
     fn one_is_no_plural() {
         assert_eq!([0, 1, 2].map(|count| counted(count, "image")), ["0 images", "1 image", "2 images"]);
+    }
+
+    #[test]
+    fn sizes_are_in_mebibytes() {
+        assert_eq!([300_000, 2_640_397_119].map(mib), ["0.3 MiB", "2518.1 MiB"]);
     }
 
     #[test]

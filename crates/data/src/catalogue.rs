@@ -1,9 +1,10 @@
-use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::folder::Lister;
 use crate::{
-    Archive, Cifar10, Cifar100, Cifar100Labels, DataConfig, Dataset, Error, Folder, FolderOptions, HubSource, OnBadImage, Pack,
-    Result, Shapes, ShapesOptions, Slim, Split, Stl10, Subset, Tiny, unpack_if_needed, verify,
+    Archive, Cifar10, Cifar100, Cifar100Labels, DataConfig, Dataset, Error, Folder, FolderOptions, HubSource, Pack, Result,
+    Shapes, ShapesOptions, Slim, Split, Stl10, Tiny,
 };
 
 /// Mean and standard deviation of each channel, of values in [0, 1]: what images are normalised with.
@@ -15,10 +16,8 @@ pub struct Statistics {
     pub std: [f32; 3],
 }
 
-/// How a warning begins that tells of an image that was left out.
-pub const LEFT_OUT: &str = "skipped";
-
-type Opener = fn(&DataConfig, Split) -> Result<Arc<dyn Dataset>>;
+/// Opens a split; the last argument is told how many images of a folder are listed so far.
+type Opener = fn(&DataConfig, Split, &dyn Fn(usize)) -> Result<Arc<dyn Dataset>>;
 
 /// What is known about a data set before it is opened.
 #[derive(Debug, Clone, Copy)]
@@ -36,9 +35,11 @@ pub struct Entry {
     /// Where the Hugging Face hub has the same.
     pub hub: Option<HubSource>,
     /// Whether images lie in files of their own, so that single ones may be broken.
-    files: bool,
+    pub(crate) files: bool,
+    /// What the data set's folder must hold and does not, by a look at names.
+    pub(crate) missing: fn(&Path) -> Vec<PathBuf>,
     /// Opens a split.
-    open: Opener,
+    pub(crate) open: Opener,
 }
 
 /// Half a unit about the middle: for data without statistics of its own.
@@ -69,7 +70,7 @@ const STL10_ARCHIVE: Archive = Archive {
     folder: Stl10::FOLDER,
     url: Some("http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"),
     md5: Some("91f7769df0f17e558f3565bffb0c7dfb"),
-    bytes: None,
+    bytes: Some(2_640_397_119),
 };
 /// The MD5 that loaders of tiny-ImageNet agree on; its publisher gives none.
 const TINY_ARCHIVE: Archive = Archive {
@@ -91,6 +92,7 @@ const CATALOGUE: &[Entry] = &[
         archive: None,
         hub: None,
         files: false,
+        missing: nothing_missing,
         open: open_shapes,
     },
     Entry {
@@ -101,6 +103,7 @@ const CATALOGUE: &[Entry] = &[
         archive: Some(CIFAR10_ARCHIVE),
         hub: Some(Cifar10::HUB),
         files: false,
+        missing: Cifar10::missing,
         open: open_cifar10,
     },
     Entry {
@@ -111,6 +114,7 @@ const CATALOGUE: &[Entry] = &[
         archive: Some(CIFAR100_ARCHIVE),
         hub: Some(Cifar100::HUB),
         files: false,
+        missing: Cifar100::missing,
         open: open_cifar100,
     },
     Entry {
@@ -121,6 +125,7 @@ const CATALOGUE: &[Entry] = &[
         archive: Some(CIFAR100_ARCHIVE),
         hub: Some(Cifar100::HUB),
         files: false,
+        missing: Cifar100::missing,
         open: open_supercifar100,
     },
     Entry {
@@ -131,6 +136,7 @@ const CATALOGUE: &[Entry] = &[
         archive: Some(STL10_ARCHIVE),
         hub: None,
         files: false,
+        missing: Stl10::missing,
         open: open_stl10,
     },
     Entry {
@@ -141,6 +147,7 @@ const CATALOGUE: &[Entry] = &[
         archive: Some(TINY_ARCHIVE),
         hub: None,
         files: true,
+        missing: Tiny::missing,
         open: open_tiny,
     },
     Entry {
@@ -151,6 +158,7 @@ const CATALOGUE: &[Entry] = &[
         archive: Some(SLIM_ARCHIVE),
         hub: None,
         files: true,
+        missing: Slim::missing,
         open: open_slim,
     },
     Entry {
@@ -161,6 +169,7 @@ const CATALOGUE: &[Entry] = &[
         archive: None,
         hub: None,
         files: true,
+        missing: nothing_missing,
         open: open_folder,
     },
     Entry {
@@ -171,6 +180,7 @@ const CATALOGUE: &[Entry] = &[
         archive: None,
         hub: None,
         files: true,
+        missing: nothing_missing,
         open: open_pack,
     },
 ];
@@ -193,8 +203,8 @@ pub fn entry(name: &str) -> Result<&'static Entry> {
     })
 }
 
-/// What to normalise the data set `name` with: its publisher's or the reference's figures; mean 0.5 and standard deviation
-/// 0.25 for shapes and folders, which have none.
+/// What to normalise the data set `name` with: the reference's figures for CIFAR and STL-10; mean 0.5 and standard deviation 0.25
+/// for all others (`shapes`, `tiny`, `slim`, `folder`, `pack`), which have none of their own.
 ///
 /// # Errors
 /// As [`entry`].
@@ -202,106 +212,28 @@ pub fn statistics(name: &str) -> Result<Statistics> {
     Ok(entry(name)?.statistics)
 }
 
-/// Opens the split `split` of the data set that `config` describes.
-///
-/// With `config.validation`, the images held out are neither in the training split nor, where it holds them, in the unlabelled
-/// one; [`open_with_validation`] gives them. `config.limit` applies to what is left, where `split` is `config.split`. With [`OnBadImage::Skip`], every image that lies in a file of its
-/// own is read once here; those that cannot be read are left out, with a warning through `tracing` each. Where the data set's
-/// folder is not there but its archive is, that is unpacked first: see [`unpack_if_needed`].
-///
-/// # Errors
-/// [`Error::UnknownDataset`], [`Error::HoldOut`], or the data set's own.
-///
-/// ```
-/// use relata_data::{DataConfig, Split, open};
-///
-/// let config = DataConfig { limit: 100, ..DataConfig::default() };
-/// assert_eq!(open(&config, Split::Train)?.len(), 100);
-/// assert_eq!(open(&config, Split::Test)?.len(), 2000);
-/// # Ok::<(), relata_data::Error>(())
-/// ```
-pub fn open(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
-    let dataset = match split {
-        Split::Train if config.validation > 0 => return Ok(open_with_validation(config)?.train),
-        Split::Unlabelled if config.validation > 0 => without(open_whole(config, split)?, &*held_out(config)?.1)?,
-        _ => open_whole(config, split)?,
-    };
-    Ok(limited(config, split, dataset))
+fn nothing_missing(_: &Path) -> Vec<PathBuf> {
+    Vec::new()
 }
 
-/// What [`open_with_validation`] opens.
-pub struct TrainingImages {
-    /// Images to learn from, with their labels.
-    pub train: Arc<dyn Dataset>,
-    /// Images held out of them to choose settings by.
-    pub validation: Option<Arc<dyn Dataset>>,
-}
-
-/// The training split, and the `config.validation` images that are held out of it; none where that is 0.
-///
-/// # Errors
-/// As [`open`].
-///
-/// ```
-/// use relata_data::{DataConfig, open_with_validation};
-///
-/// let config = DataConfig { validation: 1000, ..DataConfig::default() };
-/// let images = open_with_validation(&config)?;
-/// assert_eq!((images.train.len(), images.validation.map(|images| images.len())), (9000, Some(1000)));
-/// # Ok::<(), relata_data::Error>(())
-/// ```
-pub fn open_with_validation(config: &DataConfig) -> Result<TrainingImages> {
-    if config.validation == 0 {
-        return Ok(TrainingImages { train: open(config, Split::Train)?, validation: None });
-    }
-    let (kept, held) = held_out(config)?;
-    Ok(TrainingImages { train: limited(config, Split::Train, Arc::new(kept)), validation: Some(held) })
-}
-
-/// The training images without and with those held out.
-fn held_out(config: &DataConfig) -> Result<(Subset, Arc<Subset>)> {
-    let whole = open_whole(config, Split::Train)?;
-    let (kept, held) = Subset::hold_out_images(whole, config.validation, config.validation_seed)?;
-    Ok((kept, Arc::new(held)))
-}
-
-/// `dataset` without those images that come from where one of `others` does.
-fn without(dataset: Arc<dyn Dataset>, others: &dyn Dataset) -> Result<Arc<dyn Dataset>> {
-    let sources: HashSet<String> = (0..others.len()).map(|index| others.source(index)).collect();
-    let kept = (0..dataset.len()).filter(|&index| !sources.contains(&dataset.source(index))).collect();
-    Ok(Arc::new(Subset::of(dataset, kept)?))
-}
-
-/// A split as it is on disk.
-fn open_whole(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
-    let entry = entry(&config.dataset)?;
-    unpack_if_needed(config, &|_| ())?;
-    let dataset = (entry.open)(config, split)?;
-    if entry.files && config.on_bad_image == OnBadImage::Skip { without_broken(dataset) } else { Ok(dataset) }
-}
-
-fn limited(config: &DataConfig, split: Split, dataset: Arc<dyn Dataset>) -> Arc<dyn Dataset> {
-    if config.limit > 0 && split == config.split { Arc::new(Subset::first(dataset, config.limit)) } else { dataset }
-}
-
-fn open_shapes(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+fn open_shapes(config: &DataConfig, split: Split, _: &dyn Fn(usize)) -> Result<Arc<dyn Dataset>> {
     let options = ShapesOptions { split, difficulty: config.difficulty, seed: config.shapes_seed, ..ShapesOptions::default() };
     Ok(Arc::new(Shapes::new(options)?))
 }
 
-fn open_cifar10(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+fn open_cifar10(config: &DataConfig, split: Split, _: &dyn Fn(usize)) -> Result<Arc<dyn Dataset>> {
     Ok(Arc::new(Cifar10::open(&config.root.join(Cifar10::FOLDER), split)?))
 }
 
-fn open_cifar100(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+fn open_cifar100(config: &DataConfig, split: Split, _: &dyn Fn(usize)) -> Result<Arc<dyn Dataset>> {
     Ok(Arc::new(Cifar100::open(&config.root.join(Cifar100::FOLDER), split, Cifar100Labels::Fine)?))
 }
 
-fn open_supercifar100(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+fn open_supercifar100(config: &DataConfig, split: Split, _: &dyn Fn(usize)) -> Result<Arc<dyn Dataset>> {
     Ok(Arc::new(Cifar100::open(&config.root.join(Cifar100::FOLDER), split, Cifar100Labels::Coarse)?))
 }
 
-fn open_stl10(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+fn open_stl10(config: &DataConfig, split: Split, _: &dyn Fn(usize)) -> Result<Arc<dyn Dataset>> {
     let folder = config.root.join(Stl10::FOLDER);
     if config.stl10_fold > 0 && split == Split::Train {
         return Ok(Arc::new(Stl10::fold(&folder, config.stl10_fold)?));
@@ -309,48 +241,32 @@ fn open_stl10(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
     Ok(Arc::new(Stl10::open(&folder, split)?))
 }
 
-fn open_tiny(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
-    let open = if config.index { Tiny::open_with_index } else { Tiny::open };
-    Ok(Arc::new(open(&config.root.join(Tiny::FOLDER), split)?))
+fn open_tiny(config: &DataConfig, split: Split, listed: &dyn Fn(usize)) -> Result<Arc<dyn Dataset>> {
+    let lister = Lister { index: config.index, listed };
+    Ok(Arc::new(Tiny::list(&config.root.join(Tiny::FOLDER), split, lister)?))
 }
 
-fn open_slim(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
-    let open = if config.index { Slim::open_with_index } else { Slim::open };
-    Ok(Arc::new(open(&config.root.join(Slim::FOLDER), split)?))
+fn open_slim(config: &DataConfig, split: Split, listed: &dyn Fn(usize)) -> Result<Arc<dyn Dataset>> {
+    let lister = Lister { index: config.index, listed };
+    Ok(Arc::new(Slim::list(&config.root.join(Slim::FOLDER), split, lister)?))
 }
 
-fn open_folder(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+fn open_folder(config: &DataConfig, split: Split, listed: &dyn Fn(usize)) -> Result<Arc<dyn Dataset>> {
     if config.path.as_os_str().is_empty() {
         let allowed = "the path of a folder of images, as dataset is \"folder\"";
         return Err(Error::Setting { key: "path", value: "\"\"".to_owned(), allowed });
     }
     let DataConfig { index, jpeg_side_px, .. } = *config;
-    Ok(Arc::new(Folder::open(&config.path, FolderOptions { split, index, jpeg_side_px, ..FolderOptions::default() })?))
+    let options = FolderOptions { split, index, jpeg_side_px, ..FolderOptions::default() };
+    Ok(Arc::new(Folder::list(&config.path, options, listed)?))
 }
 
-fn open_pack(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
+fn open_pack(config: &DataConfig, split: Split, _: &dyn Fn(usize)) -> Result<Arc<dyn Dataset>> {
     if config.path.as_os_str().is_empty() {
         let allowed = "the path of a file that data pack has written, as dataset is \"pack\"";
         return Err(Error::Setting { key: "path", value: "\"\"".to_owned(), allowed });
     }
     Ok(Arc::new(Pack::open(&config.path, split)?))
-}
-
-/// Leaves out what cannot be read; at least one image must be left.
-fn without_broken(dataset: Arc<dyn Dataset>) -> Result<Arc<dyn Dataset>> {
-    let mut broken = verify(&*dataset, |_, _| ()).broken;
-    if broken.is_empty() {
-        return Ok(dataset);
-    }
-    if broken.len() == dataset.len() {
-        return Err(broken.swap_remove(0).reason);
-    }
-    for image in &broken {
-        tracing::warn!("{LEFT_OUT}: {}", image.reason);
-    }
-    let bad: Vec<usize> = broken.iter().map(|image| image.index).collect();
-    let good = (0..dataset.len()).filter(|index| bad.binary_search(index).is_err()).collect();
-    Ok(Arc::new(Subset::of(dataset, good)?))
 }
 
 fn names() -> String {

@@ -1,8 +1,9 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::class_names::class_names;
 use crate::digest::Fingerprint;
+use crate::presence::not_there;
 use crate::records::{PlaneOrder, RecordFiles, RecordLayout};
 use crate::{Dataset, Error, HubSource, HubSplit, Image, Result, Split};
 
@@ -63,6 +64,11 @@ impl Cifar10 {
         class_names: &[(NAMES_FILE, &PUBLISHED_NAMES)],
     };
 
+    /// What of it is not in its folder.
+    pub(crate) fn missing(folder: &Path) -> Vec<PathBuf> {
+        not_there(folder, TRAIN_FILES.iter().chain(&TEST_FILES))
+    }
+
     /// Opens the folder `cifar-10-batches-bin` and checks the size of every file and the range of every label.
     ///
     /// [`Split::Unlabelled`] is the training images without their labels.
@@ -74,8 +80,8 @@ impl Cifar10 {
         if !folder.is_dir() {
             return Err(Error::Missing { path: folder.to_owned(), hint: HINT.to_owned() });
         }
-        let names: &[&str] = if split == Split::Test { &TEST_FILES } else { &TRAIN_FILES };
-        let files = RecordFiles::open(folder, names, LAYOUT, &[CLASSES], PUBLISHED_RECORDS, HINT)?;
+        let published = Self::HUB.published(split);
+        let files = RecordFiles::open(folder, published, LAYOUT, &[CLASSES], HINT)?;
         let class_names =
             if split == Split::Unlabelled { Vec::new() } else { class_names(&folder.join(NAMES_FILE), &PUBLISHED_NAMES)? };
         Ok(Self { files, split, class_names, fingerprint: OnceLock::new() })
@@ -101,6 +107,10 @@ impl Dataset for Cifar10 {
 
     fn class_names(&self) -> &[String] {
         &self.class_names
+    }
+
+    fn damaged_files(&self) -> Vec<Error> {
+        self.files.damaged()
     }
 
     fn source(&self, index: usize) -> String {

@@ -1,8 +1,9 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::class_names::class_names;
 use crate::digest::Fingerprint;
+use crate::presence::not_there;
 use crate::records::{PlaneOrder, RecordFiles, RecordLayout};
 use crate::{Dataset, Error, HubSource, HubSplit, Image, Result, Split};
 
@@ -64,6 +65,11 @@ impl Cifar100 {
         class_names: &[("coarse_label_names.txt", &COARSE_NAMES), ("fine_label_names.txt", &FINE_NAMES)],
     };
 
+    /// What of it is not in its folder.
+    pub(crate) fn missing(folder: &Path) -> Vec<PathBuf> {
+        not_there(folder, Self::HUB.splits.iter().flat_map(|split| split.files).map(|(name, _)| *name))
+    }
+
     /// Opens the folder `cifar-100-binary` and checks the size of the split's file and the range of both labels.
     ///
     /// [`Split::Unlabelled`] is the training images without their labels.
@@ -75,8 +81,7 @@ impl Cifar100 {
         if !folder.is_dir() {
             return Err(Error::Missing { path: folder.to_owned(), hint: HINT.to_owned() });
         }
-        let (file, published) = if split == Split::Test { ("test.bin", 10_000) } else { ("train.bin", 50_000) };
-        let files = RecordFiles::open(folder, &[file], LAYOUT, &CLASSES, published, HINT)?;
+        let files = RecordFiles::open(folder, Self::HUB.published(split), LAYOUT, &CLASSES, HINT)?;
         let class_names = match labels {
             _ if split == Split::Unlabelled => Vec::new(),
             Cifar100Labels::Fine => class_names(&folder.join("fine_label_names.txt"), &FINE_NAMES)?,
@@ -105,6 +110,10 @@ impl Dataset for Cifar100 {
 
     fn class_names(&self) -> &[String] {
         &self.class_names
+    }
+
+    fn damaged_files(&self) -> Vec<Error> {
+        self.files.damaged()
     }
 
     fn source(&self, index: usize) -> String {

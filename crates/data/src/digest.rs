@@ -1,4 +1,9 @@
+use std::path::Path;
+
+use md5::Md5;
 use sha2::{Digest, Sha256};
+
+use crate::Error;
 
 /// Collects parts of a data set into its fingerprint: the first 16 hexadecimal digits of a SHA-256.
 ///
@@ -27,6 +32,12 @@ impl Fingerprint {
     pub(crate) fn finish(self) -> String {
         self.0.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// The error where a file's bytes are not those with the MD5 `expected`. It finds damage, not malice.
+pub(crate) fn damage(path: &Path, bytes: &[u8], expected: &'static str) -> Option<Error> {
+    let got: String = Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    (got != expected).then(|| Error::DamagedFile { path: path.to_owned(), expected, got })
 }
 
 #[cfg(test)]

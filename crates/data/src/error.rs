@@ -43,6 +43,16 @@ pub enum Error {
         /// The limit it breaks, in words.
         limit: String,
     },
+    /// An image file larger than any image of the pixels that the settings allow; nothing was read of it.
+    #[error("image file {} has {bytes} bytes: more than the {limit} that the largest image allowed could take", path.display())]
+    FileTooLarge {
+        /// The image file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// A data set that is not where it should be, or not all there.
     #[error("cannot find {}: {hint}", path.display())]
     Missing {
@@ -61,6 +71,17 @@ pub enum Error {
         record_bytes: usize,
         /// Bytes of the file.
         got_bytes: usize,
+    },
+    /// A file of records of the published length, but with other bytes than its publisher's.
+    #[error("{} has its published length, but MD5 {got} instead of {expected}: it is damaged; unpack the publisher's archive again",
+            path.display())]
+    DamagedFile {
+        /// The file.
+        path: PathBuf,
+        /// The published file's MD5.
+        expected: &'static str,
+        /// Its own.
+        got: String,
     },
     /// A label that no class has.
     #[error("{}, record {record}: label {got} is not in {} to {}: the file is damaged, or another data set's", path.display(), allowed.start(), allowed.end())]
@@ -243,6 +264,17 @@ pub enum Error {
         /// What both name.
         name: String,
     },
+    /// Two images of the same name, where a list tells them apart by that.
+    #[error("{} and {} have the same name, and {} gives labels by names: take one of the two out",
+            path.display(), other.display(), list.display())]
+    SameName {
+        /// The first image.
+        path: PathBuf,
+        /// The other.
+        other: PathBuf,
+        /// The list.
+        list: PathBuf,
+    },
     /// An image that its list of labels leaves out.
     #[error("{} has no line for the image {name}: unpack both from the same archive", path.display())]
     Unannotated {
@@ -260,6 +292,12 @@ pub enum Error {
         wnid: String,
         /// The list of all classes.
         list: PathBuf,
+    },
+    /// An image whose path is no text: two such would read alike, as classes and as images.
+    #[error("the name of {path:?} is no UTF-8, and could be taken for another's: rename it")]
+    NameNotText {
+        /// The image file; which of its names it is, the escaped bytes tell.
+        path: PathBuf,
     },
     /// A folder that holds both images and folders of images: it could be meant either way.
     #[error(

@@ -18,7 +18,8 @@
 //! # Ok::<(), relata_data::Error>(())
 //! ```
 //!
-//! A data set by its name and settings: [`open`], [`DataConfig`], [`catalogue`]. One of them directly: [`Shapes::new`],
+//! A data set by its name and settings: [`open`], [`DataConfig`], [`catalogue`]; what of it is there: [`presence`]; how far the opening
+//! of a large folder is: [`open_watched`]. One of them directly: [`Shapes::new`],
 //! [`Cifar10::open`], [`Cifar100::open`], [`Stl10::open`], [`Tiny::open`], [`Slim::open`], [`Folder::open`], [`Pack::open`], which reads what [`pack`] has written.
 //! Packed as its publisher offers it: [`unpack_if_needed`], and `fetch` with the feature of that name. From the Hugging Face
 //! hub: `fetch_from_hub` with the feature `hub`. A part of one:
@@ -42,6 +43,8 @@ mod catalogue;
 mod channels;
 mod config;
 mod hub;
+mod open;
+mod presence;
 mod sheet;
 mod verify;
 
@@ -51,13 +54,14 @@ mod error;
 mod mmap;
 mod pace;
 mod records;
+mod sync;
 
 pub use archive::{Archive, Checksum, Progress, Work, unpack_if_needed};
 #[cfg(feature = "fetch")]
 pub use archive::{FetchOptions, fetch};
 #[cfg(feature = "archives")]
 pub use archive::{UnpackLimits, unpack};
-pub use catalogue::{Entry, LEFT_OUT, Statistics, TrainingImages, catalogue, entry, open, open_with_validation, statistics};
+pub use catalogue::{Entry, Statistics, catalogue, entry, statistics};
 pub use channels::{ChannelStatistics, channel_statistics};
 pub use cifar10::Cifar10;
 pub use cifar100::{Cifar100, Cifar100Labels};
@@ -69,8 +73,10 @@ pub use folder::{Folder, FolderOptions, JPEG_DECODER, Slim, Tiny};
 pub use hub::{HubOptions, fetch_from_hub};
 pub use hub::{HubSource, HubSplit, RowProblem};
 pub use image::Image;
+pub use open::{Opening, TrainingImages, Watch, open, open_watched, open_with_validation, open_with_validation_watched};
 pub use pace::images_per_second;
 pub use pack::{Pack, Packed, pack};
+pub use presence::{Presence, presence};
 pub use shapes::{Difficulty, Shapes, ShapesOptions};
 pub use sheet::{Sheet, SheetOptions, contact_sheet};
 pub use split::Split;

@@ -3,10 +3,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
+use rayon::prelude::*;
 
-use crate::digest::Fingerprint;
+use crate::digest::{Fingerprint, damage};
 use crate::mmap::map;
-use crate::{Error, Image, Result};
+use crate::{Error, HubSplit, Image, Result};
 
 /// The files of one split, one after the other.
 #[derive(Debug)]
@@ -14,22 +15,23 @@ pub(crate) struct RecordFiles {
     files: Vec<RecordFile>,
     /// The index of each file's first image, and at the end the number of all images.
     starts: Vec<usize>,
+    published: &'static HubSplit,
 }
 
 impl RecordFiles {
-    /// Opens each of `names` in `folder`; the labels of byte i of a record must be below `classes[i]`. `published` is the
-    /// number of records that the publisher put into each: another number is warned of, and taken.
+    /// Opens each of the `published` files in `folder`; the labels of byte i of a record must be below `classes[i]`. Another number
+    /// of records than the publisher's is warned of, and taken.
     pub(crate) fn open(
         folder: &Path,
-        names: &[&str],
+        published: &'static HubSplit,
         layout: RecordLayout,
         classes: &[usize],
-        published: usize,
         hint: &str,
     ) -> Result<Self> {
+        let names: Vec<&str> = published.files.iter().map(|(name, _)| *name).collect();
         let mut files = Vec::with_capacity(names.len());
         let mut starts = vec![0];
-        for name in names {
+        for name in &names {
             let file = RecordFile::open(&folder.join(name), layout, hint)?;
             for (which, &classes) in classes.iter().enumerate() {
                 file.check_labels(which, classes)?;
@@ -37,8 +39,8 @@ impl RecordFiles {
             starts.push(starts[starts.len() - 1] + file.len());
             files.push(file);
         }
-        let opened = Self { files, starts };
-        warn_unless(&folder.join(names.join(", ")), opened.len(), published * names.len());
+        let opened = Self { files, starts, published };
+        warn_unless(&folder.join(names.join(", ")), opened.len(), published.images());
         Ok(opened)
     }
 
@@ -65,6 +67,12 @@ impl RecordFiles {
             Some((file, record)) => format!("{}, record {record}", file.path().display()),
             None => format!("image {index} of {}", self.len()),
         }
+    }
+
+    /// An error for each file of the published length and other bytes.
+    pub(crate) fn damaged(&self) -> Vec<Error> {
+        let whole = self.files.par_iter().zip(self.published.files).filter(|(file, _)| file.len() == self.published.records);
+        whole.filter_map(|(file, (_, md5))| damage(file.path(), file.bytes(), (*md5)?)).collect()
     }
 
     /// Every byte of every file.

@@ -1,15 +1,33 @@
+use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::class_names::class_names;
-use crate::digest::Fingerprint;
+use crate::digest::{Fingerprint, damage};
 use crate::records::{PlaneOrder, RecordFile, RecordLayout, warn_unless};
 use crate::{Dataset, Error, Image, Result, Split, Subset};
 
 const LAYOUT: RecordLayout = RecordLayout { label_bytes: 0, side_px: 96, planes: PlaneOrder::ColumnByColumn };
 const FOLDS: usize = 10;
+/// Of each.
+const FOLD_IMAGES: usize = 1_000;
+/// Of the files of each split, images and labels. MD5s: torchvision's `datasets/stl10.py`.
+const TRAIN: Published = Published {
+    name: "train",
+    images: 5_000,
+    images_md5: "918c2871b30a85fa023e0c44e0bee87f",
+    labels_md5: Some("5a34089d4802c674881badbb80307741"),
+};
+const TEST: Published = Published {
+    name: "test",
+    images: 8_000,
+    images_md5: "7f263ba9f9e0b06b93213547f721ac82",
+    labels_md5: Some("36f9794fa4beb8a2c72628de14fa638e"),
+};
+const UNLABELLED: Published =
+    Published { name: "unlabeled", images: 100_000, images_md5: "5242ba1fed5e4be9e1e742405eb56ca4", labels_md5: None };
 /// At most as many images of a file go into its fingerprint.
 const FINGERPRINT_IMAGES: usize = 64;
 const HINT: &str = "STL-10 is read from the folder stl10_binary of the publisher's archive; \
@@ -24,6 +42,7 @@ const HINT: &str = "STL-10 is read from the folder stl10_binary of the publisher
 /// and read as they are asked for. Files with fewer or more than the usual records are taken as they are, with a warning.
 #[derive(Debug)]
 pub struct Stl10 {
+    published: Published,
     images: RecordFile,
     /// Counted from 0; empty for the unlabelled split.
     labels: Vec<u8>,
@@ -31,9 +50,46 @@ pub struct Stl10 {
     fingerprint: OnceLock<String>,
 }
 
+/// What the publisher put into the files of a split.
+#[derive(Debug, Clone, Copy)]
+struct Published {
+    /// What their names begin with.
+    name: &'static str,
+    images: usize,
+    images_md5: &'static str,
+    labels_md5: Option<&'static str>,
+}
+
+impl Published {
+    fn of(split: Split) -> Self {
+        match split {
+            Split::Train => TRAIN,
+            Split::Test => TEST,
+            Split::Unlabelled => UNLABELLED,
+        }
+    }
+
+    fn images_path(self, folder: &Path) -> PathBuf {
+        folder.join(format!("{}_X.bin", self.name))
+    }
+
+    fn labels_path(self, folder: &Path) -> PathBuf {
+        folder.join(format!("{}_y.bin", self.name))
+    }
+}
+
 impl Stl10 {
     /// The folder's name, as the publisher's archive has it.
     pub const FOLDER: &str = "stl10_binary";
+
+    /// What of it is not in its folder.
+    pub(crate) fn missing(folder: &Path) -> Vec<PathBuf> {
+        let of_split = |published: Published| {
+            let labels = published.labels_md5.map(|_| published.labels_path(folder));
+            [Some(published.images_path(folder)), labels].into_iter().flatten()
+        };
+        [TRAIN, TEST, UNLABELLED].into_iter().flat_map(of_split).filter(|path| !path.exists()).collect()
+    }
 
     /// Opens the folder `stl10_binary` and checks the size of the split's files and the range of every label.
     ///
@@ -46,29 +102,25 @@ impl Stl10 {
         if !folder.is_dir() {
             return Err(Error::Missing { path: folder.to_owned(), hint: HINT.to_owned() });
         }
-        let (name, published) = match split {
-            Split::Train => ("train", 5_000),
-            Split::Test => ("test", 8_000),
-            Split::Unlabelled => ("unlabeled", 100_000),
-        };
-        let images = RecordFile::open(&folder.join(format!("{name}_X.bin")), LAYOUT, HINT)?;
-        warn_unless(images.path(), images.len(), published);
+        let published = Published::of(split);
+        let images = RecordFile::open(&published.images_path(folder), LAYOUT, HINT)?;
+        warn_unless(images.path(), images.len(), published.images);
         let (labels, class_names) = match split {
             Split::Unlabelled => (Vec::new(), Vec::new()),
             Split::Train | Split::Test => (
-                read_labels(&folder.join(format!("{name}_y.bin")), &images)?,
+                read_labels(&published.labels_path(folder), &images)?,
                 class_names(&folder.join("class_names.txt"), &PUBLISHED_NAMES)?,
             ),
         };
-        Ok(Self { images, labels, class_names, fingerprint: OnceLock::new() })
+        Ok(Self { published, images, labels, class_names, fingerprint: OnceLock::new() })
     }
 
     /// The training images of the published fold `fold`, 1 to 10: 1,000 of the 5,000, drawn by the publisher for everybody.
-    /// Scores on STL-10 are means over the ten of them; `fold_indices.txt` lists them.
+    /// Scores on STL-10 are means over the ten of them; `fold_indices.txt` lists them. A line of more or fewer is taken, with a warning.
     ///
     /// # Errors
     /// [`Error::Setting`] where there is no such fold, [`Error::Missing`], [`Error::Line`] where `fold_indices.txt` does not hold
-    /// it or names an image that a cut-down copy lacks, or those of [`Stl10::open`].
+    /// it, names an image twice, or one that a cut-down copy lacks, or those of [`Stl10::open`].
     pub fn fold(folder: &Path, fold: usize) -> Result<Subset> {
         if !(1..=FOLDS).contains(&fold) {
             return Err(Error::Setting { key: "stl10_fold", value: fold.to_string(), allowed: "1 to 10, or 0 for all images" });
@@ -97,6 +149,21 @@ impl Dataset for Stl10 {
 
     fn class_names(&self) -> &[String] {
         &self.class_names
+    }
+
+    /// Both files of the split.
+    fn damaged_files(&self) -> Vec<Error> {
+        let Published { images, images_md5, labels_md5, .. } = self.published;
+        if self.len() != images {
+            return Vec::new();
+        }
+        let mut damaged: Vec<Error> = damage(self.images.path(), self.images.bytes(), images_md5).into_iter().collect();
+        if let (Some(md5), Some(folder)) = (labels_md5, self.images.path().parent()) {
+            // As they are on disk, where they count from 1.
+            let labels: Vec<u8> = self.labels.iter().map(|label| label + 1).collect();
+            damaged.extend(damage(&self.published.labels_path(folder), &labels, md5));
+        }
+        damaged
     }
 
     fn source(&self, index: usize) -> String {
@@ -129,6 +196,12 @@ fn read_fold(path: &Path, fold: usize, images: usize) -> Result<Vec<usize>> {
         let expected = "indices of training images that are there";
         return Err(Error::Line { path: path.to_owned(), line: fold, expected, got: got.to_owned() });
     }
+    let mut seen = HashSet::with_capacity(indices.len());
+    if let Some(twice) = indices.iter().find(|index| !seen.insert(**index)) {
+        let expected = "each index once, as the list is published";
+        return Err(Error::Line { path: path.to_owned(), line: fold, expected, got: format!("{twice} twice") });
+    }
+    warn_unless(path, indices.len(), FOLD_IMAGES);
     Ok(indices)
 }
 

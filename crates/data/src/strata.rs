@@ -1,6 +1,7 @@
 //! Parts of a data set in which every class has its share.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
@@ -64,8 +65,8 @@ impl Subset {
         Ok((Self::of(Arc::clone(&whole), kept)?, Self::of(whole, held)?))
     }
 
-    /// As [`Subset::hold_out`] for a number of images: each class gives its share of them, by the largest remainders, but never
-    /// all it has. Fewer of one seed are among more.
+    /// As [`Subset::hold_out`] for a number of images: each class gives its share of them, by the method of Webster and Sainte-Laguë,
+    /// but never all it has. Fewer of one seed are among more, whatever the sizes of the classes.
     ///
     /// # Errors
     /// [`Error::HoldOut`] where an image has no label, or where the classes do not have that many to spare.
@@ -91,27 +92,52 @@ impl Subset {
     }
 }
 
-/// `images` dealt out to classes of these sizes in proportion, the rest to the largest remainders (of equal ones the first), one
-/// image at least left to each; `None` where they are not that many.
+/// `images` dealt out to classes of these sizes in proportion, by the method of Webster and Sainte-Laguë: one after the other, each
+/// to the class with the greatest size / (2 x what it has + 1), of equal ones the first; one image at least is left to each. So one
+/// more never takes from a class what it had, as the largest remainders may. `None` where the classes have not that many to spare.
 fn shares(sizes: &[usize], images: usize) -> Option<Vec<usize>> {
-    let total: usize = sizes.iter().sum();
-    let spare = |class: usize, counts: &[usize]| counts[class] + 1 < sizes[class];
-    let mut counts: Vec<usize> = sizes.iter().map(|size| (images * size / total.max(1)).min(size.saturating_sub(1))).collect();
-    let mut left = images.checked_sub(counts.iter().sum())?;
-    let mut order: Vec<usize> = (0..sizes.len()).collect();
-    order.sort_by_key(|&class| std::cmp::Reverse(images * sizes[class] % total.max(1)));
-    while left > 0 {
-        let before = left;
-        for &class in &order {
-            if left > 0 && spare(class, &counts) {
-                (counts[class], left) = (counts[class] + 1, left - 1);
-            }
-        }
-        if left == before {
-            return None;
+    let spare = |size: &usize| size.saturating_sub(1);
+    if images > sizes.iter().map(spare).sum() {
+        return None;
+    }
+    let mut counts = vec![0; sizes.len()];
+    let mut next: BinaryHeap<Quotient> = sizes
+        .iter()
+        .enumerate()
+        .map(|(class, &size)| Quotient { size, divisor: 1, class })
+        .filter(|next| next.size > 1)
+        .collect();
+    for _ in 0..images {
+        let Quotient { size, divisor, class } = next.pop()?;
+        counts[class] += 1;
+        if counts[class] < spare(&size) {
+            next.push(Quotient { size, divisor: divisor + 2, class });
         }
     }
     Some(counts)
+}
+
+/// A class's claim to the next image.
+#[derive(PartialEq, Eq)]
+struct Quotient {
+    size: usize,
+    divisor: usize,
+    class: usize,
+}
+
+impl Ord for Quotient {
+    /// By size / divisor, exactly; of equal ones the earlier class is the greater.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let times = |size: usize, divisor: usize| size as u128 * divisor as u128;
+        let by_quotient = times(self.size, other.divisor).cmp(&times(other.size, self.divisor));
+        by_quotient.then(other.class.cmp(&self.class))
+    }
+}
+
+impl PartialOrd for Quotient {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// What [`Subset::stratified`] picks out of images with these labels, in ascending order.

@@ -73,6 +73,11 @@ impl Dataset for Subset {
         }
     }
 
+    /// Of the whole: which images lie in the damaged part of a file is not known.
+    fn damaged_files(&self) -> Vec<Error> {
+        self.whole.damaged_files()
+    }
+
     fn fingerprint(&self) -> &str {
         &self.fingerprint
     }

@@ -12,6 +12,8 @@ pub struct Report {
     pub images: usize,
     /// Every image that cannot be read, by index.
     pub broken: Vec<Broken>,
+    /// Every file whose images can be read, but are not what its publisher put there: as [`Dataset::damaged_files`] says.
+    pub damaged_files: Vec<Error>,
     /// Least and greatest width of the readable images; `None` where there are none.
     pub width_px: Option<RangeInclusive<usize>>,
     /// Least and greatest height of the readable images.
@@ -23,10 +25,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every image could be read.
+    /// Whether every image could be read, and no file is damaged.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.broken.is_empty()
+        self.broken.is_empty() && self.damaged_files.is_empty()
     }
 }
 
@@ -41,7 +43,7 @@ pub struct Broken {
     pub reason: Error,
 }
 
-/// Reads every image, on all of rayon's threads, and collects what is wrong with any of them.
+/// Reads every image, on all of rayon's threads, and collects what is wrong with any of them, or with the files they lie in.
 ///
 /// `progress` is called with the number of images read so far and the number of all, from any thread, not necessarily in
 /// rising order; the last number comes exactly once.
@@ -64,6 +66,7 @@ pub fn verify(dataset: &dyn Dataset, progress: impl Fn(usize, usize) + Sync) -> 
     let mut report = Report {
         images,
         broken: Vec::new(),
+        damaged_files: dataset.damaged_files(),
         width_px: None,
         height_px: None,
         per_class: dataset.class_names().iter().map(|name| (name.clone(), 0)).collect(),

@@ -311,6 +311,30 @@ fn bombs_are_stopped_by_bytes_entries_and_ratio() {
 }
 
 #[test]
+fn a_size_that_no_counter_holds_is_stopped_too() {
+    // A file with holes, of as many bytes as a number has room for, none of which is in the archive.
+    let mut sparse = Header::new_gnu();
+    sparse.set_entry_type(EntryType::GNUSparse);
+    sparse.set_size(0);
+    let gnu = sparse.as_gnu_mut().unwrap();
+    gnu.name[..12].copy_from_slice(b"other/sparse");
+    gnu.realsize = [0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+    gnu.sparse[0].offset = gnu.realsize;
+    gnu.sparse[0].numbytes.copy_from_slice(b"00000000000\0");
+    sparse.set_cksum();
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    let mut plain = Header::new_gnu();
+    for name in ["other/a", "set/a"] {
+        plain.set_size(5);
+        tar.append_data(&mut plain, name, &b"bytes"[..]).unwrap();
+        // Five bytes more, and the counter would begin anew.
+        tar.append(&sparse, &[][..]).unwrap();
+    }
+    let bytes = tar.into_inner().unwrap().finish().unwrap();
+    assert!(matches!(refused(&TGZ, &bytes, &UnpackLimits::default()), Error::ArchiveTooLarge { .. }));
+}
+
+#[test]
 fn an_archive_without_the_folder_is_refused() {
     let entries: [Entry<'_>; 1] = [("settle/a", EntryType::Regular, b"a")];
     for (archive, bytes) in [(TGZ, tgz(&entries)), (ZIP, zip(&entries)), (TGZ, b"<html>not found</html>".to_vec())] {

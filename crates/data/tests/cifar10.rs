@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use relata_data::{Cifar10, Dataset, Error, Split};
+use relata_data::{Cifar10, Dataset, Error, Split, verify};
 use relata_testkit::datasets::{CIFAR10_FOLDER, cifar10_label, cifar10_sample, write_cifar10};
 use relata_testkit::real_data;
 
@@ -123,6 +123,45 @@ fn one_changed_byte_changes_the_fingerprint() {
     bytes[3072] ^= 1;
     fs::write(&file, bytes).unwrap();
     assert_ne!(fingerprint(), before);
+}
+
+/// A test batch of the published length with the tiny copy's bytes.
+fn write_test_batch(folder: &Path, records: usize) {
+    let bytes = fs::read(folder.join("test_batch.bin")).unwrap();
+    let cycle: Vec<u8> = bytes.iter().copied().cycle().take(records * 3073).collect();
+    fs::write(folder.join("test_batch.bin"), cycle).unwrap();
+}
+
+#[test]
+fn a_file_of_the_published_length_and_other_bytes_is_damaged() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = write_cifar10(root.path(), RECORDS);
+    let report = || verify(&Cifar10::open(&folder, Split::Test).unwrap(), |_, _| ());
+    assert!(report().is_whole(), "a cut-down copy may hold anything");
+    write_test_batch(&folder, 10_000);
+    let found = report();
+    assert!(found.broken.is_empty() && !found.is_whole(), "every record reads as an image");
+    match &found.damaged_files[..] {
+        [Error::DamagedFile { path, expected: "803d5f7f4d78ea53de84dbe85f74fb6d", got }] => {
+            assert_eq!((path, got.len()), (&folder.join("test_batch.bin"), 32));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_published_files_are_whole_until_a_byte_is_wrong() {
+    let Some(folder) = real_data(CIFAR10_FOLDER) else { return };
+    for split in [Split::Train, Split::Test] {
+        assert!(verify(&Cifar10::open(&folder, split).unwrap(), |_, _| ()).is_whole(), "{split}");
+    }
+    let root = tempfile::tempdir().unwrap();
+    let copy = root.path().join("test_batch.bin");
+    let mut bytes = fs::read(folder.join("test_batch.bin")).unwrap();
+    bytes[17_000_000] ^= 4;
+    fs::write(&copy, bytes).unwrap();
+    let damaged = Cifar10::open(root.path(), Split::Test).unwrap().damaged_files();
+    assert!(matches!(&damaged[..], [Error::DamagedFile { path, .. }] if *path == copy), "{damaged:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs;
 
 use relata_data::{Cifar100, Cifar100Labels, DataConfig, Dataset, Error, Split, open};
 use relata_testkit::datasets::{CIFAR100_FOLDER, cifar10_sample, cifar100_labels, write_cifar100};
+use relata_testkit::real_data;
 
 #[test]
 fn every_pixel_and_both_labels_are_where_they_were_written() {
@@ -66,6 +67,15 @@ fn a_truncated_or_empty_file_is_found_on_opening() {
         }
     }
     assert!(Cifar100::open(&folder, Split::Test, Cifar100Labels::Fine).is_ok(), "the test images are whole");
+}
+
+#[test]
+fn the_published_files_are_whole() {
+    let Some(folder) = real_data(CIFAR100_FOLDER) else { return };
+    for split in [Split::Train, Split::Test] {
+        let damaged = Cifar100::open(&folder, split, Cifar100Labels::Fine).unwrap().damaged_files();
+        assert!(damaged.is_empty(), "{damaged:?}");
+    }
 }
 
 #[test]

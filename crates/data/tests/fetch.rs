@@ -32,6 +32,12 @@ enum Answer {
     WrongBytes,
     /// A file of another length.
     WrongLength,
+    /// The page of a network that wants a password first, whatever was asked for.
+    Portal,
+    /// A page that does not say it is one, shorter than the file.
+    ShortPage,
+    /// That nothing is behind the beginning that was asked for, and how long the file is.
+    NothingBehind,
     /// No length, all bytes and one more.
     OneByteTooMany,
     /// Only a status.
@@ -115,6 +121,18 @@ fn reply(mut stream: TcpStream, answer: Answer, file: &[u8], start: Option<u64>)
         Answer::WrongBytes => (head, vec![0x55; all - from]),
         Answer::WrongLength => {
             ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n".to_owned(), b"not found".to_vec())
+        }
+        Answer::Portal => {
+            let page = vec![b'x'; all];
+            (whole.replace("Content-Length", "Content-Type: text/html; charset=utf-8\r\nContent-Length"), page)
+        }
+        Answer::ShortPage => {
+            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n".to_owned(), b"log in at".to_vec())
+        }
+        Answer::NothingBehind => {
+            let head =
+                format!("HTTP/1.1 416 Words\r\nContent-Range: bytes */{all}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            (head, Vec::new())
         }
         Answer::OneByteTooMany => ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_owned(), [file, b"x"].concat()),
         Answer::Status(status) => {
@@ -268,6 +286,54 @@ fn another_length_is_refused_at_once() {
     assert!(reason.contains('9') && part.is_none(), "{reason}");
     let (reason, part) = failure(&[Answer::OneByteTooMany]);
     assert!(part.is_none(), "{reason}");
+}
+
+/// What is left of a beginning of `bytes` bytes after answers that are no good, and why it failed.
+fn left_of(bytes: usize, answers: &[Answer], length_is_known: bool) -> (Vec<u8>, String, Server) {
+    let (mut server, root) = (serve(answers), new_root());
+    if !length_is_known {
+        server.archive.bytes = None;
+    }
+    let part = root.path().join("set.tar.gz.part");
+    fs::write(&part, &server.file[..bytes]).unwrap();
+    match fetch_quietly(&server, root.path()).unwrap_err() {
+        Error::Download { reason, .. } => (fs::read(part).unwrap_or_default(), reason, server),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn what_is_there_is_not_given_up_for_an_answer_that_cannot_be_the_file() {
+    for length_is_known in [true, false] {
+        for answer in [Answer::Portal, Answer::ShortPage] {
+            let (left, reason, server) = left_of(70_000, &[answer], length_is_known);
+            assert!(left == server.file[..70_000], "{answer:?}: {} bytes are left; {reason}", left.len());
+        }
+    }
+    // An answer that has another range, and then none at all.
+    let (left, reason, server) = left_of(70_000, &[Answer::OtherRange, Answer::Status(404)], true);
+    assert!(left == server.file[..70_000], "{} bytes are left; {reason}", left.len());
+    assert_eq!(server.asked.try_iter().collect::<Vec<_>>(), [Some(70_000), None]);
+}
+
+#[test]
+fn a_web_page_is_not_kept_where_the_length_is_not_known() {
+    let (left, reason, _) = left_of(0, &[Answer::Portal], false);
+    assert!(left.is_empty() && reason.contains("web page"), "{reason}");
+}
+
+#[test]
+fn a_whole_beginning_of_unknown_length_is_the_file() {
+    let (mut server, root) = (serve(&[Answer::NothingBehind]), new_root());
+    server.archive.bytes = None;
+    fs::write(root.path().join("set.tar.gz.part"), &server.file).unwrap();
+    fetch_quietly(&server, root.path()).unwrap();
+    assert_eq!(server.asked.try_iter().collect::<Vec<_>>(), [Some(server.file.len() as u64)]);
+    // The right length of wrong bytes is found by the checksum, and brought anew.
+    let (mut server, root) = (serve(&[Answer::NothingBehind, Answer::Well]), new_root());
+    server.archive.bytes = None;
+    fs::write(root.path().join("set.tar.gz.part"), vec![1; server.file.len()]).unwrap();
+    fetch_quietly(&server, root.path()).unwrap();
 }
 
 #[test]

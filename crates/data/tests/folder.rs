@@ -101,6 +101,21 @@ fn a_train_folder_alone_is_no_class() {
 }
 
 #[test]
+fn validation_images_under_any_usual_name_are_never_trained_on() {
+    for name in ["valid", "validation"] {
+        let folder = new_folder();
+        write_class_folder(&folder.path().join("train"), &[("cat", 2), ("dog", 1)], "png");
+        write_class_folder(&folder.path().join(name), &[("dog", 2)], "png");
+        let [train, test, unlabelled] = Split::ALL.map(|split| open(folder.path(), split).unwrap());
+        assert_eq!((train.len(), test.len(), unlabelled.len()), (3, 2, 3), "{name}");
+        assert_eq!((train.class_names(), test.label(0)), (&["cat".to_owned(), "dog".to_owned()][..], Some(1)));
+        // The earlier of two names wins.
+        write_class_folder(&folder.path().join("val"), &[("cat", 1)], "png");
+        assert_eq!(sources(&open(folder.path(), Split::Test).unwrap(), 3), ["val/cat/000.png"]);
+    }
+}
+
+#[test]
 fn images_deep_below_a_class_belong_to_it() {
     let folder = new_folder();
     for name in ["n01/images/2.png", "n01/1.png", "n02/a/b/c/3.png"] {
@@ -274,6 +289,28 @@ fn an_image_too_large_is_refused_before_it_is_unpacked() {
 }
 
 #[test]
+fn a_file_that_no_allowed_image_could_fill_is_not_read() {
+    let folder = new_folder();
+    write_image(&folder.path().join("a.png"), 50, 70, 0);
+    let stray = folder.path().join("b.jpg");
+    let options = || FolderOptions { max_megapixels: 1, split: Split::Unlabelled, ..FolderOptions::default() };
+    for (bytes, too_large) in [(60 << 20, false), (80 << 20, true), (50 << 30, true)] {
+        // A hole takes no room on the disk.
+        let made = fs::File::create(&stray).and_then(|file| file.set_len(bytes));
+        assert!(made.is_ok() || bytes > 1 << 32, "some file systems hold no file of 50 GiB");
+        let dataset = Folder::open(folder.path(), options()).unwrap();
+        assert!(dataset.image(0).is_ok());
+        match dataset.image(1).unwrap_err() {
+            Error::FileTooLarge { path, bytes: got, limit } => {
+                assert!(too_large && path == stray && got == bytes && limit < 80 << 20, "{got} of {limit}");
+            }
+            Error::BrokenImage { .. } => assert!(!too_large || made.is_err(), "{bytes} bytes were read"),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
 fn the_fingerprint_knows_names_sizes_and_split() {
     let [one, other] = [new_folder(), new_folder()];
     for folder in [&one, &other] {
@@ -299,6 +336,50 @@ fn links_are_followed_but_not_round_in_circles() {
     assert_eq!(sources(&open(folder.path(), Split::Train).unwrap(), 2), ["cat/1.png"]);
     symlink(folder.path(), folder.path().join("loop")).unwrap();
     assert!(matches!(open(folder.path(), Split::Train), Err(Error::Io { .. })));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_to_nothing_are_broken_images_or_none() {
+    use std::os::unix::fs::symlink;
+    let folder = new_folder();
+    write_image(&folder.path().join("cat/1.png"), 5, 7, 0);
+    // What an editor leaves, what is no image, and an image whose content is elsewhere.
+    for (name, target) in [(".#a.png", "user@host.1234:5678"), ("notes.txt", "gone"), ("2.png", ".git/annex/objects/x")] {
+        symlink(target, folder.path().join("cat").join(name)).unwrap();
+    }
+    let dataset = open(folder.path(), Split::Train).unwrap();
+    assert_eq!(sources(&dataset, 2), ["cat/1.png", "cat/2.png"]);
+    assert!(dataset.image(0).is_ok());
+    assert!(matches!(dataset.image(1), Err(Error::Io { path, .. }) if path == folder.path().join("cat/2.png")));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_would_read_alike_are_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    for (name, other) in [(&b"caf\xe8/1.png"[..], &b"caf\xe9/1.png"[..]), (b"cat/\xe8.png", b"cat/\xe9.png")] {
+        let folder = new_folder();
+        for name in [name, other] {
+            write_image(&folder.path().join("plain.png"), 5, 7, 0);
+            let path = folder.path().join(OsStr::from_bytes(name));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::rename(folder.path().join("plain.png"), path).unwrap();
+        }
+        for split in [Split::Train, Split::Unlabelled] {
+            match open(folder.path(), split).unwrap_err() {
+                Error::NameNotText { path } => assert!(path.starts_with(folder.path()) && path.is_file()),
+                other => panic!("{other}"),
+            }
+        }
+    }
+    // What is no image, and a place that is the same for all of them, may be called anything.
+    let folder = new_folder();
+    let place = folder.path().join(OsStr::from_bytes(b"pl\xe9ce"));
+    write_image(&place.join("cat/1.png"), 5, 7, 0);
+    write_bytes(&place.join("cat").join(OsStr::from_bytes(b"n\xf6tes.txt")), b"");
+    assert_eq!(open(&place, Split::Train).unwrap().class_names(), ["cat"]);
 }
 
 #[test]

@@ -32,8 +32,6 @@ fn photos() -> tempfile::TempDir {
     write_class_folder(root.path(), &[("cat", 3), ("dog", 2)], "png");
     write_image(&root.path().join("dog/deep/deeper/x.webp"), 5, 7, 0);
     write_bytes(&root.path().join("dog/notes.txt"), b"no image");
-    // So that the index's own folder does not change the time of this one.
-    fs::create_dir(root.path().join(".relata-index")).unwrap();
     age(root.path(), 0);
     root
 }
@@ -64,6 +62,24 @@ fn an_index_gives_the_same_list_and_fingerprint() {
         assert!(index(root.path()).is_file());
     }
     forge(root.path());
+}
+
+#[test]
+fn the_first_opening_writes_the_index_and_leaves_the_folders_time() {
+    let root = photos();
+    let before = fs::metadata(root.path()).unwrap().modified().unwrap();
+    open(root.path(), true);
+    assert!(index(root.path()).is_file());
+    assert_eq!(fs::metadata(root.path()).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn whoever_may_read_the_images_may_read_their_index() {
+    use std::os::unix::fs::PermissionsExt;
+    let root = photos();
+    open(root.path(), true);
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(index(root.path())), mode(root.path().join("dog/notes.txt")));
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Data sets by their names: configuration, catalogue, subsets, verification.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use relata_data::{
-    DataConfig, Dataset, Difficulty, Error, OnBadImage, Shapes, ShapesOptions, Split, Subset, catalogue, entry, open, statistics,
-    verify,
+    Broken, DataConfig, Dataset, Difficulty, Error, OnBadImage, Opening, Shapes, ShapesOptions, Split, Subset, catalogue, entry,
+    open, open_watched, open_with_validation_watched, statistics, verify,
 };
 use relata_testkit::datasets::{write_bytes, write_cifar10, write_class_folder, write_image, write_truncated};
 
@@ -60,6 +60,9 @@ fn every_entry_can_be_normalised_and_sized() {
         assert!(entry.side_px >= 32);
     }
     assert_eq!(statistics("cifar10").unwrap().mean, [0.491, 0.482, 0.447]);
+    for name in ["shapes", "tiny", "slim", "folder", "pack"] {
+        assert_eq!((statistics(name).unwrap().mean, statistics(name).unwrap().std), ([0.5; 3], [0.25; 3]), "{name}");
+    }
     assert_eq!(entry("stl10").unwrap().side_px, 96);
     assert!(matches!(statistics("cifar"), Err(Error::UnknownDataset { .. })));
 }
@@ -110,6 +113,64 @@ fn broken_images_stop_or_are_skipped() {
     write_bytes(&only_broken.path().join("a.png"), b"");
     let config = DataConfig { path: only_broken.path().to_owned(), ..skip };
     assert!(matches!(error_of(&config), Error::BrokenImage { .. }), "nothing is left");
+}
+
+#[cfg(unix)]
+#[test]
+fn images_whose_content_is_not_there_can_be_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    write_class_folder(folder.path(), &[("cat", 3)], "png");
+    std::os::unix::fs::symlink("nowhere", folder.path().join("cat/absent.png")).unwrap();
+    let config = DataConfig { on_bad_image: OnBadImage::Skip, ..folder_config(folder.path().to_owned()) };
+    assert_eq!(open(&config, Split::Unlabelled).unwrap().len(), 3);
+}
+
+#[test]
+fn the_listing_of_a_folder_tells_how_far_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    for image in 0..2050 {
+        write_bytes(&folder.path().join(format!("{}/{image}.png", image % 3)), b"");
+    }
+    let config = folder_config(folder.path().to_owned());
+    let seen = Mutex::new(Vec::new());
+    let dataset = open_watched(&config, Split::Unlabelled, &|at| match at {
+        Opening::Listed { images } => seen.lock().unwrap().push(images),
+        other => panic!("no image is read: {other:?}"),
+    });
+    assert_eq!((dataset.unwrap().len(), seen.into_inner().unwrap()), (2050, vec![1000, 2000, 2050]));
+    // Whichever function opens it.
+    let seen = AtomicUsize::new(0);
+    open_with_validation_watched(&DataConfig { validation: 5, ..config }, &|at| {
+        if let Opening::Listed { images } = at {
+            seen.fetch_max(images, Ordering::Relaxed);
+        }
+    })
+    .unwrap();
+    assert_eq!(seen.into_inner(), 2050);
+}
+
+#[test]
+fn whoever_opens_is_told_which_images_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    write_class_folder(folder.path(), &[("cat", 3), ("dog", 4)], "png");
+    write_truncated(&folder.path().join("cat/001.png"), 50, 70);
+    write_truncated(&folder.path().join("dog/003.png"), 50, 70);
+    let config = DataConfig { on_bad_image: OnBadImage::Skip, ..folder_config(folder.path().to_owned()) };
+    let (read, left_out) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let dataset = open_watched(&config, Split::Unlabelled, &|at| match at {
+        Opening::Read { images, of } => read.lock().unwrap().push((images, of)),
+        Opening::LeftOut(Broken { source, reason, .. }) => {
+            assert!(matches!(reason, Error::BrokenImage { .. }));
+            left_out.lock().unwrap().push(source.clone());
+        }
+        _ => {}
+    });
+    assert_eq!(dataset.unwrap().len(), 5);
+    let mut read = read.into_inner().unwrap();
+    read.sort_unstable();
+    assert_eq!(read, (1..=7).map(|images| (images, 7)).collect::<Vec<_>>());
+    let left_out = left_out.into_inner().unwrap();
+    assert!(left_out.len() == 2 && left_out[0].ends_with("cat/001.png") && left_out[1].ends_with("dog/003.png"), "{left_out:?}");
 }
 
 #[test]

@@ -62,7 +62,8 @@ fn every_split_is_read_as_it_was_packed() {
         for index in 0..dataset.len() {
             assert_eq!(read.image(index).unwrap(), dataset.image(index).unwrap(), "{split} {index}");
             assert_eq!(read.label(index), dataset.label(index), "{split} {index}");
-            assert_eq!(read.source(index), format!("{}, {}", path.display(), dataset.source(index)));
+            let in_folder = dataset.source(index).replace(&format!("{}/", folder.path().join("photos").display()), "");
+            assert_eq!(read.source(index), format!("{}, {in_folder}", path.display()));
         }
         let beyond = read.image(read.len());
         assert!(matches!(beyond, Err(Error::IndexOutOfRange { .. })) && read.label(read.len()).is_none());
@@ -93,6 +94,47 @@ fn fingerprints_tell_splits_and_contents_apart() {
     assert_eq!(before, fingerprint(&packed(&folder).0, Split::Train));
     write_image(&folder.path().join("photos/dog/001.png"), 5, 7, 200);
     assert_ne!(before, fingerprint(&packed(&folder).0, Split::Train));
+}
+
+#[test]
+fn a_pack_does_not_depend_on_where_the_images_lay_and_does_not_tell() {
+    let (folder, elsewhere) = (photos(), tempfile::tempdir().unwrap());
+    let [here, there] = [folder.path().join("photos"), elsewhere.path().join("home/me/pictures")];
+    write_class_folder(&there, &[("cat", 6), ("dog", 5)], "png");
+    write_image(&there.join("cat/000.png"), 3, 2, 77);
+    let written = [("here", &here), ("there", &there)].map(|(name, images)| {
+        let path = folder.path().join(name);
+        pack(&splits(images), &path, |_, _| ()).unwrap();
+        fs::read(path).unwrap()
+    });
+    assert!(written[0] == written[1]);
+    let place = elsewhere.path().to_str().unwrap().as_bytes();
+    assert!(!written[1].windows(place.len()).any(|bytes| bytes == place), "the place is in the pack");
+    assert_eq!(Pack::open(&folder.path().join("there"), Split::Train).unwrap().source(0).split(", ").last(), Some("cat/000.png"));
+}
+
+#[test]
+fn a_fingerprint_is_of_the_split_and_covers_pixels_labels_and_classes() {
+    let folder = photos();
+    let photos = folder.path().join("photos");
+    let fingerprint = |path: &Path| Pack::open(path, Split::Train).unwrap().fingerprint().to_owned();
+    let whole = fingerprint(&packed(&folder).0);
+    let alone = folder.path().join("train.pack");
+    pack(&splits(&photos)[..1], &alone, |_, _| ()).unwrap();
+    assert_eq!(fingerprint(&alone), whole, "the other splits do not matter");
+    fs::rename(photos.join("dog/000.png"), photos.join("dog/0000.png")).unwrap();
+    assert_eq!(fingerprint(&packed(&folder).0), whole, "nor does a file's name");
+    fs::rename(photos.join("dog"), photos.join("elk")).unwrap();
+    let mut seen = vec![whole, fingerprint(&packed(&folder).0)];
+    // The classes change places.
+    fs::rename(photos.join("elk"), photos.join("bat")).unwrap();
+    fs::rename(photos.join("cat"), photos.join("elk")).unwrap();
+    fs::rename(photos.join("bat"), photos.join("cat")).unwrap();
+    seen.push(fingerprint(&packed(&folder).0));
+    write_image(&photos.join("cat/001.png"), 5, 7, 99);
+    seen.push(fingerprint(&packed(&folder).0));
+    let distinct: std::collections::BTreeSet<_> = seen.iter().collect();
+    assert_eq!(distinct.len(), 4, "{seen:?}");
 }
 
 #[test]
@@ -243,6 +285,48 @@ fn any_forged_byte_of_the_directory_is_an_error_or_harmless() {
             }
         }
     }
+}
+
+#[test]
+fn what_a_killed_process_left_is_removed_and_what_another_writes_is_not() {
+    let folder = photos();
+    let [left, written, others] =
+        [".pack-photos.pack-aBc123", ".pack-photos.pack-xYz789", ".pack-other.pack-aBc123"].map(|name| {
+            let path = folder.path().join(name);
+            write_bytes(&path, b"RELATAPK, and then the power went");
+            path
+        });
+    let lock = fs::File::open(&written).unwrap();
+    lock.lock().unwrap();
+    let (path, _) = packed(&folder);
+    assert!(Pack::open(&path, Split::Train).is_ok());
+    assert_eq!([&left, &written, &others].map(|path| path.exists()), [false, true, true]);
+    drop(lock);
+    packed(&folder);
+    assert!(!written.exists() && others.exists());
+}
+
+#[test]
+fn a_pack_may_have_as_long_a_name_as_any_file() {
+    let folder = photos();
+    let path = folder.path().join("ö".repeat(125) + ".pack");
+    pack(&splits(&folder.path().join("photos")), &path, |_, _| ()).unwrap();
+    assert!(Pack::open(&path, Split::Train).is_ok());
+}
+
+#[test]
+fn a_pack_that_is_being_written_is_left_to_its_process() {
+    let folder = photos();
+    let path = folder.path().join("photos.pack");
+    // The second begins, and ends, while the first is at work.
+    let second = std::cell::Cell::new(None);
+    let first = pack(&splits(&folder.path().join("photos")), &path, |_, _| {
+        if second.get().is_none() {
+            second.set(Some(packed(&folder).1));
+        }
+    });
+    assert_eq!(first.unwrap(), second.get().unwrap());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "the folder of images and the pack");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::fs::File;
 
-use relata_data::{DataConfig, Dataset, Error, Split, Stl10, open};
+use relata_data::{DataConfig, Dataset, Error, Split, Stl10, open, verify};
 use relata_testkit::datasets::{STL10_FOLDER, cifar10_sample, stl10_label, write_stl10};
 
 #[test]
@@ -30,14 +30,35 @@ fn images_are_upright_and_labels_count_from_zero() {
     assert!(Stl10::open(&folder, Split::Unlabelled).unwrap().class_names().is_empty());
 }
 
+/// KiB of the maps of `file` that this process has touched, as the kernel counts them.
+#[cfg(target_os = "linux")]
+fn touched_kib(file: &std::path::Path) -> usize {
+    let maps = fs::read_to_string("/proc/self/smaps").unwrap();
+    let (mut ours, mut maps_of_file, mut kib) = (false, 0, 0);
+    for line in maps.lines() {
+        let first = line.split_whitespace().next().unwrap_or_default();
+        if !first.ends_with(':') {
+            ours = line.ends_with(file.to_str().unwrap());
+            maps_of_file += usize::from(ours);
+        } else if ours && first == "Rss:" {
+            kib += line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap();
+        }
+    }
+    assert!(maps_of_file > 0, "{} is mapped", file.display());
+    kib
+}
+
+#[cfg(target_os = "linux")]
 #[test]
 fn the_whole_unlabelled_split_is_opened_without_being_read() {
     const RECORD: u64 = 27_648;
+    // What the kernel brings along with a page that is touched: 64 KiB as it comes, 2 MiB where it has been told to.
+    const AROUND_KIB: usize = 2048;
     let root = tempfile::tempdir().unwrap();
     let folder = write_stl10(root.path(), 1);
-    // A hole of the published size takes no room on the disk. To read all of it would take as long as 2.8 GB do, and the
-    // test would be seen to hang; there is no clock in it.
-    File::options().write(true).open(folder.join("unlabeled_X.bin")).unwrap().set_len(100_000 * RECORD).unwrap();
+    let file = folder.join("unlabeled_X.bin");
+    // A hole of the published size takes no room on the disk.
+    File::options().write(true).open(&file).unwrap().set_len(100_000 * RECORD).unwrap();
     let config = DataConfig {
         dataset: "stl10".to_owned(),
         root: root.path().to_owned(),
@@ -45,11 +66,16 @@ fn the_whole_unlabelled_split_is_opened_without_being_read() {
         ..DataConfig::default()
     };
     let dataset = open(&config, Split::Unlabelled).unwrap();
+    assert_eq!(touched_kib(&file), 0, "nothing was read");
     assert_eq!((dataset.len(), dataset.label(99_999)), (100_000, None));
     assert_eq!(dataset.image(99_999).unwrap().pixel(95, 95), [0, 0, 0]);
     assert_eq!(dataset.image(0).unwrap().pixel(3, 1), [0, 1, 2].map(|channel| cifar10_sample(2, 0, channel, 1, 3)));
+    let two = touched_kib(&file);
+    assert!((1..=2 * AROUND_KIB).contains(&two), "two images touched {two} KiB");
     let limited = open(&DataConfig { limit: 1000, ..config }, Split::Unlabelled).unwrap();
     assert_eq!((limited.len(), limited.fingerprint().len()), (1000, 16));
+    let sample = touched_kib(&file);
+    assert!(sample <= 66 * AROUND_KIB, "a fingerprint of 64 images touched {sample} KiB of 2,700,000");
 }
 
 #[test]
@@ -72,6 +98,24 @@ fn a_fingerprint_covers_labels_sizes_and_images() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), before);
+}
+
+#[test]
+fn files_of_the_published_length_and_other_bytes_are_damaged() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = write_stl10(root.path(), 1);
+    assert!(Stl10::open(&folder, Split::Train).unwrap().damaged_files().is_empty(), "a cut-down copy may hold anything");
+    File::options().write(true).open(folder.join("train_X.bin")).unwrap().set_len(5_000 * 27_648).unwrap();
+    fs::write(folder.join("train_y.bin"), [7; 5_000]).unwrap();
+    let report = verify(&Stl10::open(&folder, Split::Train).unwrap(), |_, _| ());
+    assert!(report.broken.is_empty() && !report.is_whole());
+    let damaged = report.damaged_files.iter().map(|error| match error {
+        Error::DamagedFile { path, expected, .. } => (path.clone(), *expected),
+        other => panic!("{other}"),
+    });
+    let of = |file: &str, md5| (folder.join(file), md5);
+    let images = of("train_X.bin", "918c2871b30a85fa023e0c44e0bee87f");
+    assert_eq!(damaged.collect::<Vec<_>>(), [images, of("train_y.bin", "5a34089d4802c674881badbb80307741")]);
 }
 
 #[test]
@@ -146,12 +190,12 @@ fn a_fold_is_the_images_that_its_line_lists() {
         ..DataConfig::default()
     };
     assert!(matches!(open(&config(1), Split::Train).err(), Some(Error::Missing { path, .. }) if path == list));
-    fs::write(&list, "0 1 \n4 2 \n3 x\n3 5\n\n").unwrap();
+    fs::write(&list, "0 1 \n4 2 \n3 x\n3 5\n\n\n2 0 4 2\n").unwrap();
     let fold = open(&config(2), Split::Train).unwrap();
     let whole = open(&config(0), Split::Train).unwrap();
     assert_eq!((fold.len(), whole.len(), open(&config(2), Split::Test).unwrap().len()), (2, 5, 5));
     assert_eq!((fold.image(0).unwrap(), fold.label(1)), (whole.image(4).unwrap(), whole.label(2)));
-    for (bad, word) in [(3, "x"), (4, "5"), (5, "nothing"), (6, "nothing")] {
+    for (bad, word) in [(3, "x"), (4, "5"), (5, "nothing"), (6, "nothing"), (7, "2 twice"), (8, "nothing")] {
         match open(&config(bad), Split::Train).err() {
             Some(Error::Line { path, line, got, .. }) => assert_eq!((path, line, got.as_str()), (list.clone(), bad, word)),
             other => panic!("{bad}: {other:?}"),

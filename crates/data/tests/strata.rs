@@ -108,7 +108,7 @@ fn fractions_that_mean_nothing_are_refused() {
 }
 
 #[test]
-fn a_number_of_images_is_held_out_by_the_largest_remainders() {
+fn a_number_of_images_is_held_out_in_proportion() {
     let (train, validation) = Subset::hold_out_images(shapes(), 105, 5).unwrap();
     let counts = per_class(&validation);
     assert_eq!((validation.len(), train.len(), counts.iter().sum::<usize>()), (105, 9895, 105));
@@ -133,9 +133,42 @@ fn fewer_held_out_images_are_among_more_and_the_seed_says_which() {
 }
 
 #[test]
+fn fewer_held_out_images_are_among_more_of_uneven_classes_too() {
+    // By the largest remainders 60, 60 and 20 images would give 4, 4 and 2 of 10, and 5, 5 and 1 of 11.
+    let root = tempfile::tempdir().unwrap();
+    write_class_folder(&root.path().join("train"), &[("a", 60), ("b", 60), ("c", 20)], "png");
+    let whole: Arc<dyn Dataset> = Arc::new(Folder::open(root.path(), FolderOptions::default()).unwrap());
+    let mut before: Vec<usize> = Vec::new();
+    for images in 1..=137 {
+        let held = Subset::hold_out_images(Arc::clone(&whole), images, 1).unwrap().1;
+        let counts = per_class(&held);
+        assert!(
+            counts.iter().zip([60, 60, 20]).all(|(&count, size)| {
+                // Within one image of its share, or all but one.
+                (count as f64 - images as f64 * size as f64 / 140.0).abs() < 1.0 || count == size - 1 || images > 130
+            }),
+            "{images}: {counts:?}"
+        );
+        let held = indices(&held);
+        assert_eq!(held.len(), images);
+        assert!(before.iter().all(|index| held.binary_search(index).is_ok()), "{images}: one was given back");
+        before = held;
+    }
+}
+
+#[test]
+fn of_equal_classes_the_first_give_what_is_left_over() {
+    for images in [1, 9, 10, 17, 500, 505, 5000] {
+        let counts = per_class(&Subset::hold_out_images(shapes(), images, 1).unwrap().1);
+        let expected: Vec<usize> = (0..10).map(|class| images / 10 + usize::from(class < images % 10)).collect();
+        assert_eq!(counts, expected, "{images}");
+    }
+}
+
+#[test]
 fn images_that_cannot_be_spared_are_not_held_out() {
     let (_root, uneven) = uneven();
-    for images in [34, 36, 1000] {
+    for images in [34, 36, 1000, usize::MAX / 7, usize::MAX] {
         let error = Subset::hold_out_images(Arc::clone(&uneven), images, 1).err();
         assert!(matches!(error, Some(Error::HoldOut { images: refused, .. }) if refused == images), "{error:?}");
     }

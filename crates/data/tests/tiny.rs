@@ -150,6 +150,20 @@ fn an_image_without_an_annotation_is_an_error() {
 }
 
 #[test]
+fn two_images_of_one_name_are_an_error() {
+    let (_root, folder) = published();
+    let twice = folder.join("val/images/more/val_4.JPEG");
+    write_image(&twice, 64, 64, 0);
+    match error_of(&folder, Split::Test) {
+        Error::SameName { path, other, list } => {
+            assert_eq!((path, other), (twice, folder.join("val/images/val_4.JPEG")));
+            assert_eq!(list, folder.join("val/val_annotations.txt"));
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
 fn a_line_that_is_no_annotation_is_an_error() {
     let (_root, folder) = published();
     edit(&folder.join("val/val_annotations.txt"), |text| {

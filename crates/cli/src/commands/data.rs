@@ -1,12 +1,13 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use relata_artifact::write_atomic;
 #[cfg(feature = "fetch")]
 use relata_data::{Archive, FetchOptions, HubSource};
-use relata_data::{Broken, DataConfig, OnBadImage, Report, Sheet, SheetOptions, Split};
+use relata_data::{Broken, DataConfig, Dataset, OnBadImage, Presence, Report, Sheet, SheetOptions, Split};
 
 use crate::config::Layer;
 #[cfg(feature = "fetch")]
@@ -15,7 +16,7 @@ use crate::log::shown;
 #[cfg(feature = "fetch")]
 use crate::progress::ArchiveProgress;
 use crate::progress::Counter;
-use crate::words::counted;
+use crate::words::{counted, mib};
 use crate::{Config, Error, Result, images, output, picture};
 
 #[derive(Debug, Args)]
@@ -33,9 +34,13 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Lists the data sets that can be read, and where each is looked for
-    #[command(after_help = crate::words::help("Example:\n  relata data list"))]
-    List,
+    /// Lists the data sets that can be read, and what of each is below data.root: all, some, its archive, or nothing
+    #[command(after_help = crate::words::help("Examples:\n  relata data list\n  relata data list data.root=/mnt/datasets"))]
+    List {
+        /// Settings of data.*, such as data.root=datasets
+        #[arg(value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
     /// Downloads a data set from its publisher, checks it and unpacks it below data.root
     #[cfg(feature = "fetch")]
     #[command(
@@ -59,7 +64,7 @@ enum Action {
         )]
         hub: Option<String>,
     },
-    /// Reads every image of every split and lists all that are broken
+    /// Reads every image of every split and lists all that is broken, missing, or not its publisher's
     #[command(
         after_help = crate::words::help("Examples:\n  relata data verify cifar10 data.root=datasets\n  relata data verify folder data.path=photos")
     )]
@@ -85,7 +90,7 @@ enum Action {
     },
     /// Writes all splits of a data set, decoded, into one file that is read many times faster, and says how much faster
     #[command(
-        after_help = crate::words::help("Examples:\n  relata data pack folder data.path=photos --out photos.pack\n  relata train configs/folder/conv4-relational.toml data.dataset=pack data.path=photos.pack\n\nAn image takes width x height x 3 bytes. A file of that name is replaced when the new one is whole.")
+        after_help = crate::words::help("Examples:\n  relata data pack folder data.path=photos --out photos.pack\n  relata train configs/folder/conv4-relational.toml data.dataset=pack data.path=photos.pack\n\nAn image takes width x height x 3 bytes. A split that is not there is left out, and said. A file of that name is replaced when the new one is whole.")
     )]
     Pack {
         /// The data set
@@ -126,8 +131,8 @@ enum Action {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.action {
-        Action::List => {
-            output::result(images::list());
+        Action::List { settings } => {
+            output::result(images::list(&config(&DataConfig::default().dataset, settings)?.data)?);
             Ok(())
         }
         #[cfg(feature = "fetch")]
@@ -186,17 +191,47 @@ fn fetch_from_hub(data: &DataConfig, _: &Archive, _: &str, _: FetchOptions) -> R
     )))
 }
 
+/// Every split of a data set.
+struct Splits {
+    opened: Vec<(Split, Arc<dyn Dataset>)>,
+    /// Those that cannot be opened, with the reason.
+    failed: Vec<(Split, Error)>,
+}
+
+impl Splits {
+    /// Opens all; the first error where none can be.
+    fn open(data: &DataConfig) -> Result<Self> {
+        // An archive that cannot be unpacked is one error, not one a split.
+        images::unpack(data)?;
+        let (mut opened, mut failed) = (Vec::new(), Vec::new());
+        for split in Split::ALL {
+            match images::open_split(data, split) {
+                Ok(dataset) => opened.push((split, dataset)),
+                Err(error) => failed.push((split, error)),
+            }
+        }
+        if opened.is_empty() { Err(failed.swap_remove(0).1) } else { Ok(Self { opened, failed }) }
+    }
+}
+
 fn verify(config: &Config) -> Result<()> {
     let name = images::name(&config.data);
     // Every image is to be read, whatever a run would leave out.
     let whole = DataConfig { limit: 0, validation: 0, on_bad_image: OnBadImage::Error, ..config.data.clone() };
-    let (mut bad, mut all) = (0, 0);
+    let (mut bad, mut all, mut damaged, mut lost) = (0, 0, 0, 0);
+    let Splits { opened, failed } = Splits::open(&whole)?;
+    let missing = missing(&whole, &failed)?;
+    for line in &missing {
+        output::result(format!("missing: {line}"));
+    }
+    for (split, error) in &failed {
+        if !matches!(error, Error::Data(relata_data::Error::NoSuchSplit { .. } | relata_data::Error::Missing { .. })) {
+            output::result(format!("broken: {name} {split}: {}", chain(error)));
+            lost += 1;
+        }
+    }
     let mut seen: HashSet<String> = HashSet::new();
-    for split in Split::ALL {
-        let dataset = match images::open_split(&whole, split) {
-            Err(Error::Data(relata_data::Error::NoSuchSplit { .. })) => continue,
-            opened => opened?,
-        };
+    for (split, dataset) in opened {
         // The unlabelled split is the others' images once more, unless the publisher has one.
         let sources: Vec<String> = (0..dataset.len()).map(|index| dataset.source(index)).collect();
         if sources.iter().all(|source| seen.contains(source)) {
@@ -209,10 +244,41 @@ fn verify(config: &Config) -> Result<()> {
         for broken in &report.broken {
             output::result(format!("broken: {}", reason(broken)));
         }
+        for file in &report.damaged_files {
+            output::result(format!("damaged: {file}"));
+        }
         output::result(format!("{name} {split}: {}", in_words(&report, dataset.fingerprint())));
-        (bad, all) = (bad + report.broken.len(), all + report.images);
+        (bad, all, damaged) = (bad + report.broken.len(), all + report.images, damaged + report.damaged_files.len());
     }
-    if bad > 0 { Err(Error::BadImages { name, bad, images: all }) } else { Ok(()) }
+    let counts = [
+        (bad, format!("{bad} of {} broken", are(all, "image"))),
+        (damaged, format!("{} damaged", are(damaged, "file"))),
+        (missing.len(), format!("{} missing", are(missing.len(), "piece"))),
+        (lost, format!("{lost} of its splits cannot be opened")),
+    ];
+    let faults: Vec<String> = counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, words)| words).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Error::NotWhole { name, faults }) }
+}
+
+/// Every file and folder that is not there: what the splits found, which stop at the first each, and what a look finds.
+fn missing(data: &DataConfig, failed: &[(Split, Error)]) -> Result<Vec<String>> {
+    let mut paths: Vec<PathBuf> = match relata_data::presence(data)? {
+        Presence::Incomplete { missing, .. } => missing,
+        _ => Vec::new(),
+    };
+    for (_, error) in failed {
+        if let Error::Data(relata_data::Error::Missing { path, .. }) = error
+            && !paths.contains(path)
+        {
+            paths.push(path.clone());
+        }
+    }
+    Ok(paths.iter().map(|path| shown(path)).collect())
+}
+
+/// `1 file is`, `2 files are`
+fn are(count: usize, what: &str) -> String {
+    format!("{} {}", counted(count, what), if count == 1 { "is" } else { "are" })
 }
 
 /// Images read to say how fast that is.
@@ -220,21 +286,26 @@ const TIMED_IMAGES: usize = 1000;
 
 fn pack(config: &Config, out: &Path) -> Result<()> {
     let whole = DataConfig { limit: 0, validation: 0, ..config.data.clone() };
-    let mut splits = Vec::new();
-    for split in Split::ALL {
-        match images::open_split(&whole, split) {
-            Err(Error::Data(relata_data::Error::NoSuchSplit { .. })) => {}
-            opened => splits.push((split, opened?)),
+    let Splits { opened: splits, failed } = Splits::open(&whole)?;
+    let mut left_out = Vec::new();
+    for (split, error) in failed {
+        match error {
+            // Which are there is for the user to know; what is there and broken is not to be packed around.
+            Error::Data(relata_data::Error::NoSuchSplit { .. } | relata_data::Error::Missing { .. }) => {
+                left_out.push(format!("left out: the {split} split: {error}"));
+            }
+            _ => return Err(error),
         }
     }
+    left_out.iter().for_each(output::note);
     let counter = Counter::new("packed");
     let packed = relata_data::pack(&splits, out, |done, of| counter.at(done, of))?;
     drop(counter);
-    let mib = packed.bytes as f64 / f64::from(1 << 20);
     let place = shown(out);
     output::result(format!(
-        "{place}: {} in {mib:.1} MiB, as data.dataset=pack data.path={place}",
-        counted(packed.images, "image")
+        "{place}: {} in {}, as data.dataset=pack data.path={place}",
+        counted(packed.images, "image"),
+        mib(packed.bytes)
     ));
 
     let Some((split, before)) = splits.first() else { return Ok(()) };
@@ -253,8 +324,13 @@ fn pack(config: &Config, out: &Path) -> Result<()> {
 }
 
 fn reason(broken: &Broken) -> String {
-    let (text, mut cause) = (broken.reason.to_string(), std::error::Error::source(&broken.reason));
-    let mut text = if text.contains(&broken.source) { text } else { format!("{}: {text}", broken.source) };
+    let text = chain(&broken.reason);
+    if text.contains(&broken.source) { text } else { format!("{}: {text}", broken.source) }
+}
+
+/// An error and its causes, in a line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
     while let Some(error) = cause {
         text.push_str(&format!(": {error}"));
         cause = error.source();

@@ -3,6 +3,7 @@
 mod bad_input;
 mod commands;
 mod compare;
+mod data_sets;
 mod hub;
 mod killed;
 mod online;

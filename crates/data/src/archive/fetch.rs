@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -9,8 +10,8 @@ use ureq::http::Response;
 use ureq::typestate::AgentScope;
 
 use super::checksum::check;
-use super::unpack::sync_folder;
 use super::{Archive, Checksum, Progress, UnpackLimits, Work, is_there, unpack};
+use crate::sync::sync_folder;
 use crate::{Error, Result};
 
 /// How patient a download is.
@@ -42,7 +43,8 @@ const CHUNK_BYTES: usize = 128 * 1024;
 /// Downloads the archive into `root`, checks its MD5, unpacks it and returns the folder; the archive stays.
 ///
 /// What is there already is not done again: neither a folder, nor an archive, nor the beginning of one. A download that was cut
-/// off goes on from `<archive.file>.part` where the server can do that (HTTP ranges), and starts anew where it cannot.
+/// off goes on from `<archive.file>.part` where the server can do that (HTTP ranges), and starts anew where it cannot; what is
+/// there is given up only for an answer that may be the file: not for a web page, nor for a file of another length.
 /// The archive's name appears only once all of it is there and right.
 ///
 /// # Errors
@@ -59,7 +61,7 @@ pub fn fetch(archive: &Archive, root: &Path, options: &FetchOptions, progress: &
         };
         fs::create_dir_all(root).map_err(|source| Error::Write { path: root.to_owned(), source })?;
         Download::new(url.to_owned(), path, archive.bytes, archive.checksum(), options, progress).run()?;
-        sync_folder(root)?;
+        sync_folder(root).map_err(|source| Error::Write { path: root.to_owned(), source })?;
     }
     unpack(archive, root, &UnpackLimits::default(), progress)
 }
@@ -73,6 +75,8 @@ pub(crate) struct Download<'a> {
     checksum: Option<Checksum>,
     options: &'a FetchOptions,
     progress: &'a dyn Fn(Progress),
+    /// Whether the server has given what was asked for so far: else it is asked for the whole file.
+    ranges: Cell<bool>,
 }
 
 /// Why a try did not bring the whole file.
@@ -97,7 +101,7 @@ impl<'a> Download<'a> {
     ) -> Self {
         let mut part = path.clone().into_os_string();
         part.push(".part");
-        Self { url, path, part: part.into(), bytes, checksum, options, progress }
+        Self { url, path, part: part.into(), bytes, checksum, options, progress, ranges: Cell::new(true) }
     }
 
     /// Goes on from what is there, as often as it takes; the file has its name only once all of it is there and right.
@@ -160,37 +164,52 @@ impl<'a> Download<'a> {
             }
         }
         let request = agent.get(&self.url);
-        let request = if have > 0 { request.header("Range", format!("bytes={have}-")) } else { request };
+        let rest = have > 0 && self.ranges.get();
+        let request = if rest { request.header("Range", format!("bytes={have}-")) } else { request };
         let mut response = request.call().map_err(|error| Stop::ForNow(error.to_string()))?;
-        let total = match response.status().as_u16() {
-            200 => {
-                have = restart(part)?;
-                header(&response, "content-length").and_then(|length| length.parse().ok())
-            }
+        let whole_next = |reason: &str| {
+            self.ranges.set(false);
+            Stop::ForNow(reason.to_owned())
+        };
+        let status = response.status().as_u16();
+        let total = match status {
+            200 => header(&response, "content-length").and_then(|length| length.parse().ok()),
             206 => match header(&response, "content-range").and_then(content_range) {
                 Some((start, total)) if start == have => total,
-                _ => {
-                    restart(part)?;
-                    return Err(Stop::ForNow("the server sent another part of the file than was asked for".to_owned()));
-                }
+                _ => return Err(whole_next("the server sent another part of the file than was asked for")),
             },
-            416 => {
-                restart(part)?;
-                return Err(Stop::ForNow("the server has nothing behind the part that is there".to_owned()));
-            }
+            // What is there is the whole file, whose length was not known; its checksum decides.
+            416 if header(&response, "content-range").and_then(length_alone) == Some(have) && rest => return Ok(()),
+            416 => return Err(whole_next("the server has nothing behind the part that is there")),
             status @ (408 | 429 | 500..) => return Err(Stop::ForNow(format!("the server answered with status {status}"))),
             status => return Err(Stop::ForGood(format!("the server answered with status {status}"))),
         };
-        if let (Some(offered), Some(expected)) = (total, self.bytes)
-            && offered != expected
-        {
-            restart(part)?;
-            return Err(Stop::ForGood(format!("the server offers a file of {offered} bytes, expected {expected}")));
+        // All that speaks against the answer, before anything is given up for it.
+        if header(&response, "content-type").is_some_and(|kind| kind.trim_start().starts_with("text/html")) {
+            return Err(Stop::ForGood("the server answered with a web page in the place of the file".to_owned()));
+        }
+        match (total, self.bytes) {
+            (Some(offered), Some(expected)) if offered != expected => {
+                return Err(Stop::ForGood(format!("the server offers a file of {offered} bytes, expected {expected}")));
+            }
+            (Some(offered), None) if offered < have => {
+                let part = self.part.display();
+                let reason = format!(
+                    "the server offers a file of {offered} bytes, and {part} has {have}: remove one that is another file's"
+                );
+                return Err(Stop::ForGood(reason));
+            }
+            _ => {}
+        }
+        if status == 200 {
+            have = restart(part)?;
+            self.ranges.set(true);
         }
         self.receive(&mut response.body_mut().as_reader(), part, have, total.or(self.bytes))
     }
 
-    fn receive(&self, body: &mut dyn Read, part: &mut File, mut have: u64, total: Option<u64>) -> Result<(), Stop> {
+    fn receive(&self, body: &mut dyn Read, part: &mut File, start: u64, total: Option<u64>) -> Result<(), Stop> {
+        let mut have = start;
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
             let read = match body.read(&mut chunk) {
@@ -208,7 +227,8 @@ impl<'a> Download<'a> {
             }
             have += read as u64;
             if let Some(total) = total.filter(|total| have > *total) {
-                restart(part)?;
+                // This answer is no good; what was there before it may be.
+                part.set_len(start).map_err(Stop::Disk)?;
                 return Err(Stop::ForGood(format!("the server sends more than the {total} bytes of the file")));
             }
             part.write_all(&chunk[..read]).map_err(Stop::Disk)?;
@@ -257,9 +277,14 @@ fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
     Some((start.trim().parse().ok()?, total))
 }
 
+/// The total of `bytes */200`: what a server says that has nothing to send.
+fn length_alone(value: &str) -> Option<u64> {
+    value.trim().strip_prefix("bytes */")?.trim().parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::content_range;
+    use super::{content_range, length_alone};
 
     #[test]
     fn ranges_are_read_or_refused() {
@@ -267,6 +292,10 @@ mod tests {
         assert_eq!(content_range("bytes 0-9/*"), Some((0, None)));
         for bad in ["", "bytes */200", "bytes 1/2", "items 0-9/10", "bytes x-9/10", "bytes 0-9/x"] {
             assert_eq!(content_range(bad), None, "{bad}");
+        }
+        assert_eq!(length_alone("bytes */200"), Some(200));
+        for bad in ["", "bytes */*", "bytes 0-9/10", "*/200"] {
+            assert_eq!(length_alone(bad), None, "{bad}");
         }
     }
 }

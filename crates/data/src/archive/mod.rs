@@ -18,7 +18,7 @@ pub use self::fetch::{FetchOptions, fetch};
 #[cfg(feature = "archives")]
 pub use self::unpack::{UnpackLimits, unpack};
 #[cfg(feature = "hub")]
-pub(crate) use self::unpack::{put_in_place, remove_leftovers, sync_folder};
+pub(crate) use self::unpack::{put_in_place, remove_leftovers};
 use crate::{DataConfig, Result, entry};
 
 /// A data set as its publisher packs it.

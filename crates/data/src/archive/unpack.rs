@@ -9,6 +9,7 @@ use zip::ZipArchive;
 
 use super::checksum::check;
 use super::{Archive, Progress, Work, is_there};
+use crate::sync::sync_folder;
 use crate::{Error, Result};
 
 /// What an archive may at most unpack to. The published ones stay far below: STL-10 is 3 GB, tiny-ImageNet 120,000 files, and
@@ -97,7 +98,7 @@ pub(crate) fn put_in_place(written: &Path, target: &Path, root: &Path) -> Result
         Err(_) if target.is_dir() => {}
         renamed => renamed.map_err(|source| Error::Write { path: target.to_owned(), source })?,
     }
-    sync_folder(root)
+    sync_folder(root).map_err(|source| Error::Write { path: root.to_owned(), source })
 }
 
 /// Removes what a process that was killed on the way to [`put_in_place`] has left.
@@ -141,8 +142,8 @@ impl Unpacking<'_> {
                 continue;
             }
             let Some(path) = self.place(&name)? else {
-                // It is unpacked too, if only to get past it.
-                self.bytes += entry.size();
+                // It is unpacked too, if only to get past it. A few bytes of it can promise any size.
+                self.bytes = self.bytes.saturating_add(entry.size());
                 self.check_bytes()?;
                 continue;
             };
@@ -169,7 +170,7 @@ impl Unpacking<'_> {
         for index in 0..zip.len() {
             let mut entry = zip.by_index(index).map_err(|error| self.bad(error))?;
             let name = entry.name().map_err(|error| self.bad(error))?.into_owned();
-            packed_bytes += entry.compressed_size();
+            packed_bytes = u64::saturating_add(packed_bytes, entry.compressed_size());
             if let Some(path) = self.place(&name)? {
                 if entry.is_symlink() {
                     return Err(self.refused(&name, "is a link"));
@@ -276,19 +277,11 @@ fn flush(folder: &Path) -> Result<()> {
         Error::Io { path, source: error.into() }
     })?;
     entries.par_iter().try_for_each(|entry| {
-        if entry.file_type().is_dir() {
-            return sync_folder(entry.path());
-        }
-        let synced = File::options().write(true).open(entry.path()).and_then(|file| file.sync_all());
+        let synced = if entry.file_type().is_dir() {
+            sync_folder(entry.path())
+        } else {
+            File::options().write(true).open(entry.path()).and_then(|file| file.sync_all())
+        };
         synced.map_err(|source| Error::Write { path: entry.path().to_owned(), source })
     })
-}
-
-/// The names in a folder, onto the disk; only Unix can open a folder for that.
-pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
-    if !cfg!(unix) {
-        return Ok(());
-    }
-    let synced = File::open(folder).and_then(|opened| opened.sync_all());
-    synced.map_err(|source| Error::Write { path: folder.to_owned(), source })
 }

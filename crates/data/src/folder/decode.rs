@@ -1,5 +1,5 @@
-use std::fs;
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::metadata::Orientation;
@@ -33,9 +33,36 @@ impl PixelLimits {
     }
 }
 
+/// What lies in an image file beside its pixels: colour profiles, previews, maker's notes.
+const BESIDE_PIXELS_BYTES: u64 = 64 << 20;
+
+impl PixelLimits {
+    /// More than an image of these limits takes: 16 bits and four channels a pixel, half as much again where they do not pack.
+    fn file_bytes(self) -> u64 {
+        let allowed = u64::from(self.megapixels) * 1_000_000;
+        let pixels = self.exact_side_px.map_or(allowed, |side_px| allowed.min(u64::from(side_px).pow(2)));
+        pixels * 12 + BESIDE_PIXELS_BYTES
+    }
+}
+
+/// The bytes of a file that may hold an image of these limits.
+fn read(path: &Path, limits: PixelLimits) -> Result<Vec<u8>> {
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    let limit = limits.file_bytes();
+    let file = File::open(path).map_err(io)?;
+    let bytes = file.metadata().map_err(io)?.len();
+    if bytes > limit {
+        return Err(Error::FileTooLarge { path: path.to_owned(), bytes, limit });
+    }
+    let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
+    // It may grow meanwhile.
+    file.take(limit).read_to_end(&mut content).map_err(io)?;
+    Ok(content)
+}
+
 /// Reads one image file as RGB8.
 pub(super) fn decode(path: &Path, limits: PixelLimits) -> Result<Image> {
-    let bytes = fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    let bytes = read(path, limits)?;
     let broken = |reason: &str| Error::BrokenImage { path: path.to_owned(), reason: reason.to_owned() };
     let image = match image::guess_format(&bytes) {
         Ok(ImageFormat::Jpeg) => decode_jpeg(path, &bytes, limits)?,

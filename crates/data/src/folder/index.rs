@@ -1,11 +1,12 @@
 //! The list of a folder's images, kept on disk between two openings.
 
-use std::fs;
-use std::io::{ErrorKind, Write};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rayon::prelude::*;
+use tempfile::NamedTempFile;
 
 use super::tree::{Listed, list};
 use crate::Result;
@@ -20,14 +21,14 @@ const FORM: &str = "relata-index 1";
 const ROUNDING: Duration = Duration::from_secs(2);
 
 /// As [`list`], from the index where that is fresh; else the index is written, as far as the folder can be written to.
-pub(super) fn list_with_index(root: &Path, name: &str) -> Result<Listed> {
+pub(super) fn list_with_index(root: &Path, name: &str, tell: &dyn Fn(usize)) -> Result<Listed> {
     let stored = stored_at(root, name);
     if let Some(listed) = read(root, &stored) {
         return Ok(listed);
     }
     // Made before the list is: a file system has a clock of its own, and to write into `root` changes its time.
-    let temporary = fs::create_dir_all(root.join(FOLDER)).and_then(|()| tempfile::NamedTempFile::new_in(root.join(FOLDER)));
-    let listed = list(root, name)?;
+    let temporary = make_folder(root).and_then(|folder| temporary_in(&folder));
+    let listed = list(root, name, tell)?;
     let written = temporary.and_then(|mut file| {
         let start = file.as_file().metadata()?.modified()?;
         let settled = |time: &SystemTime| time.checked_add(ROUNDING).is_some_and(|time| time < start);
@@ -39,13 +40,42 @@ pub(super) fn list_with_index(root: &Path, name: &str) -> Result<Listed> {
         Ok(())
     });
     match written {
-        // It may be on a disk that is read only: then every opening lists the folder.
-        Err(error) if error.kind() != ErrorKind::ReadOnlyFilesystem => {
+        Err(error) if !is_refused(&error) => {
             tracing::warn!("the index {} cannot be written: {error}", stored.display());
         }
         _ => {}
     }
     Ok(listed)
+}
+
+/// Whether it is not for this user to write there, as on a disk that is read only, or another's: then every opening lists the
+/// folder, and there is nothing that the user should know.
+fn is_refused(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied)
+}
+
+/// The folder of the indices. What makes it leaves the time of `root` as it was, or it would look as if `root` had just changed, and
+/// there would be no index until the next opening.
+fn make_folder(root: &Path) -> io::Result<PathBuf> {
+    let folder = root.join(FOLDER);
+    let before = fs::metadata(root)?.modified();
+    match fs::create_dir(&folder) {
+        Ok(()) => {
+            // The time of another's folder cannot be set; then the next opening writes the index.
+            let _ = before.and_then(|before| File::open(root)?.set_modified(before));
+            Ok(folder)
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(folder),
+        Err(error) => Err(error),
+    }
+}
+
+fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    // As any new file, for all who share the folder: temporary ones are otherwise for their owner alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
 }
 
 fn stored_at(root: &Path, name: &str) -> PathBuf {
@@ -99,4 +129,16 @@ fn read(root: &Path, stored: &Path) -> Option<Listed> {
         fs::metadata(root.join(folder)).and_then(|metadata| metadata.modified()).is_ok_and(|now| now == *time)
     };
     listed.folders.par_iter().all(unchanged).then_some(listed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_user_could_mend_is_worth_a_warning() {
+        let refused = |kind: ErrorKind| is_refused(&kind.into());
+        assert!(refused(ErrorKind::PermissionDenied) && refused(ErrorKind::ReadOnlyFilesystem));
+        assert!(!refused(ErrorKind::StorageFull) && !refused(ErrorKind::NotADirectory));
+    }
 }

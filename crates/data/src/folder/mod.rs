@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use self::decode::PixelLimits;
 pub use self::slim::Slim;
 pub use self::tiny::Tiny;
-use self::tree::{ImageFile, Tree, all_images, has_folder};
+pub(crate) use self::tree::Lister;
+use self::tree::{ImageFile, TEST_FOLDERS, Tree, all_images, has_folder};
 use crate::digest::Fingerprint;
 use crate::{Dataset, Error, Image, Result, Split};
 
@@ -69,11 +70,11 @@ impl Default for FolderOptions {
 /// Images of any size in ordinary folders: PNG, JPEG and WebP files, by their endings in upper or lower case.
 ///
 /// Three layouts are understood; files and folders whose names start with a dot are left out in all of them, and links
-/// are followed.
+/// are followed. An image that is a link to nothing, as in a checkout without its large files, is broken when it is asked for.
 ///
 /// | layout | train | test | unlabelled |
 /// |---|---|---|---|
-/// | `train/` beside `test/` or `val/`, each laid out like one of the rows below | `train/` | `test/`, else `val/` | `unlabelled/` or `unlabeled/`, else `train/` |
+/// | `train/` beside `test/`, `val/`, `valid/` or `validation/`, each laid out like one of the rows below | `train/` | the first of them that is there | `unlabelled/` or `unlabeled/`, else `train/` |
 /// | class folders: `cat/1.png`, `dog/deep/2.jpg` | four images of five | every fifth of each class | all |
 /// | flat: `1.png`, `2.jpg` | all, without labels | none: an error | all |
 ///
@@ -100,9 +101,14 @@ impl Folder {
     /// Lists the images of `path`. No image is read; a broken one is an error when it is asked for.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::EmptyFolder`], [`Error::MixedFolder`], [`Error::UnknownClass`], [`Error::NoSuchSplit`],
-    /// [`Error::Setting`], or [`Error::Io`].
+    /// [`Error::Missing`], [`Error::EmptyFolder`], [`Error::MixedFolder`], [`Error::NameNotText`], [`Error::UnknownClass`],
+    /// [`Error::NoSuchSplit`], [`Error::Setting`], or [`Error::Io`].
     pub fn open(path: &Path, options: FolderOptions) -> Result<Self> {
+        Self::list(path, options, &|_| ())
+    }
+
+    /// As [`open`](Self::open), telling how many images are listed so far.
+    pub(crate) fn list(path: &Path, options: FolderOptions, listed: &dyn Fn(usize)) -> Result<Self> {
         if options.test_every < 2 {
             let value = options.test_every.to_string();
             return Err(Error::Setting { key: "test_every", value, allowed: "at least 2" });
@@ -115,7 +121,8 @@ impl Folder {
             let hint = "expected a folder with images, or with a folder of images for each class".to_owned();
             return Err(Error::Missing { path: path.to_owned(), hint });
         }
-        let Listing { class_names, files } = list(path, &options)?;
+        let lister = Lister { index: options.index, listed };
+        let Listing { class_names, files } = list(path, &options, lister)?;
         let mut fingerprint = fingerprint("folder", options.split, &class_names, &files);
         if options.jpeg_side_px > 0 {
             fingerprint = Fingerprint::new(SCALED).part(fingerprint.as_bytes()).number(options.jpeg_side_px.into()).finish();
@@ -164,34 +171,34 @@ struct Listing {
     files: Vec<(ImageFile, Option<usize>)>,
 }
 
-fn list(root: &Path, options: &FolderOptions) -> Result<Listing> {
+fn list(root: &Path, options: &FolderOptions, lister: Lister<'_>) -> Result<Listing> {
     if !tree::holds_splits(root)? {
-        return list_plain(root, options);
+        return list_plain(root, options, lister);
     }
     match options.split {
-        Split::Train => list_labelled(root, "train", None, options.index),
+        Split::Train => list_labelled(root, "train", None, lister),
         Split::Test => {
-            let Some(test) = ["test", "val"].into_iter().find(|name| has_folder(root, name)) else {
-                let reason = "it holds train/, but neither test/ nor val/".to_owned();
+            let Some(test) = TEST_FOLDERS.into_iter().find(|name| has_folder(root, name)) else {
+                let reason = format!("it holds train/, but none of {}/", TEST_FOLDERS.join("/, "));
                 return Err(Error::NoSuchSplit { path: root.to_owned(), split: Split::Test, reason });
             };
-            list_labelled(root, test, Some("train"), options.index)
+            list_labelled(root, test, Some("train"), lister)
         }
         Split::Unlabelled => {
             let own = ["unlabelled", "unlabeled"].into_iter().find(|name| has_folder(root, name));
-            list_unlabelled(root, own.unwrap_or("train"), options.index)
+            list_unlabelled(root, own.unwrap_or("train"), lister)
         }
     }
 }
 
 /// A folder without split folders.
-fn list_plain(root: &Path, options: &FolderOptions) -> Result<Listing> {
+fn list_plain(root: &Path, options: &FolderOptions, lister: Lister<'_>) -> Result<Listing> {
     if options.split == Split::Unlabelled {
-        return list_unlabelled(root, "", options.index);
+        return list_unlabelled(root, "", lister);
     }
     let no_test = |reason: String| Error::NoSuchSplit { path: root.to_owned(), split: Split::Test, reason };
     let every = options.test_every;
-    match Tree::read(root, "", options.index)? {
+    match Tree::read(root, "", lister)? {
         Tree::Flat(_) if options.split == Split::Test => {
             Err(no_test("its images have no classes; put them into class folders, or into train/ and test/".to_owned()))
         }
@@ -216,13 +223,13 @@ fn list_plain(root: &Path, options: &FolderOptions) -> Result<Listing> {
 }
 
 /// One split folder, with its classes numbered as those of `reference` where it is given and has classes.
-fn list_labelled(root: &Path, name: &str, reference: Option<&str>, index: bool) -> Result<Listing> {
-    let mut classes = match Tree::read(root, name, index)? {
+fn list_labelled(root: &Path, name: &str, reference: Option<&str>, lister: Lister<'_>) -> Result<Listing> {
+    let mut classes = match Tree::read(root, name, lister)? {
         Tree::Flat(files) => return Ok(unlabelled(files)),
         Tree::Classes(classes) => classes,
     };
     if let Some(reference) = reference
-        && let Tree::Classes(known) = Tree::read(root, reference, index)?
+        && let Tree::Classes(known) = Tree::read(root, reference, lister)?
     {
         if let Some((class, _)) = classes.iter().find(|(class, _)| !known.iter().any(|(name, _)| name == class)) {
             let (path, train) = (root.join(name), root.join(reference));
@@ -238,8 +245,8 @@ fn list_labelled(root: &Path, name: &str, reference: Option<&str>, index: bool) 
     Ok(labelled(classes))
 }
 
-fn list_unlabelled(root: &Path, name: &str, index: bool) -> Result<Listing> {
-    all_images(root, name, index).map(unlabelled)
+fn list_unlabelled(root: &Path, name: &str, lister: Lister<'_>) -> Result<Listing> {
+    all_images(root, name, lister).map(unlabelled)
 }
 
 fn unlabelled(files: Vec<ImageFile>) -> Listing {

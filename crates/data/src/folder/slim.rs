@@ -1,6 +1,7 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Folder, FolderOptions};
+use super::{Folder, FolderOptions, Lister};
+use crate::presence::not_there;
 use crate::{Dataset, Error, Image, Result, Split};
 
 const SIDE_PX: u32 = 64;
@@ -25,7 +26,7 @@ impl Slim {
     /// # Errors
     /// [`Error::Missing`] where the folder or the split's is not there, [`Error::UnknownClass`], or [`Folder::open`]'s.
     pub fn open(folder: &Path, split: Split) -> Result<Self> {
-        Self::list(folder, split, false)
+        Self::list(folder, split, Lister { index: false, listed: &|_| () })
     }
 
     /// As [`open`](Self::open), with the list of images kept for the next time, as [`FolderOptions::index`] says.
@@ -33,16 +34,21 @@ impl Slim {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with_index(folder: &Path, split: Split) -> Result<Self> {
-        Self::list(folder, split, true)
+        Self::list(folder, split, Lister { index: true, listed: &|_| () })
     }
 
-    fn list(folder: &Path, split: Split, index: bool) -> Result<Self> {
+    /// What of it is not in its folder.
+    pub(crate) fn missing(folder: &Path) -> Vec<PathBuf> {
+        not_there(folder, ["train", "test"])
+    }
+
+    pub(crate) fn list(folder: &Path, split: Split, lister: Lister<'_>) -> Result<Self> {
         let needed = ["train", if split == Split::Test { "test" } else { "train" }];
         if let Some(missing) = needed.map(|name| folder.join(name)).into_iter().find(|path| !path.is_dir()) {
             return Err(Error::Missing { path: missing, hint: HINT.to_owned() });
         }
-        let options = FolderOptions { split, exact_side_px: Some(SIDE_PX), index, ..FolderOptions::default() };
-        Folder::open(folder, options).map(Self)
+        let options = FolderOptions { split, exact_side_px: Some(SIDE_PX), index: lister.index, ..FolderOptions::default() };
+        Folder::list(folder, options, lister.listed).map(Self)
     }
 }
 

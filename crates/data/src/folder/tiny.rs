@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::decode::PixelLimits;
 use super::tree::{EXTENSIONS, ImageFile, Tree, all_images};
-use super::{Folder, FolderOptions, Listing, fingerprint, labelled, unlabelled};
+use super::{Folder, FolderOptions, Lister, Listing, fingerprint, labelled, unlabelled};
 use crate::digest::Fingerprint;
+use crate::presence::not_there;
 use crate::{Dataset, Error, Image, Result, Split};
 
 const SIDE_PX: u32 = 64;
@@ -41,9 +42,10 @@ impl Tiny {
     ///
     /// # Errors
     /// [`Error::Missing`] where the folder, a list or an annotated image is not there, [`Error::EmptyFolder`],
-    /// [`Error::Line`], [`Error::DuplicateLine`], [`Error::UnknownWnid`], [`Error::Unannotated`], or [`Error::Io`].
+    /// [`Error::NameNotText`], [`Error::SameName`], [`Error::Line`], [`Error::DuplicateLine`], [`Error::UnknownWnid`],
+    /// [`Error::Unannotated`], or [`Error::Io`].
     pub fn open(folder: &Path, split: Split) -> Result<Self> {
-        Self::list(folder, split, false)
+        Self::list(folder, split, Lister { index: false, listed: &|_| () })
     }
 
     /// As [`open`](Self::open), with the list of images kept for the next time, as [`FolderOptions::index`] says.
@@ -51,22 +53,35 @@ impl Tiny {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with_index(folder: &Path, split: Split) -> Result<Self> {
-        Self::list(folder, split, true)
+        Self::list(folder, split, Lister { index: true, listed: &|_| () })
     }
 
-    fn list(folder: &Path, split: Split, index: bool) -> Result<Self> {
+    /// What of it is not in its folder: lists and the folders of classes, no single images.
+    pub(crate) fn missing(folder: &Path) -> Vec<PathBuf> {
+        let mut missing = not_there(folder, [WNIDS, "train", "val"]);
+        let train = folder.join("train");
+        if let (true, Ok(wnids)) = (train.is_dir(), read_wnids(&folder.join(WNIDS))) {
+            missing.extend(not_there(&train, &wnids));
+        }
+        if folder.join("val/images").is_dir() {
+            missing.extend(not_there(folder, [ANNOTATIONS]));
+        }
+        missing
+    }
+
+    pub(crate) fn list(folder: &Path, split: Split, lister: Lister<'_>) -> Result<Self> {
         if !folder.is_dir() {
             return Err(Error::Missing { path: folder.to_owned(), hint: HINT.to_owned() });
         }
         let wnids = read_wnids(&folder.join(WNIDS))?;
         let listing = match split {
-            Split::Train => class_folders(folder, "train", &wnids, index)?,
+            Split::Train => class_folders(folder, "train", &wnids, lister)?,
             Split::Unlabelled => {
-                let Listing { files, .. } = class_folders(folder, "train", &wnids, index)?;
+                let Listing { files, .. } = class_folders(folder, "train", &wnids, lister)?;
                 unlabelled(files.into_iter().map(|(file, _)| file).collect())
             }
-            Split::Test if folder.join("val/images").is_dir() => annotated(folder, &wnids, index)?,
-            Split::Test => class_folders(folder, "val", &wnids, index)?,
+            Split::Test if folder.join("val/images").is_dir() => annotated(folder, &wnids, lister)?,
+            Split::Test => class_folders(folder, "val", &wnids, lister)?,
         };
         let listed = fingerprint("tiny", split, &listing.class_names, &listing.files);
         // The list gives labels, not only the paths.
@@ -150,12 +165,12 @@ fn names(path: &Path, wnids: &[String]) -> Result<Vec<String>> {
 }
 
 /// `<name>/<wnid>/`, with the images anywhere below.
-fn class_folders(root: &Path, name: &str, wnids: &[String], index: bool) -> Result<Listing> {
+fn class_folders(root: &Path, name: &str, wnids: &[String], lister: Lister<'_>) -> Result<Listing> {
     let folder = root.join(name);
     if !folder.is_dir() {
         return Err(Error::Missing { path: folder, hint: HINT.to_owned() });
     }
-    let Tree::Classes(classes) = Tree::read(root, name, index)? else {
+    let Tree::Classes(classes) = Tree::read(root, name, lister)? else {
         let missing = folder.join(&wnids[0]);
         return Err(Error::Missing { path: missing, hint: HINT.to_owned() });
     };
@@ -181,10 +196,16 @@ fn class_folders(root: &Path, name: &str, wnids: &[String], index: bool) -> Resu
 }
 
 /// `val/images`, with labels by `val/val_annotations.txt`.
-fn annotated(root: &Path, wnids: &[String], index: bool) -> Result<Listing> {
-    let images = all_images(root, "val/images", index)?;
-    let mut images: HashMap<String, ImageFile> = images.into_iter().map(|file| (file_name(&file), file)).collect();
+fn annotated(root: &Path, wnids: &[String], lister: Lister<'_>) -> Result<Listing> {
     let path = root.join(ANNOTATIONS);
+    let listed = all_images(root, "val/images", lister)?;
+    let mut images: HashMap<String, ImageFile> = HashMap::with_capacity(listed.len());
+    for file in listed {
+        let place = root.join(&file.relative);
+        if let Some(first) = images.insert(file_name(&file), file) {
+            return Err(Error::SameName { path: root.join(first.relative), other: place, list: path });
+        }
+    }
     let text = read_list(&path)?;
     let mut files = Vec::with_capacity(images.len());
     let mut first: HashMap<&str, usize> = HashMap::with_capacity(images.len());

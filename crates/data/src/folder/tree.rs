@@ -1,5 +1,6 @@
 use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -11,7 +12,8 @@ use crate::{Error, Result};
 /// Endings of the files that count as images, in lower case.
 pub(super) const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 
-/// An image file below the data set's folder.
+/// An image file below the data set's folder. Its path from there is UTF-8, as [`list`] checks: labels and identities are made of
+/// it, and what is no text has no spelling of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ImageFile {
     /// Its path from the data set's folder.
@@ -37,8 +39,8 @@ pub(super) enum Tree {
 
 impl Tree {
     /// Reads the folder `name` below `root` (`root` itself where it is empty).
-    pub(super) fn read(root: &Path, name: &str, index: bool) -> Result<Self> {
-        let files = all_images(root, name, index)?;
+    pub(super) fn read(root: &Path, name: &str, lister: Lister<'_>) -> Result<Self> {
+        let files = all_images(root, name, lister)?;
         let depth = Path::new(name).components().count();
         // A loose image has nothing but its file name below the folder.
         let class = |file: &ImageFile| {
@@ -85,10 +87,22 @@ impl Listed {
     }
 }
 
-/// Every image below the folder `name` of `root`, at any depth, sorted by path; at least one. With `index`, the list is taken
-/// from the index of an earlier call where no folder has changed.
-pub(super) fn all_images(root: &Path, name: &str, index: bool) -> Result<Vec<ImageFile>> {
-    let Listed { mut files, .. } = if index { list_with_index(root, name)? } else { list(root, name)? };
+/// How folders are listed.
+#[derive(Clone, Copy)]
+pub(crate) struct Lister<'a> {
+    /// Whether the list is taken from the index of an earlier call where no folder has changed.
+    pub(crate) index: bool,
+    /// Told the number of images so far, now and then and at the end.
+    pub(crate) listed: &'a dyn Fn(usize),
+}
+
+/// Images between two words on how many there are: a fast disk lists as many in some milliseconds.
+const TELL_EVERY: usize = 1000;
+
+/// Every image below the folder `name` of `root`, at any depth, sorted by path; at least one.
+pub(super) fn all_images(root: &Path, name: &str, lister: Lister<'_>) -> Result<Vec<ImageFile>> {
+    let Lister { index, listed } = lister;
+    let Listed { mut files, .. } = if index { list_with_index(root, name, listed)? } else { list(root, name, listed)? };
     if files.is_empty() {
         let extensions = EXTENSIONS.map(|extension| format!(".{extension}")).join(", ");
         return Err(Error::EmptyFolder { path: root.join(name), extensions });
@@ -98,38 +112,58 @@ pub(super) fn all_images(root: &Path, name: &str, index: bool) -> Result<Vec<Ima
     Ok(files)
 }
 
-/// Lists the folder `name` of `root`: the images of a folder right behind it, before those of its sub-folders.
+/// Lists the folder `name` of `root`: the images of a folder right behind it, before those of its sub-folders. A link that leads
+/// nowhere and has an image's name is listed: reading it will fail, or be skipped. Other such links are left out.
 ///
 /// On one thread: with 100,000 files in the system's memory, several were no faster.
-pub(super) fn list(root: &Path, name: &str) -> Result<Listed> {
+pub(super) fn list(root: &Path, name: &str, tell: &dyn Fn(usize)) -> Result<Listed> {
     let folder = root.join(name);
     let mut listed = Listed::default();
-    let relative = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
+    let from_root = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
+    let relative = |path: &Path| {
+        let relative = from_root(path);
+        if relative.to_str().is_some() { Ok(relative) } else { Err(Error::NameNotText { path: path.to_owned() }) }
+    };
     let entries = WalkDir::new(&folder)
         .follow_links(true)
         .sort_by_key(|entry| entry.file_type().is_dir())
         .into_iter()
         .filter_entry(|entry| entry.depth() == 0 || !hidden(entry));
     for entry in entries {
-        let entry = entry.map_err(|source| io_error(&folder, source))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                if let Some(image) = dangling(&error).ok_or_else(|| io_error(&folder, error))? {
+                    listed.push(relative(&image)?, 0);
+                }
+                continue;
+            }
+        };
         if entry.file_type().is_dir() {
             let metadata = entry.metadata().map_err(|source| io_error(&folder, source))?;
             // Not every system keeps the time: then the epoch, which an index never takes for fresh.
-            listed.folders.push((relative(entry.path()), metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH)));
+            listed.folders.push((from_root(entry.path()), metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH)));
         } else if entry.file_type().is_file() && is_image(entry.path()) {
             let size_bytes = entry.metadata().map_err(|source| io_error(&folder, source))?.len();
-            listed.push(relative(entry.path()), size_bytes);
+            listed.push(relative(entry.path())?, size_bytes);
+            if listed.files.len().is_multiple_of(TELL_EVERY) {
+                tell(listed.files.len());
+            }
         }
     }
+    tell(listed.files.len());
     Ok(listed)
 }
 
-/// Whether the folder holds splits: `train/` beside `test/` or `val/`, or `train/` as its only folder.
+/// What the folder of test images may be called, the likeliest to be held back for scores first.
+pub(super) const TEST_FOLDERS: [&str; 4] = ["test", "val", "valid", "validation"];
+
+/// Whether the folder holds splits: `train/` beside one of [`TEST_FOLDERS`], or `train/` as its only folder.
 pub(super) fn holds_splits(root: &Path) -> Result<bool> {
     if !has_folder(root, "train") {
         return Ok(false);
     }
-    if has_folder(root, "test") || has_folder(root, "val") {
+    if TEST_FOLDERS.iter().any(|name| has_folder(root, name)) {
         return Ok(true);
     }
     let io = |source| Error::Io { path: root.to_owned(), source };
@@ -160,6 +194,17 @@ fn hidden(entry: &DirEntry) -> bool {
 
 fn starts_with_dot(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
+}
+
+/// Where a walk stopped at a link that leads nowhere: its path if it is to be listed as an image, which cannot be read. `None` for
+/// any other error, `Some(None)` for such a link of no interest.
+#[expect(clippy::option_option, reason = "no such link, one to leave out, one to list")]
+fn dangling(error: &walkdir::Error) -> Option<Option<PathBuf>> {
+    let path = error.path()?;
+    let not_found = error.io_error().is_some_and(|error| error.kind() == ErrorKind::NotFound);
+    let is_link = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+    let image = || is_image(path) && !path.file_name().is_some_and(starts_with_dot);
+    (not_found && is_link).then(|| image().then(|| path.to_owned()))
 }
 
 fn io_error(folder: &Path, error: walkdir::Error) -> Error {

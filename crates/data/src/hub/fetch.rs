@@ -28,8 +28,8 @@ const CACHE: &str = "hub";
 /// Gets the data set from the hub and writes it to `root/<archive.folder>` as its publisher lays it out; returns the folder.
 ///
 /// `archive` is the same data set as its publisher packs it. What is there already is not done again: neither the folder, nor
-/// files of the hub below `root/hub`, nor the beginning of one. Every file is checked against the hub's SHA-256, and every row
-/// must be a record: a wrong number of rows, an image that cannot be decoded or has another size, and a label that no class has
+/// files of the hub below `root/hub`, nor the beginning of one. Every file is checked against the hub's SHA-256; where a mirror sends
+/// none, a warning through `tracing` says so, and only the rows are checked. Every row must be a record: a wrong number of rows, an image that cannot be decoded or has another size, and a label that no class has
 /// are errors with file and row. The folder appears whole or not at all.
 ///
 /// The hub need not keep the publisher's order. A file of records is recognised by its MD5 wherever it lies among the rows, and

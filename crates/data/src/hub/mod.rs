@@ -9,6 +9,7 @@ mod repository;
 
 #[cfg(feature = "hub")]
 pub use self::fetch::{HubOptions, fetch_from_hub};
+use crate::Split;
 
 /// Where the hub has a data set whose publisher offers files of fixed-size records, and how the one becomes the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,12 @@ pub struct HubSource {
 impl HubSource {
     /// The hub's own address.
     pub const ENDPOINT: &str = "https://huggingface.co";
+
+    /// The publisher's files that `split` is read from; all but the test images are to learn from.
+    pub(crate) fn published(&self, split: Split) -> &'static HubSplit {
+        let (first, rest) = self.splits.split_first().expect("a source has splits");
+        rest.iter().find(|other| split == Split::Test && other.name == split.name()).unwrap_or(first)
+    }
 }
 
 /// A split of a [`HubSource`].

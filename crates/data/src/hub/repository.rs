@@ -8,7 +8,8 @@ use parquet::file::reader::SerializedFileReader;
 use ureq::Agent;
 
 use super::{HubOptions, HubSource};
-use crate::archive::{Download, agent_builder, check, header, sync_folder};
+use crate::archive::{Download, agent_builder, check, header};
+use crate::sync::sync_folder;
 use crate::{Archive, Checksum, Error, Progress, Result};
 
 /// The branch to which the hub converts every data set; `candle_datasets` reads this one and no other.
@@ -136,13 +137,16 @@ impl Repository<'_> {
     fn bring(&self, commit: &str, name: &str, path: &Path) -> Result<()> {
         let url = format!("{}/datasets/{}/resolve/{commit}/{name}", self.endpoint(), self.source.repository);
         let (bytes, checksum) = self.promised(&url, path)?;
+        if checksum.is_none() {
+            tracing::warn!("{}: {url} comes without a SHA-256: its bytes are taken as they are", path.display());
+        }
         if path.is_file() {
             let mut file = File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
             return checksum.map_or(Ok(()), |checksum| check(&mut file, path, &checksum, self.progress));
         }
         let folder = make_parent(path)?;
         Download::new(url, path.to_owned(), bytes, checksum, &self.options.fetch, self.progress).run()?;
-        sync_folder(&folder)
+        sync_folder(&folder).map_err(|source| Error::Write { path: folder, source })
     }
 
     /// Size and checksum of a large file, which only the hub's first answer has: the one that says where its bytes are.

@@ -4,6 +4,7 @@ mod layout;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use memmap2::Mmap;
 
@@ -15,7 +16,8 @@ use crate::{Dataset, Error, Image, Result, Split};
 /// One split of a data set that [`pack`] has written: images are bytes of a memory-mapped file, so that reading one is copying it.
 ///
 /// Opening reads the directory and checks it against its SHA-256; each image is checked against its CRC-32 whenever it is read. It
-/// keeps a few hundred bytes in memory, whatever the number of images: all else stays in the file.
+/// keeps a few hundred bytes in memory, whatever the number of images: all else stays in the file. An image's name is where it came
+/// from, without the folder that all of them lay in.
 ///
 /// | bytes | content (little-endian) |
 /// |---|---|
@@ -35,8 +37,9 @@ pub struct Pack {
     path: PathBuf,
     bytes: Mmap,
     directory: Directory,
+    which: Split,
     split: SplitTable,
-    fingerprint: String,
+    fingerprint: OnceLock<String>,
 }
 
 impl Pack {
@@ -62,8 +65,7 @@ impl Pack {
             let reason = "it was packed without one".to_owned();
             return Err(Error::NoSuchSplit { path: path.to_owned(), split, reason });
         };
-        let fingerprint = Fingerprint::new("pack").part(&header.directory_sha256).part(split.name().as_bytes()).finish();
-        Ok(Self { path: path.to_owned(), bytes, directory, split: table, fingerprint })
+        Ok(Self { path: path.to_owned(), bytes, directory, which: split, split: table, fingerprint: OnceLock::new() })
     }
 
     /// The fingerprint of the data set that was packed.
@@ -105,7 +107,22 @@ impl Dataset for Pack {
         }
     }
 
+    /// Over the class names, and each image's size, CRC-32 and label: what the split holds, wherever it was packed from, and whatever
+    /// splits lie beside it. Computed when first asked for.
     fn fingerprint(&self) -> &str {
-        &self.fingerprint
+        self.fingerprint.get_or_init(|| {
+            let names = &self.split.class_names;
+            let start = Fingerprint::new("pack content").part(self.which.name().as_bytes()).number(names.len() as u64);
+            let named = names.iter().fold(start, |digest, name| digest.part(name.as_bytes()));
+            let images = (0..self.len()).filter_map(|index| {
+                let (number, label) = self.split.entry(&self.bytes, index)?;
+                Some((self.directory.image(&self.bytes, number)?, label))
+            });
+            let all = images.fold(named.number(self.len() as u64), |digest, (image, label)| {
+                let size = u64::from(image.width_px) << 32 | u64::from(image.height_px);
+                digest.number(size).number(image.crc32.into()).number(label.map_or(u64::MAX, |label| label as u64))
+            });
+            all.finish()
+        })
     }
 }

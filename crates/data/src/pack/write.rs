@@ -1,15 +1,17 @@
 //! Packing.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Error as IoError, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use super::layout::{HEADER_BYTES, Header, NO_LABEL};
+use crate::sync::sync_folder;
 use crate::{Dataset, Error, Image, Result, Split};
 
 /// What [`pack`] wrote.
@@ -24,8 +26,9 @@ pub struct Packed {
 /// Writes the images of `splits`, decoded, into one file that [`Pack`](super::Pack) reads.
 ///
 /// Images are decoded on all of rayon's threads and written in order, so that the file's bytes do not depend on the threads. They are
-/// written beside `path` and renamed when all of them are on disk: the file is the old one or the whole new one. Images that have the same
-/// [`source`](Dataset::source) are taken to be the same.
+/// written beside `path` and renamed when all of them are on disk: the file is the old one or the whole new one. What a process has left
+/// that was killed on the way, the next that packs to `path` removes. Images that have the same [`source`](Dataset::source) are taken to be
+/// the same.
 ///
 /// `progress` is called with the number of images written and of all.
 ///
@@ -56,11 +59,8 @@ pub fn pack(splits: &[(Split, Arc<dyn Dataset>)], path: &Path, progress: impl Fn
     }
 
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // As any new file: temporary ones are otherwise for their owner alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temporary = builder.prefix(".pack-").tempfile_in(folder).map_err(write_error)?;
+    let shared = shared_folder(numbers.keys());
+    let mut temporary = temporary_in(folder, path).map_err(write_error)?;
     let mut file = BufWriter::with_capacity(1 << 20, temporary.as_file_mut());
     file.write_all(&[0; HEADER_BYTES]).map_err(write_error)?;
     let mut at = HEADER_BYTES as u64;
@@ -78,7 +78,8 @@ pub fn pack(splits: &[(Split, Arc<dyn Dataset>)], path: &Path, progress: impl Fn
         for ((dataset, index), image) in some.iter().zip(read) {
             let (image, crc32) = image?;
             file.write_all(image.rgb()).map_err(write_error)?;
-            let name = dataset.source(*index);
+            let source = dataset.source(*index);
+            let name = source.get(shared..).unwrap_or(&source);
             entries.extend(at.to_le_bytes());
             entries.extend((names.len() as u64).to_le_bytes());
             for number in [u32_from(image.width_px())?, u32_from(image.height_px())?, crc32, u32_from(name.len())?] {
@@ -108,11 +109,58 @@ pub fn pack(splits: &[(Split, Arc<dyn Dataset>)], path: &Path, progress: impl Fn
     };
     finish(file).map_err(write_error)?;
     temporary.persist(path).map_err(|error| write_error(error.error))?;
-    // Not every system lets a folder be opened.
-    if let Ok(folder) = File::open(folder) {
-        folder.sync_all().map_err(write_error)?;
-    }
+    sync_folder(folder).map_err(write_error)?;
     Ok(Packed { images: images.len(), bytes: at + directory.len() as u64 })
+}
+
+/// How many bytes of all `sources` name the folder that they lie in together: it is another on each machine, and says nothing of the
+/// images, but perhaps whose they are.
+fn shared_folder<'a>(mut sources: impl Iterator<Item = &'a String>) -> usize {
+    let Some(first) = sources.next() else { return 0 };
+    let shared = sources
+        .fold(first.len(), |shared, source| first.bytes().zip(source.bytes()).take(shared).take_while(|(a, b)| a == b).count());
+    // Up to an ASCII letter, and so between two letters of the text.
+    first.as_bytes()[..shared].iter().rposition(|byte| [b'/', b'\\'].contains(byte)).map_or(0, |slash| slash + 1)
+}
+
+/// Of a pack's name in that of the file it is written to; each may take four of the 255 bytes that most systems allow.
+const PREFIX_CHARS: usize = 50;
+
+/// A file to write in, for its process alone: a lock on it tells it from one that a process has left that was stopped on the way,
+/// which is removed here. It can be as large as the decoded images, and its name is hidden.
+fn temporary_in(folder: &Path, path: &Path) -> Result<NamedTempFile, IoError> {
+    // Of a long name the beginning: the temporary one must not be longer than names may be.
+    let name: String = path.file_name().unwrap_or_default().to_string_lossy().chars().take(PREFIX_CHARS).collect();
+    let prefix = format!(".pack-{name}-");
+    // So that none is taken for a leftover between its making and its lock. Not every system can lock a folder.
+    let folder_lock = File::open(folder);
+    let alone = folder_lock.as_ref().is_ok_and(|folder| folder.lock().is_ok());
+    if alone {
+        remove_leftovers(folder, &prefix)?;
+    }
+    let mut builder = tempfile::Builder::new();
+    // As any new file: temporary ones are otherwise for their owner alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let temporary = builder.prefix(&prefix).tempfile_in(folder)?;
+    // Where files cannot be locked, folders cannot either: then nobody removes anything.
+    let _ = temporary.as_file().try_lock();
+    Ok(temporary)
+}
+
+fn remove_leftovers(folder: &Path, prefix: &str) -> Result<(), IoError> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
+            // Another user's can be neither opened nor removed, and is in nobody's way.
+            let unlocked = File::options().write(true).open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+            if unlocked {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn u32_from(number: usize) -> Result<u32> {

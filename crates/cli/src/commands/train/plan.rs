@@ -14,6 +14,7 @@ use crate::evaluation::Labelled;
 use crate::images::Opened;
 use crate::log::{Log, shown};
 use crate::online::OnlineKnn;
+use crate::warnings::Warnings;
 use crate::words::counted;
 use crate::{Config, Error, Result, images, network, provenance, warnings};
 
@@ -29,7 +30,7 @@ pub(super) struct Plan {
     /// What is measured while it trains.
     pub(super) online: Option<OnlineKnn>,
     /// What the libraries warned of: images that were left out, say.
-    warnings: Vec<String>,
+    warnings: Warnings,
     loader: ViewLoader,
 }
 
@@ -123,12 +124,12 @@ impl Plan {
     }
 
     fn left_out(&self) -> usize {
-        self.warnings.iter().filter(|warning| warning.starts_with(relata_data::LEFT_OUT)).count()
+        self.warnings.left_out
     }
 
     /// Whatever else the user should know before it starts.
     pub(super) fn notes(&self, log: &Log) {
-        for line in &self.warnings {
+        for line in &self.warnings.lines {
             log.only_to_file(line);
         }
         if self.left_out() > 0 {
