@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use relata_artifact::{FeatureHealth, ProbeResult, RunFolder, read_checkpoint_metadata};
+use relata_artifact::{FeatureHealth, FeatureSample, ProbeResult, RunFolder, read_checkpoint_metadata};
 use relata_augment::Pipeline;
 use relata_data::{DataConfig, Dataset, Split};
 use relata_model::{Backbone, Compute};
@@ -131,7 +131,8 @@ impl Evaluation<'_> {
             self.write(protocol, result, log)?;
         }
         if self.checkpoint == LAST && self.is_the_runs_own_data() {
-            self.run.write_feature_sample(&relata_probe::feature_sample(&trained.test, SAMPLE_ROWS)?)?;
+            let sample = relata_probe::feature_sample(&trained.test, SAMPLE_ROWS)?;
+            self.run.write_feature_sample(&FeatureSample { split: labelled.split.to_owned(), ..sample })?;
             self.write_neighbours(&trained, labelled, loaded.pipeline.side_px(), compute)?;
         }
         Ok(())

@@ -31,6 +31,7 @@ mod headline;
 mod class_scores;
 mod curves;
 mod feature_map;
+mod health;
 mod neighbours;
 mod published;
 mod scores;

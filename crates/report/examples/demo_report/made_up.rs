@@ -197,7 +197,7 @@ fn write_sample(run: &RunFolder, story: &Story) -> relata_artifact::Result<()> {
         centre.iter().map(|value| 0.15 * separation * value + noise.centred() + noise.centred()).collect::<Vec<_>>()
     });
     let features = features.collect();
-    run.write_feature_sample(&FeatureSample { features, dim, labels, class_names })
+    run.write_feature_sample(&FeatureSample { features, dim, labels, class_names, split: "test".into() })
 }
 
 fn write_neighbours(run: &RunFolder, story: &Story) -> Result<(), Box<dyn std::error::Error>> {

@@ -247,7 +247,7 @@ fn features(runs: &[Run]) -> Markup {
             section #features {
                 h2 { "Features" }
                 p {
-                    "Test images, placed by their frozen features: images that a backbone takes for similar lie close together. "
+                    "Each mark is an image, placed by its frozen features: images that a backbone takes for similar lie close together. "
                     "Colour and shape of a mark tell its class. Where a group lies, and how far from another, means nothing."
                 }
                 div.side-by-side {
@@ -255,7 +255,7 @@ fn features(runs: &[Run]) -> Markup {
                         @match Map::of(sample) {
                             None => div { h3 { (run.name) } p.missing { (NOTHING_TO_DRAW) } },
                             Some(map) => figure.beside {
-                                figcaption { h3 { (run.name) } "Placed by " (map.method_words()) "." }
+                                figcaption { h3 { (run.name) } (map.images()) ", placed by " (map.method_words()) "." }
                                 (map.svg())
                                 (map.legend())
                             },

@@ -47,7 +47,8 @@ pub(crate) fn full_run(parent: &tempfile::TempDir, name: &str, text: &str) -> Ru
     run.write_views(&grid, b"not really a PNG").unwrap();
     let features = (0..200).map(|index| (index as f32 * 0.7).sin()).collect();
     let labels = (0..50).map(|row| row % 2).collect();
-    let sample = FeatureSample { features, dim: 4, labels, class_names: vec![text.to_owned(), "ring".into()] };
+    let sample =
+        FeatureSample { features, dim: 4, labels, class_names: vec![text.to_owned(), "ring".into()], split: "test".into() };
     run.write_feature_sample(&sample).unwrap();
     let found = vec![Neighbour { image: text.to_owned(), class: Some("ring".into()), similarity: 0.5 }];
     let row = NeighbourRow { image: text.to_owned(), class: Some(text.to_owned()), found };
@@ -213,6 +214,20 @@ fn fine_tuning_is_not_said_to_be_of_frozen_features() {
     let page = render_run(&run).unwrap();
     assert!(page.contains("Training with the labels, from random weights,") && page.contains("trained on 0"));
     assert!(!page.contains("on the frozen features reaches") && !page.contains("Random weights were not measured"));
+#[test]
+fn images_that_were_held_out_are_called_so() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = full_run(&parent, "validated", "shapes");
+    assert!(render_run(&run).unwrap().contains("50 test images, placed by"));
+    for (split, words) in [("validation", "50 validation images, placed by"), ("", "50 images, placed by")] {
+        let sample = run.feature_sample().unwrap().unwrap();
+        run.write_feature_sample(&FeatureSample { split: split.into(), ..sample }).unwrap();
+        for page in [render_run(&run).unwrap(), render_comparison(std::slice::from_ref(&run)).unwrap()] {
+            assert!(page.contains(words) && !page.contains("est images"), "{split}");
+        }
+    }
+}
+
 }
 
 #[test]
