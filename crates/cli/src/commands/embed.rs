@@ -97,10 +97,15 @@ fn features(arguments: &Arguments, config: &Config, dataset: Arc<dyn Dataset>, l
     let features = embed(&mut *backbone, dataset, &pipeline, &options, &mut |done, of| counter.at(done, of))?;
     drop(counter);
     for path in write_features(&arguments.out, &features)? {
-        let labels = path.to_string_lossy().ends_with(".labels.npy");
-        let size =
-            if labels { format!("{} labels", features.rows()) } else { format!("{} x {}", features.rows(), features.width()) };
-        output::result(format!("{}: {size}", shown(&path)));
+        let rows = features.rows();
+        let words = if path == arguments.out {
+            format!("{rows} x {}", features.width())
+        } else if path.extension().is_some_and(|ending| ending == "npy") {
+            format!("{rows} labels")
+        } else {
+            format!("what each of the {rows} rows is")
+        };
+        output::result(format!("{}: {words}", shown(&path)));
     }
     Ok(())
 }
