@@ -147,7 +147,7 @@ impl Evaluation<'_> {
         let asked = embedded(&*labelled.test, &features.test, labelled.split);
         let searched = embedded(&*labelled.train, &features.train, Split::Train.name());
         let asking = neighbours::examples(&*labelled.test, ASKING_IMAGES);
-        let found = neighbours::search(&asked, &asking, &searched, |_| None, NEIGHBOURS, side_px, compute)?;
+        let found = neighbours::search(&asked, &asking, &searched, NEIGHBOURS, side_px, compute)?;
         Ok(self.run.write_neighbours(&found.record, &picture::tiles_png(&found)?)?)
     }
 

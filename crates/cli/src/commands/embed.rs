@@ -139,8 +139,7 @@ fn neighbours(
     let asked = Embedded { dataset: &*asked, features: &of_asked, words: words(&config.data, split) };
     let searched = Embedded { dataset: &*searched, features: &of_searched, words: words(searched_data, Split::Train.name()) };
     let all: Vec<usize> = (0..asking.len()).collect();
-    let itself = |row: usize| (own && split == Split::Train.name()).then_some(asking[row]);
-    let found = search(&asked, &all, &searched, itself, count, pipeline.side_px(), compute)?;
+    let found = search(&asked, &all, &searched, count, pipeline.side_px(), compute)?;
     for row in &found.record.rows {
         output::result(in_words(row));
     }

@@ -70,6 +70,10 @@ fn images_are_drawn_beside_their_neighbours() {
     let ended =
         place.run(&["embed", "run", "--split", "train", "--neighbours", "50", "--out", "all.png", "data.limit=4"]).succeeded();
     assert!(ended.stdout.contains("4 images, each with its 3 nearest"), "{ended:?}");
+    // Nor is it in the split that holds the same images without their labels.
+    let bare = ["--split", "unlabelled", "--images", "0,1,2,3", "--out", "bare.png", "data.limit=4"];
+    let ended = place.run(&[&["embed", "run", "--neighbours", "50"], &bare[..]].concat()).succeeded();
+    assert!(ended.stdout.contains("4 images, each with its 3 nearest"), "{ended:?}");
     place.run(&[&embed[..], &["--out", "alike.npy"]].concat()).failed(2, &["alike.npy", ".png"]);
     place.run(&[&embed[..], &["--images", "2000", "--out", "x.png"]].concat()).failed(1, &["2000"]);
     place.run(&["embed", "run", "--neighbours", "0", "--out", "x.png"]).failed(2, &["--neighbours"]);
