@@ -311,7 +311,11 @@ impl Watch for TrainingWatch<'_> {
     }
 
     fn epoch(&mut self, epoch: EpochDone) {
-        self.counter.at(epoch.done, epoch.total);
+        let EpochDone { done, total, mean_loss, .. } = epoch;
+        self.counter.at(done, total);
+        let line = format!("{}: epoch {done}/{total}: loss {mean_loss:.4}", self.what);
+        // The bar says how far it is, where somebody sees it.
+        if output::is_terminal() { self.log.only_to_file(line) } else { self.log.line(line) }
     }
 
     fn wants_stop(&mut self) -> bool {
