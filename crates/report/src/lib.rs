@@ -32,6 +32,7 @@ mod class_scores;
 mod curves;
 mod feature_map;
 mod health;
+mod names;
 mod neighbours;
 mod published;
 mod scores;

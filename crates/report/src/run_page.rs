@@ -7,7 +7,7 @@ use relata_artifact::RunFolder;
 use crate::headline::{Facts, headline};
 use crate::health::{self, Health};
 use crate::shell::page;
-use crate::{Result, class_scores, curves, feature_map, neighbours, scores, settings, views};
+use crate::{Result, class_scores, curves, feature_map, names, neighbours, scores, settings, views};
 
 /// Renders the page of a run as one HTML text. Pieces that the run does not have are said to be missing.
 ///
@@ -23,7 +23,8 @@ pub fn render_run(run: &RunFolder) -> Result<String> {
     let neighbours = run.neighbours()?;
 
     let table = run.config_table()?;
-    let facts = Facts::gather(&table, provenance.as_ref(), &metrics);
+    let mut facts = Facts::gather(&table, provenance.as_ref(), &metrics);
+    names::fill_in(&mut facts, run)?;
     let own_data = health::own_data(&table);
     let sections = [
         scores::section(&probes),

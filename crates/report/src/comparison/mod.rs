@@ -16,7 +16,7 @@ use crate::numbers::{THIN, counted, percent, short};
 use crate::published::{self, Beside};
 use crate::scores::{in_order, label_share_pct, probe_title, protocol_title, rank, with_share};
 use crate::shell::page;
-use crate::{Error, Result, curves, heat_map};
+use crate::{Error, Result, curves, heat_map, names};
 
 struct Run {
     name: String,
@@ -61,7 +61,8 @@ pub fn render_comparison(runs: &[RunFolder]) -> Result<String> {
 fn gather(run: &RunFolder) -> Result<Run> {
     let (online, metrics): (Vec<_>, Vec<_>) = run.metrics()?.into_iter().partition(Metrics::is_online);
     let mut settings = run.config_table()?;
-    let facts = Facts::gather(&settings, run.provenance()?.as_ref(), &metrics);
+    let mut facts = Facts::gather(&settings, run.provenance()?.as_ref(), &metrics);
+    names::fill_in(&mut facts, run)?;
     let seed = settings.remove("seed").and_then(|seed| seed.as_integer());
     // None of these changes a figure.
     for key in ["threads", "device", "online"] {

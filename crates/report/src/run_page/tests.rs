@@ -162,6 +162,29 @@ fn a_run_without_training_is_not_said_to_be_unfinished() {
 }
 
 #[test]
+fn a_method_from_elsewhere_is_called_as_its_checkpoint_calls_it() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = empty_run(&parent, "elsewhere");
+    run.write_config("[data]\ndataset = \"shapes\"\n").unwrap();
+    let mut metrics = run.metrics_writer().unwrap();
+    metrics.append(&Metrics { step: 64, epoch: Some(8.0), loss: Some(0.5), ..Metrics::default() }).unwrap();
+    let deed = |run: &RunFolder| {
+        let page = render_run(run).unwrap().replace('\u{a0}', " ");
+        page.split("<p class=\"deed\">").nth(1).unwrap().split("</p>").next().unwrap().to_owned()
+    };
+    assert_eq!(deed(&run), "Training: unlabelled images of shapes, 8 epochs.", "no checkpoint yet");
+    let metadata = [("train.head", "vicreg"), ("train.architecture", "conv4")];
+    let metadata = metadata.map(|(key, name)| (key.to_owned(), name.to_owned())).into();
+    run.save_checkpoint("last", &[], &metadata).unwrap();
+    assert_eq!(deed(&run), "vicreg on a conv4 backbone: unlabelled images of shapes, 8 epochs.");
+    let page = render_comparison(std::slice::from_ref(&run)).unwrap();
+    assert!(page.contains("<td>vicreg</td>") && page.contains("<td>conv4</td>"));
+    // What the configuration says is said.
+    run.write_config(CONFIG).unwrap();
+    assert_eq!(deed(&run), "Relational reasoning on a conv4 backbone: unlabelled images of shapes, 8 epochs.");
+}
+
+#[test]
 fn further_figures_and_notes_stand_beside_the_score() {
     let parent = tempfile::tempdir().unwrap();
     let run = empty_run(&parent, "noted");
