@@ -49,6 +49,48 @@ impl<'a> Health<'a> {
     }
 }
 
+/// One row a run; nothing where no run has been looked at.
+pub(crate) fn of_runs<'a>(runs: impl Iterator<Item = (&'a str, Option<Health<'a>>)>) -> Markup {
+    let all: Vec<_> = runs.filter_map(|(name, health)| Some((name, health?))).collect();
+    html! {
+        @if !all.is_empty() {
+            section #health {
+                h2 { "Features without a label" }
+                div.scroll tabindex="0" role="region" aria-label="Health of the features of all runs" {
+                    table.compare {
+                        thead {
+                            tr {
+                                @for title in ["Run", "Effective rank", "Dead dimensions", "Uniformity", "Alignment"] {
+                                    th scope="col" { (title) }
+                                }
+                            }
+                        }
+                        tbody {
+                            @for (name, health) in &all {
+                                @let FeatureHealth { dimensions, effective_rank, dead_dimensions_pct, uniformity, alignment, .. } = health.figures;
+                                tr {
+                                    th scope="row" { (name) br; span.soft { (health.images()) } }
+                                    td { (short(*effective_rank)) " of " (dimensions) }
+                                    td { (percent(*dead_dimensions_pct)) }
+                                    td { (short(*uniformity)) }
+                                    td { (alignment.map_or_else(|| "–".to_owned(), short)) }
+                                }
+                            }
+                        }
+                    }
+                }
+                p.note {
+                    "Effective rank: how many dimensions the features fill, 1 where all images lie on a line. Uniformity: 0 at worst, about "
+                    (short(-4.0)) " at best. Alignment: squared distance of two views of an image, 0 at best; a collapse makes it small too."
+                }
+                @for (name, health) in &all {
+                    @for warning in &health.figures.warnings { p { (name) ": " strong { (warning) } "." } }
+                }
+            }
+        }
+    }
+}
+
 fn is_of_last(probe: &ProbeResult) -> bool {
     ["", "last"].contains(&probe.checkpoint.as_str())
 }
@@ -98,6 +140,22 @@ mod tests {
         );
         assert!(words(&probes[..1], "own").contains("(other, validation split, 2,000 images): effective rank 11"));
         assert!(Health::of(&[(String::new(), ProbeResult::default())], None).is_none());
+    }
+
+    #[test]
+    fn runs_lie_below_each_other_with_what_is_wrong() {
+        let (good, mut bad) = (result("own", "last", 1, 40.0).1, result("own", "last", 1, 1.5).1);
+        if let Some(health) = &mut bad.feature_health {
+            (health.alignment, health.warnings) = (Some(0.25), vec!["the features have collapsed".to_owned()]);
+        }
+        let (good, bad) = ([(String::new(), good)], [(String::new(), bad)]);
+        let runs = [("a", Health::of(&good, Some("own"))), ("b", Health::of(&bad, Some("own"))), ("not probed", None)];
+        let page = of_runs(runs.into_iter()).into_string();
+        assert!(page.contains("<td>40 of 64</td>") && page.contains("<td>1.5 of 64</td>") && !page.contains("not probed"));
+        assert!(page.contains("<td>–</td>") && page.contains("<td>0.25</td>"));
+        assert_eq!(page.matches("<strong>").count(), 1);
+        assert!(page.contains("<p>b: <strong>the features have collapsed</strong>.</p>"), "{page}");
+        assert!(of_runs([("a", None)].into_iter()).into_string().is_empty());
     }
 
     #[test]

@@ -93,7 +93,11 @@ impl LineChart<'_> {
         let y = bounds(&mut points().map(|point| point.1).chain(reference).chain(self.y_floor));
         points().next()?;
         let margin = (y.1 - y.0) * 0.06;
-        let margin = if margin > 0.0 { margin } else { y.1.abs().max(1.0) * 0.05 };
+        let margin = match () {
+            () if margin > 0.0 => margin,
+            () if self.y_floor == Some(y.1) => 1.0, // nothing but the floor, which needs no fine scale
+            () => y.1.abs().max(1.0) * 0.05,
+        };
         let low = if self.y_floor == Some(y.0) { y.0 } else { y.0 - margin };
         let x_high = if x.1 > x.0 { x.1 } else { x.0 + 1.0 };
         Some(((x.0, x_high), (low, y.1 + margin)))

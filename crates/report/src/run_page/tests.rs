@@ -215,6 +215,20 @@ fn further_figures_and_notes_stand_beside_the_score() {
 }
 
 #[test]
+fn images_that_were_held_out_are_called_so() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = full_run(&parent, "validated", "shapes");
+    assert!(render_run(&run).unwrap().contains("50 test images, placed by"));
+    for (split, words) in [("validation", "50 validation images, placed by"), ("", "50 images, placed by")] {
+        let sample = run.feature_sample().unwrap().unwrap();
+        run.write_feature_sample(&FeatureSample { split: split.into(), ..sample }).unwrap();
+        for page in [render_run(&run).unwrap(), render_comparison(std::slice::from_ref(&run)).unwrap()] {
+            assert!(page.contains(words) && !page.contains("est images"), "{split}");
+        }
+    }
+}
+
+#[test]
 fn a_share_of_the_labels_is_no_full_score() {
     let parent = tempfile::tempdir().unwrap();
     let runs = ["all", "few"].map(|name| empty_run(&parent, name));
@@ -237,20 +251,6 @@ fn fine_tuning_is_not_said_to_be_of_frozen_features() {
     let page = render_run(&run).unwrap();
     assert!(page.contains("Training with the labels, from random weights,") && page.contains("trained on 0"));
     assert!(!page.contains("on the frozen features reaches") && !page.contains("Random weights were not measured"));
-#[test]
-fn images_that_were_held_out_are_called_so() {
-    let parent = tempfile::tempdir().unwrap();
-    let run = full_run(&parent, "validated", "shapes");
-    assert!(render_run(&run).unwrap().contains("50 test images, placed by"));
-    for (split, words) in [("validation", "50 validation images, placed by"), ("", "50 images, placed by")] {
-        let sample = run.feature_sample().unwrap().unwrap();
-        run.write_feature_sample(&FeatureSample { split: split.into(), ..sample }).unwrap();
-        for page in [render_run(&run).unwrap(), render_comparison(std::slice::from_ref(&run)).unwrap()] {
-            assert!(page.contains(words) && !page.contains("est images"), "{split}");
-        }
-    }
-}
-
 }
 
 #[test]
@@ -335,12 +335,22 @@ fn what_was_measured_online_is_a_curve_of_its_own_and_no_score() {
     let before = render_run(&run).unwrap();
     let mut metrics = run.resume_metrics(400).unwrap();
     for (step, share) in [(200, 0.412), (400, 0.437)] {
-        metrics.append(&json!({"step": step, "epoch": step as f64 / 100.0, "online_knn_acc": share})).unwrap();
+        let line = json!({
+            "step": step,
+            "epoch": step as f64 / 100.0,
+            "online_knn_acc": share,
+            "online_effective_rank": 31.5,
+            "online_dead_dimensions_pct": 12.5,
+        });
+        metrics.append(&line).unwrap();
     }
     let both = render_comparison(&[run.clone(), empty_run(&parent, "other")]).unwrap();
-    for (page, charts) in [(render_run(&run).unwrap(), 1 + before.matches("<figure class=\"chart\"").count()), (both, 4)] {
+    for (page, charts) in [(render_run(&run).unwrap(), 3 + before.matches("<figure class=\"chart\"").count()), (both, 6)] {
         assert_eq!(page.matches("<figure class=\"chart\"").count(), charts);
-        assert!(page.contains("online kNN (train split)") && page.contains("is no score") && unclosed(&page).is_empty());
+        for title in ["online kNN (train split)", "online effective rank", "online dead dimensions"] {
+            assert!(page.contains(title), "{title}");
+        }
+        assert!(page.contains("is no score") && unclosed(&page).is_empty());
         let scores = &page[page.find("id=\"scores\"").unwrap()..];
         let scores = &scores[..scores.find("</section>").unwrap()];
         assert!(!scores.contains("online") && !scores.contains("43.7") && scores.contains("58.8"), "{scores}");
