@@ -1,4 +1,4 @@
-//! `probes/sample.safetensors`: features of a few test images, kept so that a report can draw them.
+//! `probes/sample.safetensors`: features of a few of the scored images, kept so that a report can draw them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,6 +8,7 @@ use crate::checkpoint::{Array, ArrayData, damaged, f32_values, parse, save_array
 use crate::{Error, Result};
 
 const CLASS_NAMES_KEY: &str = "class_names";
+const SPLIT_KEY: &str = "split";
 
 /// Frozen features of some images with their labels.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,6 +21,8 @@ pub struct FeatureSample {
     pub labels: Vec<u32>,
     /// Names of the classes in label order; may be empty.
     pub class_names: Vec<String>,
+    /// The split that the images are of, `test` or `validation`; empty where that was not kept.
+    pub split: String,
 }
 
 impl FeatureSample {
@@ -34,7 +37,11 @@ impl FeatureSample {
             Array { name: "features", shape: &[rows, self.dim], data: ArrayData::F32(&self.features) },
             Array { name: "labels", shape: &[rows], data: ArrayData::U32(&self.labels) },
         ];
-        save_arrays(path, &arrays, &BTreeMap::from([(CLASS_NAMES_KEY.to_owned(), names)]))
+        let mut metadata = BTreeMap::from([(CLASS_NAMES_KEY.to_owned(), names)]);
+        if !self.split.is_empty() {
+            metadata.insert(SPLIT_KEY.to_owned(), self.split.clone());
+        }
+        save_arrays(path, &arrays, &metadata)
     }
 
     /// Reads what [`save`](Self::save) wrote.
@@ -61,6 +68,7 @@ impl FeatureSample {
             dim,
             labels: u32_values(path, "labels", labels.dtype(), labels.data())?,
             class_names,
+            split: metadata.get(SPLIT_KEY).cloned().unwrap_or_default(),
         })
     }
 }
@@ -78,16 +86,19 @@ mod tests {
             dim: 2,
             labels: vec![1, u32::MAX, 0],
             class_names: vec!["ring".into(), "star \"five\"".into()],
+            split: "validation".into(),
         };
-        sample.save(&path).unwrap();
-        assert_eq!(FeatureSample::load(&path).unwrap(), sample);
+        for sample in [sample.clone(), FeatureSample { split: String::new(), ..sample }] {
+            sample.save(&path).unwrap();
+            assert_eq!(FeatureSample::load(&path).unwrap(), sample);
+        }
     }
 
     #[test]
     fn a_row_too_few_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sample.safetensors");
-        let sample = FeatureSample { features: vec![0.0; 5], dim: 2, labels: vec![0; 3], class_names: vec![] };
+        let sample = FeatureSample { features: vec![0.0; 5], dim: 2, labels: vec![0; 3], ..FeatureSample::default() };
         assert!(matches!(sample.save(&path), Err(Error::Tensor { .. })));
         assert!(!path.exists());
     }

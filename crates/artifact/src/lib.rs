@@ -65,7 +65,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use features::FeatureSample;
 pub use metrics::{Metrics, MetricsWriter, ONLINE, read_metrics};
 pub use neighbours::{Neighbour, NeighbourRow, Neighbours};
-pub use probe_result::{FeatureHealth, ProbeResult};
+pub use probe_result::{FeatureHealth, ProbeResult, mean_and_deviation};
 pub use provenance::{DataFingerprint, Provenance};
 pub use run_folder::{RunFolder, RunLock};
 pub use view_grid::ViewGrid;

@@ -84,10 +84,32 @@ pub struct FeatureHealth {
     pub warnings: Vec<String>,
 }
 
+/// Mean and sample standard deviation, `sqrt(Σ (x − mean)² / (n − 1))`, of what several seeds reached; no deviation of fewer than two
+/// values, and a mean of none is not a number.
+#[must_use]
+pub fn mean_and_deviation(values: &[f64]) -> (f64, Option<f64>) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (mean, (n > 1.0).then(|| (squares / (n - 1.0)).sqrt()))
+}
+
 impl ProbeResult {
     /// Gain over random weights in percentage points, where the lower bound is known.
     #[must_use]
     pub fn gain_points(&self) -> Option<f64> {
         self.baseline_random_pct.map(|baseline| self.accuracy_pct - baseline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mean_and_deviation;
+
+    #[test]
+    fn the_deviation_is_that_of_a_sample() {
+        assert_eq!(mean_and_deviation(&[50.0, 52.0, 54.0]), (52.0, Some(2.0)));
+        assert_eq!(mean_and_deviation(&[50.0]), (50.0, None));
+        assert!(mean_and_deviation(&[]).0.is_nan());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use relata_artifact::{FeatureHealth, ProbeResult, RunFolder, read_checkpoint_metadata};
+use relata_artifact::{FeatureHealth, FeatureSample, ProbeResult, RunFolder, read_checkpoint_metadata};
 use relata_augment::Pipeline;
 use relata_data::{DataConfig, Dataset, Split};
 use relata_model::{Backbone, Compute};
@@ -131,7 +131,8 @@ impl Evaluation<'_> {
             self.write(protocol, result, log)?;
         }
         if self.checkpoint == LAST && self.is_the_runs_own_data() {
-            self.run.write_feature_sample(&relata_probe::feature_sample(&trained.test, SAMPLE_ROWS)?)?;
+            let sample = relata_probe::feature_sample(&trained.test, SAMPLE_ROWS)?;
+            self.run.write_feature_sample(&FeatureSample { split: labelled.split.to_owned(), ..sample })?;
             self.write_neighbours(&trained, labelled, loaded.pipeline.side_px(), compute)?;
         }
         Ok(())
@@ -146,7 +147,7 @@ impl Evaluation<'_> {
         let asked = embedded(&*labelled.test, &features.test, labelled.split);
         let searched = embedded(&*labelled.train, &features.train, Split::Train.name());
         let asking = neighbours::examples(&*labelled.test, ASKING_IMAGES);
-        let found = neighbours::search(&asked, &asking, &searched, |_| None, NEIGHBOURS, side_px, compute)?;
+        let found = neighbours::search(&asked, &asking, &searched, NEIGHBOURS, side_px, compute)?;
         Ok(self.run.write_neighbours(&found.record, &picture::tiles_png(&found)?)?)
     }
 
@@ -310,7 +311,11 @@ impl Watch for TrainingWatch<'_> {
     }
 
     fn epoch(&mut self, epoch: EpochDone) {
-        self.counter.at(epoch.done, epoch.total);
+        let EpochDone { done, total, mean_loss, .. } = epoch;
+        self.counter.at(done, total);
+        let line = format!("{}: epoch {done}/{total}: loss {mean_loss:.4}", self.what);
+        // The bar says how far it is, where somebody sees it.
+        if output::is_terminal() { self.log.only_to_file(line) } else { self.log.line(line) }
     }
 
     fn wants_stop(&mut self) -> bool {

@@ -25,13 +25,12 @@ pub(crate) struct Found {
     pub(crate) tiles: Vec<Vec<f32>>,
 }
 
-/// For each of `asking` (rows of `asked`) its `count` nearest among `searched`. `leave_out` says for a row of `asked` which row
-/// of `searched` is the same image, where the two overlap.
+/// For each of `asking` (rows of `asked`) its `count` nearest among `searched`, itself left out where the two overlap: the same image has
+/// the same source, whatever the split that it was opened in.
 pub(crate) fn search(
     asked: &Embedded<'_>,
     asking: &[usize],
     searched: &Embedded<'_>,
-    leave_out: impl Fn(usize) -> Option<usize>,
     count: usize,
     side_px: usize,
     compute: &Compute,
@@ -47,9 +46,10 @@ pub(crate) fn search(
         let key = ViewKey { seed: 0, epoch: 0, image: row as u64, view: 0 };
         Ok(pipeline.view(&dataset.image(row)?, key))
     };
-    let (mut tiles, mut records) = (Vec::new(), Vec::new());
+    let (mut tiles, mut records) = (Vec::new(), Vec::<NeighbourRow>::new());
     for (&row, mut found) in asking.iter().zip(found) {
-        found.retain(|neighbour| Some(neighbour.row) != leave_out(row));
+        let itself = asked.dataset.source(row);
+        found.retain(|neighbour| searched.dataset.source(neighbour.row) != itself);
         found.truncate(count);
         tiles.push(tile(asked.dataset, row)?);
         for neighbour in &found {
@@ -66,7 +66,7 @@ pub(crate) fn search(
             found: found.iter().map(neighbour).collect(),
         });
     }
-    let columns = 1 + records.first().map_or(0, |row: &NeighbourRow| row.found.len());
+    let columns = 1 + records.iter().map(|row| row.found.len()).max().unwrap_or(0);
     let record = Neighbours { tile_px, columns, asked: asked.words.clone(), searched: searched.words.clone(), rows: records };
     Ok(Found { record, tiles })
 }
@@ -129,12 +129,25 @@ mod tests {
         let features = Features::unlabelled(vec![1.0, 0.0, 1.0, 0.1, 1.0, 0.3, 0.0, 1.0], 2).unwrap();
         let embedded = Embedded { dataset: &*shapes, features: &features, words: "shapes, test split".into() };
         let compute = Compute::new(1).unwrap();
-        let found = search(&embedded, &[1, 3], &embedded, Some, 2, 32, &compute).unwrap();
+        let found = search(&embedded, &[1, 3], &embedded, 2, 32, &compute).unwrap();
         assert_eq!((found.record.columns, found.tiles.len(), found.tiles[0].len()), (3, 6, 32 * 32 * 3));
         let images = |row: &NeighbourRow| row.found.iter().map(|found| found.image.clone()).collect::<Vec<_>>();
         let names = |rows: [usize; 2]| rows.map(|row| name(&*shapes, row));
         assert_eq!(images(&found.record.rows[0]), names([0, 2]));
         assert_eq!(images(&found.record.rows[1]), names([2, 1]));
+    }
+
+    #[test]
+    fn an_image_does_not_find_itself_in_another_split() {
+        let open = |split| relata_data::open(&DataConfig { limit: 4, ..DataConfig::default() }, split).unwrap();
+        let (bare, train) = (open(Split::Unlabelled), open(Split::Train));
+        let features = Features::unlabelled(vec![1.0, 0.0, 1.0, 0.1, 1.0, 0.3, 0.0, 1.0], 2).unwrap();
+        let embedded = |dataset| Embedded { dataset, features: &features, words: String::new() };
+        let (asked, searched) = (embedded(&*bare), embedded(&*train));
+        let found = search(&asked, &[0, 1, 2, 3], &searched, 8, 32, &Compute::new(1).unwrap()).unwrap();
+        for row in &found.record.rows {
+            assert!(row.found.len() == 3 && row.found.iter().all(|found| found.image != row.image), "{row:?}");
+        }
     }
 
     #[test]

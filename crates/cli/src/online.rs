@@ -1,11 +1,11 @@
-//! kNN while a run trains, on images of its training split alone: a sign of life, no score.
+//! kNN while a run trains, on images of its training split alone, and whether the features collapse: signs of life, no score.
 
 use std::sync::Arc;
 
 use relata_augment::Pipeline;
 use relata_data::{Dataset, Subset};
 use relata_model::{Backbone, Compute};
-use relata_probe::{ExtractOptions, Knn, extract};
+use relata_probe::{ExtractOptions, Knn, dead_dimensions, effective_rank, effective_rank_bytes, extract};
 use serde::{Deserialize, Serialize};
 
 use crate::config::ConfigError;
@@ -13,9 +13,11 @@ use crate::images::{self, Opened};
 use crate::{Config, Result};
 
 /// How it is called wherever it is shown, so that nobody takes it for a score on test images.
-pub(crate) const TITLE: &str = "online kNN (train split)";
-/// Its name in metrics.jsonl, behind `online_`.
-pub(crate) const FIGURE: &str = "knn_acc";
+const TITLE: &str = "online kNN (train split)";
+/// Its name in metrics.jsonl, behind `online_`, and those of the figures that need no label.
+const KNN: &str = "knn_acc";
+const EFFECTIVE_RANK: &str = "effective_rank";
+const DEAD_DIMENSIONS: &str = "dead_dimensions_pct";
 /// Share of the images that are scored; the others vote.
 const SCORED: f64 = 0.2;
 
@@ -49,6 +51,36 @@ impl OnlineConfig {
         };
         check(self.images >= 10, "online.images", self.images, "10 or more")?;
         check(self.k > 0, "online.k", self.k, "1 or more")
+    }
+}
+
+/// What was found between two epochs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Measured {
+    /// Of the scored images those whose class the others tell, in [0, 1].
+    share: f64,
+    /// Of the features of the images that vote, as `relata_probe::effective_rank` has it.
+    effective_rank: f64,
+    /// Of the same features, 0 to 100.
+    dead_dimensions_pct: f64,
+    /// D.
+    dimensions: usize,
+}
+
+impl Measured {
+    /// By their names in metrics.jsonl, behind `online_`.
+    pub(crate) fn figures(&self) -> Vec<(&'static str, f64)> {
+        vec![(KNN, self.share), (EFFECTIVE_RANK, self.effective_rank), (DEAD_DIMENSIONS, self.dead_dimensions_pct)]
+    }
+
+    /// `online kNN (train split) 41.2 %, effective rank 23.1 of 64`; dead dimensions where there are any.
+    pub(crate) fn in_words(&self) -> String {
+        let Self { share, effective_rank, dead_dimensions_pct, dimensions } = self;
+        let mut words = format!("{TITLE} {:.1} %, effective rank {effective_rank:.1} of {dimensions}", 100.0 * share);
+        if *dead_dimensions_pct > 0.0 {
+            words.push_str(&format!(", {dead_dimensions_pct:.1} % of them dead"));
+        }
+        words
     }
 }
 
@@ -104,12 +136,14 @@ impl OnlineKnn {
         epoch.is_multiple_of(self.every)
     }
 
-    /// Share of the scored images whose class the others tell, in [0, 1].
-    pub(crate) fn share(&self, backbone: &mut dyn Backbone) -> Result<f64, relata_probe::Error> {
+    /// Looks at the backbone as it is.
+    pub(crate) fn measure(&self, backbone: &mut dyn Backbone) -> Result<Measured, relata_probe::Error> {
         let mut features =
             |images: &Arc<dyn Dataset>| extract(backbone, Arc::clone(images), &self.pipeline, &self.options, &mut |_, _| {});
         let (voting, scored) = (features(&self.voting)?, features(&self.scored)?);
-        Ok(self.knn.score(&voting, &scored, &self.compute)?.accuracy_pct / 100.0)
+        let share = self.knn.score(&voting, &scored, &self.compute)?.accuracy_pct / 100.0;
+        let (effective_rank, dead) = self.compute.install(|| (effective_rank(&voting), dead_dimensions(&voting)));
+        Ok(Measured { share, effective_rank, dead_dimensions_pct: 100.0 * dead, dimensions: voting.width() })
     }
 
     /// `every 2 epochs: 1000 training images by 4000 others`
@@ -128,7 +162,7 @@ impl OnlineKnn {
         let (voting, scored) = (self.voting.len(), self.scored.len());
         let knn = self.knn.bytes(voting, scored, width, self.voting.class_names().len());
         let features = (voting + scored) * width * size_of::<f32>();
-        // The images are gone when the neighbours are sought.
-        features + knn.max(self.options.loader_bytes(self.pipeline.side_px()))
+        // The images are gone when the neighbours are sought, and the neighbours when the effective rank is computed.
+        features + knn.max(self.options.loader_bytes(self.pipeline.side_px())).max(effective_rank_bytes(width))
     }
 }

@@ -10,7 +10,7 @@ use relata_model::Backbone;
 use relata_train::{EpochReport, Event, Flow, Observer, ObserverError, StepReport};
 
 use crate::log::{Log, shown};
-use crate::online::{self, OnlineKnn};
+use crate::online::OnlineKnn;
 use crate::words::counted;
 use crate::{interrupt, output, warnings};
 
@@ -79,9 +79,9 @@ impl Observer for TrainingProgress<'_> {
 
     fn after_epoch(&mut self, epoch: u32, backbone: &mut dyn Backbone) -> Result<Vec<(&'static str, f64)>, ObserverError> {
         let Some(online) = self.online.filter(|online| online.is_due(epoch)) else { return Ok(Vec::new()) };
-        let share = online.share(backbone)?;
-        self.measured = Some(format!("{} {:.1} %", online::TITLE, 100.0 * share));
-        Ok(vec![(online::FIGURE, share)])
+        let measured = online.measure(backbone)?;
+        self.measured = Some(measured.in_words());
+        Ok(measured.figures())
     }
 }
 

@@ -12,6 +12,12 @@ pub struct Covariance {
     pub lower: Vec<f64>,
 }
 
+/// Bytes that [`covariance`] takes of rows of `width` at its most: a matrix a piece.
+#[must_use]
+pub fn covariance_bytes(width: usize) -> usize {
+    PIECES * width * width * size_of::<f64>()
+}
+
 /// Mean and covariance of the rows `[n, width]`, in f64, joined in the order of the rows; zeros where there are none.
 #[must_use]
 pub fn covariance(values: &[f32], width: usize) -> Covariance {

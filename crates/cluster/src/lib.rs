@@ -23,7 +23,7 @@ mod whitening;
 mod assignment;
 
 pub use assignment::{contingency, optimal_assignment};
-pub use covariance::{Covariance, covariance};
+pub use covariance::{Covariance, covariance, covariance_bytes};
 pub use kmeans::{Clustering, KMeans, Rows};
 pub use symmetric::{eigenvectors, symmetric_eigenvalues};
 pub use unit::unit_rows;

@@ -253,13 +253,21 @@ pub enum Error {
         /// The tensor looked for.
         name: &'static str,
     },
-    /// A CSV file whose first line does not name the features.
-    #[error("the first line of {} names no column {missing:?}: expected label,class,source,f0,f1,...", path.display())]
+    /// A CSV file whose first line does not name the features, or not all from `f0` to the last.
+    #[error("the first line of {} names no column {missing:?}: expected label,class,source,f0,f1,... without a gap", path.display())]
     CsvHeader {
         /// The file.
         path: PathBuf,
-        /// The column looked for.
-        missing: &'static str,
+        /// The first column that is missing.
+        missing: String,
+    },
+    /// A CSV file whose first line names a feature twice.
+    #[error("the first line of {} names the column {column:?} twice", path.display())]
+    CsvTwice {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
     },
     /// A line of CSV with too few or too many fields.
     #[error("line {line} of {} has {got} fields: expected {expected}, as the first line has", path.display())]

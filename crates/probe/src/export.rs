@@ -13,25 +13,39 @@ use crate::{Error, Features, Result};
 const ENDINGS: &str = ".safetensors, .npy or .csv";
 
 /// Writes features in the format that the file's name ends in: `.safetensors`, `.npy` or `.csv`. Gives the files written:
-/// `.npy` holds one array, so labels go to `<name>.labels.npy` beside it.
+/// `.npy` holds one array, so labels go to `<name>.labels.npy` beside it, and what each row is, where that is known, to
+/// `<name>.images.csv` under the header `label,class,source`. Such files of features that lay there before are removed.
 ///
 /// # Errors
 /// [`Error::UnknownFormat`], or as the format's own function.
 pub fn write_features(path: &Path, features: &Features) -> Result<Vec<PathBuf>> {
-    let format = Format::of(path)?;
-    match format {
+    match Format::of(path)? {
         Format::Safetensors => write_safetensors(path, features)?,
         Format::Csv => write_csv(path, features)?,
-        Format::Npy => {
-            write_npy(path, features)?;
-            if let Some(labels) = features.labels() {
-                let beside = path.with_extension("labels.npy");
-                write_npy_labels(&beside, labels)?;
-                return Ok(vec![path.to_owned(), beside]);
-            }
-        }
+        Format::Npy => return write_arrays(path, features),
     }
     Ok(vec![path.to_owned()])
+}
+
+/// `.npy` with what lies beside it. All is written before any old file goes: a full disk leaves those that were there.
+fn write_arrays(path: &Path, features: &Features) -> Result<Vec<PathBuf>> {
+    let (labels_path, images_path) = (path.with_extension("labels.npy"), path.with_extension("images.csv"));
+    let mut files = vec![filled(path, |file| npy(file, features))?];
+    if let Some(labels) = features.labels() {
+        files.push(filled(&labels_path, |file| npy_labels(file, labels))?);
+    }
+    if features.labels().is_some() || features.sources().is_some() {
+        files.push(filled(&images_path, |file| csv(file, features, 0))?);
+    }
+    for beside in [&labels_path, &images_path] {
+        // Those of the features before would pass for these ones'.
+        if beside.is_file() {
+            std::fs::remove_file(beside).map_err(|source| Error::Io { path: beside.clone(), source })?;
+        }
+    }
+    let written = files.iter().map(|file| file.destination().to_owned()).collect();
+    files.into_iter().try_for_each(AtomicFile::commit)?;
+    Ok(written)
 }
 
 /// Refuses a file name that [`write_features`] would refuse: to be asked before the features are computed.
@@ -68,11 +82,7 @@ pub fn write_safetensors(path: &Path, features: &Features) -> Result<()> {
 /// # Errors
 /// [`Error::Artifact`], [`Error::Io`].
 pub fn write_npy(path: &Path, features: &Features) -> Result<()> {
-    let shape = format!("({}, {})", features.rows(), features.width());
-    write_file(path, |file| {
-        file.write_all(&npy_header("<f4", &shape))?;
-        features.values().iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))
-    })
+    Ok(filled(path, |file| npy(file, features))?.commit()?)
 }
 
 /// One line an image under the header `label,class,source,f0,f1,...`; `label` and `class` only where there are labels,
@@ -81,25 +91,7 @@ pub fn write_npy(path: &Path, features: &Features) -> Result<()> {
 /// # Errors
 /// [`Error::Artifact`], [`Error::Io`].
 pub fn write_csv(path: &Path, features: &Features) -> Result<()> {
-    write_file(path, |file| {
-        let mut line = Vec::new();
-        if features.labels().is_some() {
-            line.extend(["label".to_owned(), "class".to_owned()]);
-        }
-        line.extend(features.sources().map(|_| "source".to_owned()));
-        line.extend((0..features.width()).map(|column| format!("f{column}")));
-        writeln!(file, "{}", line.join(","))?;
-        for row in 0..features.rows() {
-            line.clear();
-            if let Some(labels) = features.labels() {
-                line.extend([labels[row].to_string(), quoted(&features.class_names()[labels[row]])]);
-            }
-            line.extend(features.sources().map(|sources| quoted(&sources[row])));
-            line.extend(features.row(row).iter().map(f32::to_string));
-            writeln!(file, "{}", line.join(","))?;
-        }
-        Ok(())
-    })
+    Ok(filled(path, |file| csv(file, features, features.width()))?.commit()?)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -120,11 +112,42 @@ impl Format {
     }
 }
 
-fn write_npy_labels(path: &Path, labels: &[usize]) -> Result<()> {
-    write_file(path, |file| {
-        file.write_all(&npy_header("<i8", &format!("({},)", labels.len())))?;
-        file.write_all(&label_bytes(labels))
-    })
+/// A file with all that goes into it, which waits to replace the one that is there.
+fn filled(path: &Path, write: impl FnOnce(&mut AtomicFile) -> io::Result<()>) -> Result<AtomicFile> {
+    let mut file = AtomicFile::create(path)?;
+    write(&mut file).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    Ok(file)
+}
+
+fn npy(file: &mut AtomicFile, features: &Features) -> io::Result<()> {
+    file.write_all(&npy_header("<f4", &format!("({}, {})", features.rows(), features.width())))?;
+    features.values().iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))
+}
+
+fn npy_labels(file: &mut AtomicFile, labels: &[usize]) -> io::Result<()> {
+    file.write_all(&npy_header("<i8", &format!("({},)", labels.len())))?;
+    file.write_all(&label_bytes(labels))
+}
+
+/// What each row is, and the first `columns` of its features.
+fn csv(file: &mut AtomicFile, features: &Features, columns: usize) -> io::Result<()> {
+    let mut line = Vec::new();
+    if features.labels().is_some() {
+        line.extend(["label".to_owned(), "class".to_owned()]);
+    }
+    line.extend(features.sources().map(|_| "source".to_owned()));
+    line.extend((0..columns).map(|column| format!("f{column}")));
+    writeln!(file, "{}", line.join(","))?;
+    for row in 0..features.rows() {
+        line.clear();
+        if let Some(labels) = features.labels() {
+            line.extend([labels[row].to_string(), quoted(&features.class_names()[labels[row]])]);
+        }
+        line.extend(features.sources().map(|sources| quoted(&sources[row])));
+        line.extend(features.row(row)[..columns].iter().map(f32::to_string));
+        writeln!(file, "{}", line.join(","))?;
+    }
+    Ok(())
 }
 
 /// Magic, version 1.0, and a dictionary padded so that the array starts at a multiple of 64 bytes.
@@ -135,12 +158,6 @@ fn npy_header(dtype: &str, shape: &str) -> Vec<u8> {
     header.extend_from_slice(&(len as u16).to_le_bytes());
     header.extend_from_slice(format!("{dictionary:<0$}\n", len - 1).as_bytes());
     header
-}
-
-fn write_file(path: &Path, write: impl FnOnce(&mut AtomicFile) -> io::Result<()>) -> Result<()> {
-    let mut file = AtomicFile::create(path)?;
-    write(&mut file).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-    Ok(file.commit()?)
 }
 
 fn le_bytes(values: &[f32]) -> Vec<u8> {
@@ -201,7 +218,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f.npy");
         let written = write_features(&path, &features()).unwrap();
-        assert_eq!(written, [path.clone(), folder.path().join("f.labels.npy")]);
+        assert_eq!(written, ["f.npy", "f.labels.npy", "f.images.csv"].map(|name| folder.path().join(name)));
         for (path, dictionary) in [
             (&written[0], "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"),
             (&written[1], "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }"),
@@ -214,6 +231,31 @@ mod tests {
         }
         let bytes = fs::read(&written[0]).unwrap();
         assert_eq!(bits(&bytes[bytes.len() - 24..]), expected_bits(&features()));
+    }
+
+    #[test]
+    fn rows_of_an_array_can_be_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name);
+        write_features(&path("f.npy"), &features()).unwrap();
+        let images = fs::read_to_string(path("f.images.csv")).unwrap();
+        assert_eq!(images, "label,class,source\n1,\"star, \"\"five\"\"\",a.png\n0,ring,\"b,c.png\"\n");
+        let photos = Features::unlabelled(vec![1.0, 2.0], 1).unwrap().with_sources(vec!["x.png".into(), "y.png".into()]).unwrap();
+        assert_eq!(write_features(&path("p.npy"), &photos).unwrap(), [path("p.npy"), path("p.images.csv")]);
+        assert_eq!(fs::read_to_string(path("p.images.csv")).unwrap(), "source\nx.png\ny.png\n");
+    }
+
+    #[test]
+    fn labels_of_other_features_do_not_stay_beside_an_array() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.npy");
+        write_features(&path, &features()).unwrap();
+        // As many rows, so that nothing else would tell that the labels are not theirs.
+        write_features(&path, &Features::unlabelled(vec![1.0, 2.0], 1).unwrap()).unwrap();
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["f.npy"]);
+        let read = crate::FeatureFile::read(&path, None).unwrap();
+        assert!(matches!(crate::labelled_pair(read.clone(), read), Err(Error::Unlabelled { .. })));
     }
 
     #[test]

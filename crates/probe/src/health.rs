@@ -45,6 +45,12 @@ pub fn effective_rank(features: &Features) -> f64 {
     rank_of(covariance(features), features.width(), features.rows())
 }
 
+/// Bytes that [`effective_rank`] and [`dead_dimensions`] take of features of `width` at their most, beside the features.
+#[must_use]
+pub fn effective_rank_bytes(width: usize) -> usize {
+    relata_cluster::covariance_bytes(width)
+}
+
 /// Share of dead dimensions, in [0, 1]: those whose standard deviation over the images is at most a thousandth of the root mean
 /// square of all dimensions' standard deviations; 1 where no dimension varies.
 #[must_use]

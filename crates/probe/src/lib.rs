@@ -100,7 +100,7 @@ pub use features::Features;
 pub use finetune::{
     EpochDone, Finetune, Keep, LabelledImages, Supervised, TrainingStart, Watch, supervised_augmentation, train_and_score,
 };
-pub use health::{alignment, dead_dimensions, effective_rank, health, uniformity};
+pub use health::{alignment, dead_dimensions, effective_rank, effective_rank_bytes, health, uniformity};
 pub use import::{FeatureFile, labelled_pair};
 pub use kmeans::KMeans;
 pub use knn::Knn;

@@ -3,7 +3,7 @@ use relata_artifact::FeatureSample;
 use crate::{Features, Result};
 
 /// At most `most` rows for a picture of the features: as equally many of each class as there are, spread evenly over each
-/// class, in the order of the rows. The same features, the same sample.
+/// class, in the order of the rows. The same features, the same sample. Of which split they are, only the caller knows.
 ///
 /// # Errors
 /// [`crate::Error::Unlabelled`].
@@ -22,6 +22,7 @@ pub fn feature_sample(features: &Features, most: usize) -> Result<FeatureSample>
         dim: features.width(),
         labels: rows.iter().map(|&row| labels[row] as u32).collect(),
         class_names: features.class_names().to_vec(),
+        split: String::new(),
     })
 }
 

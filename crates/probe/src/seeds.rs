@@ -1,5 +1,6 @@
 //! The same protocol from several seeds: mean and standard deviation.
 
+use relata_artifact::mean_and_deviation;
 use relata_model::Compute;
 use serde_json::{Value, json};
 
@@ -83,9 +84,7 @@ impl Score {
     /// Standard deviation of the seeds' accuracies in points, `sqrt(Σ (a − mean)² / (n − 1))`; `None` for fewer than two seeds.
     #[must_use]
     pub fn accuracy_std_points(&self) -> Option<f64> {
-        let n = self.by_seed.len() as f64;
-        let squares: f64 = self.by_seed.iter().map(|seed| (seed.accuracy_pct - self.accuracy_pct).powi(2)).sum();
-        (n > 1.0).then(|| (squares / (n - 1.0)).sqrt())
+        mean_and_deviation(&self.by_seed.iter().map(|seed| seed.accuracy_pct).collect::<Vec<_>>()).1
     }
 }
 

@@ -45,17 +45,21 @@ fn summary(probe: &ProbeResult) -> Markup {
     }
 }
 
-/// Recall by class in percent, from the result itself or from its confusion matrix.
-fn recalls(probe: &ProbeResult) -> Vec<f64> {
-    if !probe.per_class_accuracy_pct.is_empty() || !is_square(probe) {
-        return probe.per_class_accuracy_pct.clone();
-    }
+/// Recall by class in percent, from the result itself or from its confusion matrix; a class of which no image was scored has none.
+fn recalls(probe: &ProbeResult) -> Vec<(usize, f64)> {
     let recall = |(class, row): (usize, &Vec<u32>)| 100.0 * f64::from(row[class]) / total(row).max(1) as f64;
-    probe.confusion.iter().enumerate().map(recall).collect()
+    let all = if !probe.per_class_accuracy_pct.is_empty() || !is_square(probe) {
+        probe.per_class_accuracy_pct.clone()
+    } else {
+        probe.confusion.iter().enumerate().map(recall).collect()
+    };
+    let was_scored = |class: usize| probe.confusion.get(class).is_none_or(|row| total(row) > 0);
+    all.into_iter().enumerate().filter(|&(class, _)| was_scored(class)).collect()
 }
 
 fn bars(probe: &ProbeResult) -> Markup {
-    let mut recalls: Vec<_> = recalls(probe).into_iter().enumerate().collect();
+    let mut recalls = recalls(probe);
+    let without_images = probe.confusion.len().saturating_sub(recalls.len());
     recalls.sort_by(|a, b| b.1.total_cmp(&a.1));
     let hidden = recalls.len().saturating_sub(2 * MAX_BARS_HALF);
     let (best, worst) = if hidden > 0 {
@@ -80,6 +84,9 @@ fn bars(probe: &ProbeResult) -> Markup {
                 @if hidden > 0 { li.gap { (count(hidden as u64)) " classes between" } }
                 @for entry in worst { (item(entry)) }
             }
+            @if without_images > 0 {
+                p.note { "Without an image here, so not listed: " (without_images) " of " (probe.confusion.len()) " classes." }
+            }
         }
     }
 }
@@ -103,11 +110,47 @@ fn confusions(probe: &ProbeResult) -> Markup {
     all.sort_by_key(|&(n, truth, answer, _)| (std::cmp::Reverse(n), truth, answer));
     all.truncate(MAX_CONFUSIONS);
     html! {
-        h3 { "Most frequent confusions" }
+        h3 { "Most frequent confusions" (heat_map::over_seeds(probe)) }
         ol.confusions {
             @for (n, truth, answer, row) in all {
                 li { (class_name(probe, truth)) " called " (class_name(probe, answer)) ": " (n) " of " (count(row)) }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(probe: ProbeResult) -> String {
+        section(&[("linear".to_owned(), probe)]).into_string().replace(['\u{202f}', '\u{a0}'], " ")
+    }
+
+    #[test]
+    fn a_class_without_images_is_not_among_the_worst() {
+        let probe = |per_class_accuracy_pct| ProbeResult {
+            class_names: ["ring", "star", "ghost"].map(str::to_owned).into(),
+            confusion: vec![vec![3, 1, 0], vec![2, 0, 2], vec![0, 0, 0]],
+            per_class_accuracy_pct,
+            ..ProbeResult::default()
+        };
+        for page in [page(probe(vec![75.0, 0.0, 0.0])), page(probe(Vec::new()))] {
+            let bars = page.split("</ol>").next().unwrap();
+            assert!(bars.contains("star") && !bars.contains("ghost"), "{bars}");
+            assert!(page.contains("Without an image here, so not listed: 1 of 3 classes."));
+        }
+        let whole = ProbeResult { confusion: vec![vec![1, 0], vec![0, 1]], ..ProbeResult::default() };
+        assert!(!self::page(whole).contains("not listed"));
+    }
+
+    #[test]
+    fn confusions_of_several_seeds_are_called_a_sum() {
+        let classes = heat_map::MAX_NAMED + 1;
+        let row = |truth| (0..classes).map(|answer| if answer == truth { 2 } else { u32::from(answer == 0) }).collect();
+        let probe = ProbeResult { confusion: (0..classes).map(row).collect(), ..ProbeResult::default() };
+        assert!(page(probe.clone()).contains("Most frequent confusions</h3>"));
+        let seeds = ProbeResult { accuracy_by_seed_pct: vec![60.0, 70.0, 80.0], ..probe };
+        assert!(page(seeds).contains("Most frequent confusions over 3 seeds</h3>"));
     }
 }

@@ -139,6 +139,8 @@ pub(crate) fn own_figures(metrics: &[Metrics]) -> BTreeSet<&str> {
 pub(crate) fn own_title(name: &str) -> &str {
     match name {
         "online_knn_acc" => "online kNN (train split)",
+        "online_effective_rank" => "online effective rank",
+        "online_dead_dimensions_pct" => "online dead dimensions",
         name => name,
     }
 }
@@ -150,7 +152,12 @@ pub(crate) fn is_share(name: &str) -> bool {
 
 /// How the axis of such a figure is labelled; shares are drawn in percent.
 pub(crate) fn own_label(name: &str) -> fn(f64) -> String {
-    if is_share(name) { |value| format!("{value:.0}{THIN}%") } else { short }
+    if is_share(name) || name.ends_with("_pct") { |value| format!("{}{THIN}%", short(value)) } else { short }
+}
+
+/// What the axis of such a figure reaches down to at least: percentages start at none.
+pub(crate) fn own_floor(name: &str) -> Option<f64> {
+    name.ends_with("_pct").then_some(0.0)
 }
 
 fn own_figure<'a>(metrics: &[Metrics], name: &'a str) -> LineChart<'a> {
@@ -159,10 +166,10 @@ fn own_figure<'a>(metrics: &[Metrics], name: &'a str) -> LineChart<'a> {
     let series = if is_share(name) { as_percent(series) } else { series };
     LineChart {
         title: own_title(name),
-        alt: from_to(own_title(name), &series, if is_share(name) { percent } else { short }),
+        alt: from_to(own_title(name), &series, if is_share(name) || name.ends_with("_pct") { percent } else { short }),
         x_label: x_label(has_epochs(metrics)),
         y_label: own_label(name),
-        y_floor: None,
+        y_floor: own_floor(name),
         reference: None,
         series: vec![series],
     }

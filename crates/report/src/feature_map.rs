@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use maud::{Markup, PreEscaped, html};
-use relata_artifact::{FeatureHealth, FeatureSample, ProbeResult};
+use relata_artifact::FeatureSample;
 
 use crate::embedding::{self, Method};
 use crate::headline::Facts;
-use crate::numbers::{count, percent, short};
+use crate::health::Health;
+use crate::numbers::count;
 
 const WIDTH: f32 = 640.0;
 const HEIGHT: f32 = 460.0;
@@ -22,11 +23,11 @@ const SHAPES: [&str; 4] = [
 ];
 const MAX_LEGEND: usize = COLOURS * SHAPES.len();
 
-pub(crate) fn section(sample: Option<&FeatureSample>, probes: &[(String, ProbeResult)], facts: &Facts) -> Markup {
+pub(crate) fn section(sample: Option<&FeatureSample>, health: Option<Health<'_>>, facts: &Facts) -> Markup {
     html! {
         section #features {
             h2 { "Features" }
-            @if let Some(health) = probes.iter().find_map(|(_, probe)| probe.feature_health.as_ref()) { (health_words(health)) }
+            @if let Some(health) = health { (health.words()) }
             @match sample {
                 None => p.missing {
                     "No sample of features yet. A probe writes one; run the probe, then the report again."
@@ -37,29 +38,13 @@ pub(crate) fn section(sample: Option<&FeatureSample>, probes: &[(String, ProbeRe
     }
 }
 
-/// What the features look like without their labels, and what is wrong with them.
-fn health_words(health: &FeatureHealth) -> Markup {
-    html! {
-        p.health {
-            "Without a label: effective rank " (short(health.effective_rank)) " of " (health.dimensions) " dimensions, "
-            (percent(health.dead_dimensions_pct)) " of them dead; uniformity " (short(health.uniformity))
-            " (0 at worst, about " (short(-4.0)) " at best)"
-            @if let Some(alignment) = health.alignment {
-                ", alignment of two views " (short(alignment)) " (0 at best)"
-            }
-            "."
-            @for warning in &health.warnings { " " strong { (warning) } "." }
-        }
-    }
-}
-
 fn picture(sample: &FeatureSample, facts: &Facts) -> Markup {
     let Some(map) = Map::of(sample) else {
         return html! { p.missing { (NOTHING_TO_DRAW) } };
     };
     html! {
         p {
-            (count(map.points.len() as u64)) " test images, placed by " (map.method_words()) " of their " (sample.dim)
+            (map.images()) ", placed by " (map.method_words()) " of their " (sample.dim)
             " frozen features: images that the backbone takes for similar lie close together."
             @if !facts.is_supervised() {
                 " The training never saw a class; only the colours and shapes of the marks know them."
@@ -83,6 +68,7 @@ pub(crate) struct Map<'a> {
     points: Vec<[f32; 2]>,
     labels: Vec<u32>,
     class_names: &'a [String],
+    split: &'a str,
 }
 
 impl<'a> Map<'a> {
@@ -90,7 +76,13 @@ impl<'a> Map<'a> {
     pub(crate) fn of(sample: &'a FeatureSample) -> Option<Self> {
         let (features, labels) = thinned(sample);
         let (method, points) = embedding::embed(&features, sample.dim)?;
-        Some(Self { method, points, labels, class_names: &sample.class_names })
+        Some(Self { method, points, labels, class_names: &sample.class_names, split: &sample.split })
+    }
+
+    /// `900 validation images`
+    pub(crate) fn images(&self) -> String {
+        let number = count(self.points.len() as u64);
+        if self.split.is_empty() { format!("{number} images") } else { format!("{number} {} images", self.split) }
     }
 
     pub(crate) fn method_words(&self) -> &'static str {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use maud::{Markup, PreEscaped, html};
 use relata_artifact::ProbeResult;
 
-use crate::numbers::count;
+use crate::numbers::{count, counted};
 
 const MAX_NUMBERED: usize = 10;
 pub(crate) const MAX_NAMED: usize = 20;
@@ -38,6 +38,16 @@ pub(crate) fn total(row: &[u32]) -> u64 {
     row.iter().map(|&n| u64::from(n)).sum()
 }
 
+/// Trainings or draws that the matrix is a sum over.
+fn seeds(probe: &ProbeResult) -> u64 {
+    probe.accuracy_by_seed_pct.len().max(1) as u64
+}
+
+/// ` over 3 seeds` behind a number of answers, where each image was answered several times.
+pub(crate) fn over_seeds(probe: &ProbeResult) -> String {
+    if seeds(probe) == 1 { String::new() } else { format!(" over {}", counted(seeds(probe), "seed")) }
+}
+
 /// The picture and how to read it; `probe` must have a square matrix.
 pub(crate) fn figure(probe: &ProbeResult) -> Markup {
     let classes = probe.confusion.len();
@@ -49,6 +59,7 @@ pub(crate) fn figure(probe: &ProbeResult) -> Markup {
             @if classes <= MAX_NUMBERED { "Numbers and shade: share of the row in percent; a dot is less than 1." }
             @else { "The darker, the larger the share of the row." }
             " The diagonal is right."
+            @if seeds(probe) > 1 { " Answers" (over_seeds(probe)) " together." }
             @if together > 1 { " Each cell stands for " (together) " × " (together) " neighbouring classes." }
         }
     }
@@ -60,6 +71,7 @@ fn named(probe: &ProbeResult) -> String {
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let room = (longest as f64 * LETTER + 12.0).min(NAME_ROOM);
     let cell = SIDE / classes as f64;
+    let over = over_seeds(probe);
     let mut svg = open("heat", room + SIDE, room + SIDE, probe);
     for (class, name) in names.iter().enumerate() {
         let middle = room + (class as f64 + 0.5) * cell;
@@ -75,7 +87,7 @@ fn named(probe: &ProbeResult) -> String {
             let share = f64::from(n) / all.max(1) as f64;
             let kind = if truth == answer { "right" } else { "wrong" };
             let (x, y) = (room + answer as f64 * cell, room + truth as f64 * cell);
-            let words = format!("{} called {}: {n} of {all}", class_name(probe, truth), class_name(probe, answer));
+            let words = format!("{} called {}: {n} of {all}{over}", class_name(probe, truth), class_name(probe, answer));
             let title = html! { title { (words) } }.into_string();
             write!(
                 svg,
@@ -138,10 +150,9 @@ fn condensed(probe: &ProbeResult, together: usize) -> String {
 }
 
 fn open(class: &str, width: f64, height: f64, probe: &ProbeResult) -> String {
-    let alt = format!("Confusion matrix of {} classes, {} images", probe.confusion.len(), {
-        let images: u64 = probe.confusion.iter().map(|row| total(row)).sum();
-        count(images)
-    });
+    let answers: u64 = probe.confusion.iter().map(|row| total(row)).sum();
+    let images = count(answers / seeds(probe));
+    let alt = format!("Confusion matrix of {} classes, {images} images{}", probe.confusion.len(), over_seeds(probe));
     format!(r#"<svg class="{class}" viewBox="0 0 {width:.0} {height:.0}" role="img" aria-label="{alt}">"#)
 }
 
@@ -180,6 +191,16 @@ mod tests {
     fn a_thousand_classes_stay_a_small_picture() {
         let page = figure(&probe(1000)).into_string();
         assert!(page.len() < 20_000 && page.contains("10 × 10 neighbouring classes"), "{}", page.len());
+    }
+
+    #[test]
+    fn answers_of_several_seeds_are_not_as_many_images() {
+        let mut probe = probe(10);
+        assert!(figure(&probe).into_string().contains("of 10 classes, 39 images\""));
+        probe.accuracy_by_seed_pct = vec![70.0, 80.0, 75.0];
+        let page = figure(&probe).into_string().replace('\u{a0}', " ");
+        assert!(page.contains("of 10 classes, 13 images over 3 seeds\""), "{page}");
+        assert!(page.contains("class 9 called class 0: 1 of 4 over 3 seeds") && page.contains("Answers over 3 seeds together."));
     }
 
     #[test]

@@ -31,6 +31,8 @@ mod headline;
 mod class_scores;
 mod curves;
 mod feature_map;
+mod health;
+mod names;
 mod neighbours;
 mod published;
 mod scores;

@@ -93,7 +93,11 @@ impl LineChart<'_> {
         let y = bounds(&mut points().map(|point| point.1).chain(reference).chain(self.y_floor));
         points().next()?;
         let margin = (y.1 - y.0) * 0.06;
-        let margin = if margin > 0.0 { margin } else { y.1.abs().max(1.0) * 0.05 };
+        let margin = match () {
+            () if margin > 0.0 => margin,
+            () if self.y_floor == Some(y.1) => 1.0, // nothing but the floor, which needs no fine scale
+            () => y.1.abs().max(1.0) * 0.05,
+        };
         let low = if self.y_floor == Some(y.0) { y.0 } else { y.0 - margin };
         let x_high = if x.1 > x.0 { x.1 } else { x.0 + 1.0 };
         Some(((x.0, x_high), (low, y.1 + margin)))
@@ -136,13 +140,13 @@ impl LineChart<'_> {
         if let Some((value, _)) = self.reference {
             chart.draw_series(LineSeries::new([(x.0, value), (x.1, value)], REFERENCE.0))?;
         }
-        // The first line is the main one, so it is drawn last, on top.
-        let styled: Vec<_> = self.series.iter().zip(SERIES).collect();
-        for (series, (colour, _)) in styled.into_iter().rev() {
+        // The first line is whole, each after it broken otherwise: on top of each other, all of them show.
+        for (place, (series, (colour, _))) in self.series.iter().zip(SERIES).enumerate() {
             match series.points[..] {
                 [] => {}
                 [only] => {
-                    chart.draw_series([Circle::new(only, px(3), colour.filled())])?;
+                    let radius = px(3) + px(1) * (self.series.len() - 1 - place) as u32;
+                    chart.draw_series([Circle::new(only, radius, colour.filled())])?;
                 }
                 _ => {
                     chart.draw_series(LineSeries::new(series.points.iter().copied(), colour))?;
@@ -179,5 +183,41 @@ fn themed(svg: &str, alt: &str) -> String {
 fn line_sample(class: &str) -> Markup {
     html! {
         svg.sample viewBox="0 0 26 10" aria-hidden="true" { line.line.(class) x1="1" y1="5" x2="25" y2="5" {} }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_on_top_of_each_other_all_show() {
+        let series = |name: &str| Series { name: name.to_owned(), points: vec![(0.0, 1.0), (1.0, 0.5)] };
+        let chart = LineChart {
+            title: "Loss",
+            alt: String::new(),
+            x_label: "epoch",
+            y_label: crate::numbers::short,
+            y_floor: None,
+            reference: None,
+            series: (0..MAX_SERIES).map(|number| series(&number.to_string())).collect(),
+        };
+        let page = chart.figure().unwrap().unwrap().into_string();
+        let drawn: Vec<usize> = SERIES.iter().map(|(_, class)| page.find(&format!("class=\"line {class}\"")).unwrap()).collect();
+        assert!(drawn.is_sorted(), "{drawn:?}: the whole line lies below the broken ones");
+        let style = include_str!("style.css");
+        for (_, class) in &SERIES[1..] {
+            let rule = style.lines().find(|line| line.starts_with(&format!(".line.{class} {{"))).unwrap();
+            assert!(rule.contains("stroke-dasharray"), "{rule}");
+        }
+        assert!(
+            style.contains(".line.s1, .line.s2, .line.s3, .line.s4, .line.s5 { stroke-linecap: butt; }"),
+            "caps would fill the gaps"
+        );
+        // A single point each: rings around each other.
+        let points = |number: usize| Series { name: number.to_string(), points: vec![(0.0, 1.0)] };
+        let dots = LineChart { series: (0..3).map(points).collect(), ..chart }.figure().unwrap().unwrap().into_string();
+        let radii: Vec<u32> = dots.split(" r=\"").skip(1).map(|rest| rest.split('"').next().unwrap().parse().unwrap()).collect();
+        assert_eq!(radii, [20, 16, 12]);
     }
 }

@@ -8,20 +8,51 @@ use relata_artifact::{NeighbourRow, Neighbours};
 use crate::headline::Facts;
 use crate::numbers::short;
 
-/// The one picture that holds all tiles; each place shows a square of it.
+/// The one picture that holds all tiles; each place shows a square of it. Where several runs share a page, a number follows.
 const TILES: &str = "neighbour-tiles";
 
+/// What a run kept: the images, and the picture of their tiles.
+type Kept = (Neighbours, Vec<u8>);
+
+/// What the pictures show, whatever the images.
+const WORDS: [&str; 2] = [
+    "beside it those whose features are most alike by cosine",
+    "A whole frame and ✓ mark the image's own class, a broken frame and ✗ another",
+];
+
 /// The section; nothing where a run has no such pictures.
-pub(crate) fn section(neighbours: Option<&(Neighbours, Vec<u8>)>, facts: &Facts) -> Markup {
+pub(crate) fn section(neighbours: Option<&Kept>, facts: &Facts) -> Markup {
     html! {
         @if let Some((neighbours, png)) = neighbours {
             section #neighbours {
                 h2 { "Nearest neighbours" }
                 p { (introduction(neighbours, facts)) }
-                (tiles(neighbours, png))
-                div.scroll tabindex="0" role="region" aria-label="Images and their nearest neighbours" {
-                    div.neighbours style=(format!("grid-template-columns:repeat({},minmax(5.9rem,1fr))", neighbours.columns.max(1))) {
-                        @for (index, row) in neighbours.rows.iter().enumerate() { (pictures(neighbours, index, row)) }
+                (grid(neighbours, png, TILES))
+            }
+        }
+    }
+}
+
+/// The pictures of several runs, one fold each, the first two of them open; nothing where no run has any.
+pub(crate) fn of_runs<'a>(runs: impl Iterator<Item = (&'a str, Option<&'a Kept>)>) -> Markup {
+    let kept: Vec<_> = runs.filter_map(|(name, kept)| Some((name, kept?))).collect();
+    html! {
+        @if !kept.is_empty() {
+            section #neighbours {
+                h2 { "Nearest neighbours" }
+                p {
+                    "At the left of each row an image, " (WORDS[0]) ", the nearest first. " (WORDS[1]) ". Runs on the same data are asked for "
+                    "the same images."
+                }
+                @for (place, (name, (neighbours, png))) in kept.into_iter().enumerate() {
+                    @let (same, all) = of_own_class(neighbours);
+                    details.probe open[place < 2] {
+                        summary {
+                            strong { (name) }
+                            @if all > 0 { ": " (same) " of " (all) " are of the own class" }
+                            span.soft { " (" (neighbours.asked) ", among " (neighbours.searched) ")" }
+                        }
+                        div.unfolded { (grid(neighbours, png, &format!("{TILES}-{}", place + 1))) }
                     }
                 }
             }
@@ -29,41 +60,51 @@ pub(crate) fn section(neighbours: Option<&(Neighbours, Vec<u8>)>, facts: &Facts)
     }
 }
 
-fn introduction(neighbours: &Neighbours, facts: &Facts) -> Markup {
+/// How many of the images found are of the asking image's class, and of how many that is known.
+fn of_own_class(neighbours: &Neighbours) -> (usize, usize) {
     let judged = neighbours.rows.iter().flat_map(|row| row.found.iter().filter_map(|found| row.is_same_class(found)));
-    let (mut same, mut all) = (0, 0);
-    judged.for_each(|is_same| {
-        same += usize::from(is_same);
-        all += 1;
-    });
+    judged.fold((0, 0), |(same, all), is_same| (same + usize::from(is_same), all + 1))
+}
+
+fn introduction(neighbours: &Neighbours, facts: &Facts) -> Markup {
+    let (same, all) = of_own_class(neighbours);
     html! {
-        "At the left of each row an image (" (neighbours.asked) "), beside it those whose features are most alike by cosine ("
-        (neighbours.searched) "), the nearest first."
+        "At the left of each row an image (" (neighbours.asked) "), " (WORDS[0]) " (" (neighbours.searched) "), the nearest first."
         @if all > 0 {
-            " A whole frame and ✓ mark the image's own class, a broken frame and ✗ another: " strong { (same) " of " (all) }
-            " are of the own class."
+            " " (WORDS[1]) ": " strong { (same) " of " (all) } " are of the own class."
             @if !facts.is_supervised() { " The training never saw a class." }
         }
     }
 }
 
-/// The tiles, drawn nowhere themselves.
-fn tiles(neighbours: &Neighbours, png: &[u8]) -> Markup {
-    let (width, height) = (neighbours.columns * neighbours.tile_px, neighbours.rows.len() * neighbours.tile_px);
+fn grid(neighbours: &Neighbours, png: &[u8], id: &str) -> Markup {
     html! {
-        svg.store width="0" height="0" aria-hidden="true" {
-            defs {
-                image id=(TILES) width=(width) height=(height) href=(format!("data:image/png;base64,{}", STANDARD.encode(png))) {}
+        (tiles(neighbours, png, id))
+        div.scroll tabindex="0" role="region" aria-label="Images and their nearest neighbours" {
+            div.neighbours style=(format!("grid-template-columns:repeat({},minmax(5.9rem,1fr))", neighbours.columns.max(1))) {
+                @for (index, row) in neighbours.rows.iter().enumerate() { (pictures(neighbours, index, row, id)) }
             }
         }
     }
 }
 
-fn pictures(neighbours: &Neighbours, index: usize, row: &NeighbourRow) -> Markup {
+/// The tiles, drawn nowhere themselves.
+fn tiles(neighbours: &Neighbours, png: &[u8], id: &str) -> Markup {
+    let (width, height) = (neighbours.columns * neighbours.tile_px, neighbours.rows.len() * neighbours.tile_px);
+    html! {
+        svg.store width="0" height="0" aria-hidden="true" {
+            defs {
+                image id=(id) width=(width) height=(height) href=(format!("data:image/png;base64,{}", STANDARD.encode(png))) {}
+            }
+        }
+    }
+}
+
+fn pictures(neighbours: &Neighbours, index: usize, row: &NeighbourRow, id: &str) -> Markup {
     let name = |image: &str, class: Option<&String>| class.cloned().unwrap_or_else(|| image.to_owned());
     html! {
         div.tile.asked title=(row.image) {
-            (picture(neighbours, index, 0, &name(&row.image, row.class.as_ref())))
+            (picture(neighbours, [index, 0], &name(&row.image, row.class.as_ref()), id))
             span { (name(&row.image, row.class.as_ref())) }
         }
         // As many as the columns hold, so that each row begins at the left.
@@ -78,7 +119,7 @@ fn pictures(neighbours: &Neighbours, index: usize, row: &NeighbourRow) -> Markup
                     };
                     @let name = name(&found.image, found.class.as_ref());
                     div class=(class) title=(format!("{}, cosine {}", found.image, short(found.similarity))) {
-                        (picture(neighbours, index, place, &name))
+                        (picture(neighbours, [index, place], &name, id))
                         span { (mark) (name) }
                     }
                 }
@@ -87,11 +128,11 @@ fn pictures(neighbours: &Neighbours, index: usize, row: &NeighbourRow) -> Markup
     }
 }
 
-fn picture(neighbours: &Neighbours, row: usize, column: usize, alt: &str) -> Markup {
+fn picture(neighbours: &Neighbours, [row, column]: [usize; 2], alt: &str, id: &str) -> Markup {
     let side = neighbours.tile_px;
     let square = format!("{} {} {side} {side}", column * side, row * side);
     html! {
-        svg viewBox=(square) role="img" aria-label=(alt) { use href=(format!("#{TILES}")) {} }
+        svg viewBox=(square) role="img" aria-label=(alt) { use href=(format!("#{id}")) {} }
     }
 }
 
@@ -115,5 +156,20 @@ mod tests {
         assert!(page.contains("viewBox=\"64 32 32 32\""), "second row, third column");
         assert_eq!(page.matches("<image").count(), 1, "all tiles share one picture");
         assert_eq!(section(None, &Facts::default()).into_string(), "");
+    }
+
+    #[test]
+    fn runs_beside_each_other_keep_their_own_tiles() {
+        let found = vec![Neighbour { class: Some("cat".into()), ..Neighbour::default() }];
+        let row = NeighbourRow { image: "test 7".into(), class: Some("cat".into()), found };
+        let kept = (Neighbours { tile_px: 32, columns: 2, rows: vec![row], ..Neighbours::default() }, b"png".to_vec());
+        let page =
+            of_runs([("a", Some(&kept)), ("none", None), ("b", Some(&kept)), ("c", Some(&kept))].into_iter()).into_string();
+        for number in 1..=3 {
+            let id = format!("{TILES}-{number}\"");
+            assert_eq!((page.matches(&format!("id=\"{id}")).count(), page.matches(&format!("href=\"#{id}")).count()), (1, 2));
+        }
+        assert_eq!([page.matches(" open").count(), page.matches("1 of 1 are of the own class").count()], [2, 3]);
+        assert!(!page.contains("none") && of_runs([("none", None)].into_iter()).into_string().is_empty());
     }
 }

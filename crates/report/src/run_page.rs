@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use relata_artifact::RunFolder;
 
 use crate::headline::{Facts, headline};
+use crate::health::{self, Health};
 use crate::shell::page;
-use crate::{Result, class_scores, curves, feature_map, neighbours, scores, settings, views};
+use crate::{Result, class_scores, curves, feature_map, names, neighbours, scores, settings, views};
 
 /// Renders the page of a run as one HTML text. Pieces that the run does not have are said to be missing.
 ///
@@ -21,12 +22,15 @@ pub fn render_run(run: &RunFolder) -> Result<String> {
     let sample = run.feature_sample()?;
     let neighbours = run.neighbours()?;
 
-    let facts = Facts::gather(&run.config_table()?, provenance.as_ref(), &metrics);
+    let table = run.config_table()?;
+    let mut facts = Facts::gather(&table, provenance.as_ref(), &metrics);
+    names::fill_in(&mut facts, run)?;
+    let own_data = health::own_data(&table);
     let sections = [
         scores::section(&probes),
         curves::section(&metrics, &facts)?,
         views::section(views.as_ref(), &facts),
-        feature_map::section(sample.as_ref(), &probes, &facts),
+        feature_map::section(sample.as_ref(), Health::of(&probes, own_data.as_deref()), &facts),
         neighbours::section(neighbours.as_ref(), &facts),
         class_scores::section(&probes),
         settings::section(provenance.as_ref(), &config),

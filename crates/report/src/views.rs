@@ -6,9 +6,12 @@ use maud::{Markup, html};
 use relata_artifact::ViewGrid;
 
 use crate::headline::Facts;
+use crate::numbers::counted;
 
 /// More column captions than these would not fit above the picture.
 const MAX_CAPTIONED_COLUMNS: usize = 10;
+/// Width of a column on the page at most: a picture of one view beside its image is no poster.
+const MAX_COLUMN_REM: usize = 9;
 
 pub(crate) fn section(views: Option<&(ViewGrid, Vec<u8>)>, facts: &Facts) -> Markup {
     html! {
@@ -34,7 +37,7 @@ fn picture(grid: &ViewGrid, png: &[u8], facts: &Facts) -> Markup {
                 "to tell which is which."
             }
         }
-        figure.views {
+        figure.views style=(format!("max-width:min(44rem,{}rem)", columns.max(1) * MAX_COLUMN_REM)) {
             @if captioned {
                 div.columns style=(format!("grid-template-columns:repeat({columns},1fr)")) aria-hidden="true" {
                     @for caption in &grid.captions { span { (caption) } }
@@ -52,7 +55,10 @@ fn picture(grid: &ViewGrid, png: &[u8], facts: &Facts) -> Markup {
 fn alt(grid: &ViewGrid) -> String {
     match (grid.rows, grid.columns) {
         (0, _) | (_, 0) => "images and their augmented views".to_owned(),
-        (rows, columns) => format!("{rows} images, one a row, each with {} augmented views", columns - 1),
+        (rows, columns) => {
+            let words = |n: usize, noun| counted(n as u64, noun);
+            format!("{}, one a row, each with {}", words(rows, "image"), words(columns - 1, "augmented view"))
+        }
     }
 }
 
@@ -68,5 +74,20 @@ fn shapes_story() -> Markup {
                 "read against random weights, is."
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_view_is_no_poster_and_one_in_words() {
+        let page = |columns| {
+            let grid = ViewGrid { rows: 6, columns, ..ViewGrid::default() };
+            section(Some(&(grid, b"png".to_vec())), &Facts::default()).into_string()
+        };
+        assert!(page(2).contains("max-width:min(44rem,18rem)") && page(2).contains("each with 1\u{a0}augmented view\""));
+        assert!(page(9).contains("max-width:min(44rem,81rem)") && page(9).contains("8\u{a0}augmented views\""));
     }
 }

@@ -32,6 +32,9 @@ const EPOCH: &str = "train.epoch";
 const BATCH: &str = "train.batch";
 const SEED: &str = "train.seed";
 const TRACKED: &str = "train.batches_tracked";
+/// What a report calls method and backbone where no configuration names them: nothing is restored from these.
+const HEAD: &str = "train.head";
+const ARCHITECTURE: &str = "train.architecture";
 
 pub(crate) fn save(
     folder: &RunFolder,
@@ -71,6 +74,9 @@ pub(crate) fn save(
         (TRACKED, state.backbone.parameters().batches_tracked),
     ];
     metadata.extend(numbers.map(|(key, value)| (key.to_owned(), value.to_string())));
+    for (key, name) in [(HEAD, head), (ARCHITECTURE, state.backbone.architecture().name.as_str())] {
+        metadata.entry(key.to_owned()).or_insert_with(|| name.to_owned());
+    }
     folder.save_checkpoint(name, &all, &metadata)?;
     Ok(())
 }

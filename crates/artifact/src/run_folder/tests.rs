@@ -162,7 +162,7 @@ fn everything_written_is_read_back() {
     run.write_neighbours(&neighbours, b"tiles").unwrap();
     assert_eq!(run.neighbours().unwrap(), Some((neighbours, b"tiles".to_vec())));
 
-    let sample = FeatureSample { features: vec![1.0, 2.0], dim: 2, labels: vec![3], class_names: vec![] };
+    let sample = FeatureSample { features: vec![1.0, 2.0], dim: 2, labels: vec![3], ..FeatureSample::default() };
     run.write_feature_sample(&sample).unwrap();
     assert_eq!(run.feature_sample().unwrap(), Some(sample));
 

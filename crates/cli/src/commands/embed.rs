@@ -97,10 +97,15 @@ fn features(arguments: &Arguments, config: &Config, dataset: Arc<dyn Dataset>, l
     let features = embed(&mut *backbone, dataset, &pipeline, &options, &mut |done, of| counter.at(done, of))?;
     drop(counter);
     for path in write_features(&arguments.out, &features)? {
-        let labels = path.to_string_lossy().ends_with(".labels.npy");
-        let size =
-            if labels { format!("{} labels", features.rows()) } else { format!("{} x {}", features.rows(), features.width()) };
-        output::result(format!("{}: {size}", shown(&path)));
+        let rows = features.rows();
+        let words = if path == arguments.out {
+            format!("{rows} x {}", features.width())
+        } else if path.extension().is_some_and(|ending| ending == "npy") {
+            format!("{rows} labels")
+        } else {
+            format!("what each of the {rows} rows is")
+        };
+        output::result(format!("{}: {words}", shown(&path)));
     }
     Ok(())
 }
@@ -134,8 +139,7 @@ fn neighbours(
     let asked = Embedded { dataset: &*asked, features: &of_asked, words: words(&config.data, split) };
     let searched = Embedded { dataset: &*searched, features: &of_searched, words: words(searched_data, Split::Train.name()) };
     let all: Vec<usize> = (0..asking.len()).collect();
-    let itself = |row: usize| (own && split == Split::Train.name()).then_some(asking[row]);
-    let found = search(&asked, &all, &searched, itself, count, pipeline.side_px(), compute)?;
+    let found = search(&asked, &all, &searched, count, pipeline.side_px(), compute)?;
     for row in &found.record.rows {
         output::result(in_words(row));
     }

@@ -16,7 +16,8 @@ const COMPARISON: &str = "comparison.html";
   relata report runs/a runs/b runs/c --out comparison.html
 
 A page is one file that needs nothing else: no network, no scripts. A comparison shows settings, scores with their bounds
-and published figures, training curves, confusion matrices and features; runs that differ in their seed alone get a mean."))]
+and published figures, training curves, confusion matrices, features with and without their labels, and nearest neighbours;
+runs that differ in their seed alone get a mean."))]
 pub struct Arguments {
     /// Folders of runs; several make one page that compares them
     #[arg(value_name = "RUN", required = true)]

@@ -34,6 +34,8 @@ fn features_come_in_three_formats() {
         assert!(ended.stdout.contains("64 x 64"), "{ended:?}");
     }
     assert_eq!(fs::read_to_string(place.path("f.csv")).unwrap().lines().count(), 65);
+    let images = fs::read_to_string(place.path("f.images.csv")).unwrap();
+    assert!(images.starts_with("label,class,source\n") && images.lines().count() == 65, "{images}");
     place.run(&["embed", "run", "--out", "f.pt"]).failed(2, &["f.pt", ".npy"]);
     place.run(&["embed", "run", "--split", "Test", "--out", "f.npy"]).failed(2, &["split", "test"]);
 }
@@ -47,6 +49,12 @@ fn a_folder_without_a_test_split_is_embedded_whole() {
     let embed = ["embed", "run", "--data", "folder", "data.path=photos"];
     let ended = place.run(&[&embed[..], &["--out", "f.csv"]].concat()).succeeded();
     assert!(ended.stdout.contains("3 x 64") && ended.stderr.contains("--split train"), "{ended:?}");
+    let ended = place.run(&[&embed[..], &["--split", "train", "--out", "f.npy"]].concat()).succeeded();
+    assert_eq!(ended.stdout, "f.npy: 3 x 64\nf.images.csv: what each of the 3 rows is\n");
+    let rows = fs::read_to_string(place.path("f.images.csv")).unwrap();
+    let ends: Vec<bool> =
+        rows.lines().zip(["source", "a.png", "b.jpg", "c.webp"]).map(|(line, end)| line.ends_with(end)).collect();
+    assert_eq!(ends, [true; 4], "{rows}");
     place.run(&[&embed[..], &["--split", "test", "--out", "g.csv"]].concat()).failed(2, &["no test split"]);
 }
 
@@ -61,6 +69,10 @@ fn images_are_drawn_beside_their_neighbours() {
     // A training image is not its own neighbour: 4 images, so at most 3.
     let ended =
         place.run(&["embed", "run", "--split", "train", "--neighbours", "50", "--out", "all.png", "data.limit=4"]).succeeded();
+    assert!(ended.stdout.contains("4 images, each with its 3 nearest"), "{ended:?}");
+    // Nor is it in the split that holds the same images without their labels.
+    let bare = ["--split", "unlabelled", "--images", "0,1,2,3", "--out", "bare.png", "data.limit=4"];
+    let ended = place.run(&[&["embed", "run", "--neighbours", "50"], &bare[..]].concat()).succeeded();
     assert!(ended.stdout.contains("4 images, each with its 3 nearest"), "{ended:?}");
     place.run(&[&embed[..], &["--out", "alike.npy"]].concat()).failed(2, &["alike.npy", ".png"]);
     place.run(&[&embed[..], &["--images", "2000", "--out", "x.png"]].concat()).failed(1, &["2000"]);

@@ -23,7 +23,14 @@ fn knn_while_training_changes_no_bit_and_is_called_what_it_is() {
     }
     let lines = online_lines(&place, "watched");
     assert_eq!(lines.iter().map(|line| line.epoch).collect::<Vec<_>>(), [Some(2.0), Some(4.0)]);
-    assert!(lines.iter().all(|line| (0.0..=1.0).contains(&line.extra["online_knn_acc"].as_f64().unwrap())));
+    for (name, range) in
+        [("online_knn_acc", 0.0..=1.0), ("online_effective_rank", 1.0..=64.0), ("online_dead_dimensions_pct", 0.0..=100.0)]
+    {
+        assert!(lines.iter().all(|line| range.contains(&line.extra[name].as_f64().unwrap())), "{name}: {lines:?}");
+    }
+    // Not the one number twice.
+    assert_ne!(lines[0].extra["online_effective_rank"], lines[1].extra["online_effective_rank"]);
+    assert_eq!(ended.stderr.matches("effective rank ").count(), 2, "{}", ended.stderr);
     assert_eq!(fs::read_dir(place.path("watched/probes")).unwrap().count(), 0, "no score");
     let page = fs::read_to_string(place.path("watched/report.html")).unwrap();
     assert!(page.contains("online kNN (train split)") && page.contains("is no score") && page.contains("Not probed yet"));

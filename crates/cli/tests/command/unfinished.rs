@@ -58,3 +58,26 @@ fn fine_tuning_that_is_interrupted_goes_on_with_the_same_command_to_the_bit() {
     let again = place.run(&["probe", "parts", "--protocol", "finetune", "probe.finetune.epochs=1"]).succeeded();
     assert!(!again.stderr.contains("going on"), "{}", again.stderr);
 }
+
+#[test]
+fn a_training_with_labels_says_each_epoch_and_its_loss() {
+    let place = Place::new();
+    place.train(&["train.epochs=1", "--out", "run", "--no-report"]).succeeded();
+    let settings = [
+        "probe.finetune.epochs=30",
+        "probe.finetune.batch_size=16",
+        "probe.supervised.epochs=30",
+        "probe.supervised.batch_size=16",
+    ];
+    let ended = place.run(&[&["probe", "run", "--protocol", "finetune,supervised"], &settings[..]].concat()).succeeded();
+    let log = std::fs::read_to_string(place.path("run/train.log")).unwrap();
+    for what in ["finetune of trained", "finetune of random", "supervised of random"] {
+        let loss = |epoch: u32| -> f64 {
+            let line = format!("{what} weights, seed 0: epoch {epoch}/30: loss ");
+            // To the log, and where there is no terminal to whoever looks.
+            assert_eq!([&log, &ended.stderr].map(|text| text.matches(&line).count()), [1, 1], "{line}: {ended:?}");
+            log.split(&line).nth(1).unwrap().lines().next().unwrap().parse().unwrap()
+        };
+        assert!(loss(30) < loss(1), "{what}: {log}");
+    }
+}

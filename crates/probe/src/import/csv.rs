@@ -7,13 +7,12 @@ use crate::{Error, Result};
 
 pub(super) fn features(path: &Path, bytes: &[u8]) -> Result<FeatureFile> {
     let text = String::from_utf8_lossy(bytes);
-    let mut records = Records { rest: &text, line: 1 };
+    // Spreadsheets put a byte order mark in front.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let mut records = Records { rest: text, line: 1 };
     let header = records.next().map(|(_, fields)| fields).unwrap_or_default();
     let place = |name: &str| header.iter().position(|field| field == name);
-    let columns: Vec<usize> = (0..).map_while(|feature| place(&format!("f{feature}"))).collect();
-    if columns.is_empty() {
-        return Err(Error::CsvHeader { path: path.to_owned(), missing: "f0" });
-    }
+    let columns = feature_columns(path, &header)?;
     let (label_at, class_at) = (place("label"), place("class"));
     let (mut values, mut labels, mut names) = (Vec::new(), Vec::new(), std::collections::BTreeMap::new());
     for (row, (line, fields)) in records.enumerate() {
@@ -42,6 +41,26 @@ pub(super) fn features(path: &Path, bytes: &[u8]) -> Result<FeatureFile> {
     file.labels = label_at.map(|_| labels);
     file.names = names;
     Ok(file)
+}
+
+/// Places of `f0`, `f1`, ... in their order, wherever they stand; a column that somebody took out, or that is there twice, would give
+/// other features under the same names.
+fn feature_columns(path: &Path, header: &[String]) -> Result<Vec<usize>> {
+    let number = |name: &str| {
+        let digits = name.strip_prefix('f')?;
+        digits.parse::<usize>().ok().filter(|number| number.to_string() == digits)
+    };
+    let mut features: Vec<(usize, usize)> =
+        header.iter().enumerate().filter_map(|(place, name)| Some((number(name)?, place))).collect();
+    features.sort_unstable();
+    if let Some(pair) = features.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        return Err(Error::CsvTwice { path: path.to_owned(), column: format!("f{}", pair[0].0) });
+    }
+    let gap = (0..features.len().max(1)).find(|&at| features.get(at).is_none_or(|(number, _)| *number != at));
+    match gap {
+        Some(gap) => Err(Error::CsvHeader { path: path.to_owned(), missing: format!("f{gap}") }),
+        None => Ok(features.into_iter().map(|(_, place)| place).collect()),
+    }
 }
 
 /// The records of a text, each with the line that it begins in; a quoted field may hold commas, quotes (doubled) and lines.

@@ -35,8 +35,8 @@ impl FeatureFile {
     /// # Errors
     /// Each with the file: [`Error::UnknownFormat`], [`Error::Read`]; [`Error::NotNpy`], [`Error::NpyVersion`],
     /// [`Error::NpyHeader`], [`Error::FortranOrder`], [`Error::Dtype`], [`Error::Shape`], [`Error::FileLength`];
-    /// [`Error::NotSafetensors`], [`Error::MissingTensor`]; [`Error::CsvHeader`], [`Error::CsvFields`], [`Error::CsvValue`],
-    /// [`Error::CsvClass`]; [`Error::ValueNotFinite`], [`Error::NegativeLabel`], [`Error::LabelCount`], [`Error::Empty`].
+    /// [`Error::NotSafetensors`], [`Error::MissingTensor`]; [`Error::CsvHeader`], [`Error::CsvTwice`], [`Error::CsvFields`],
+    /// [`Error::CsvValue`], [`Error::CsvClass`]; [`Error::ValueNotFinite`], [`Error::NegativeLabel`], [`Error::LabelCount`], [`Error::Empty`].
     pub fn read(path: &Path, labels: Option<&Path>) -> Result<Self> {
         let mut file = match path.extension().and_then(|ending| ending.to_str()) {
             Some("npy") => npy::features(path, &read(path)?)?,

@@ -157,7 +157,11 @@ fn every_fault_of_labels_has_its_own_error() {
 fn every_fault_of_csv_has_its_own_error() {
     let place = Place::new();
     let refused = |text: &str| place.refused("f.csv", text.as_bytes());
-    assert!(matches!(refused("label,x\n0,1\n"), Error::CsvHeader { missing: "f0", .. }));
+    let missing = |text: &str, column: &str| matches!(refused(text), Error::CsvHeader { missing, .. } if missing == column);
+    assert!(missing("label,x\n0,1\n", "f0"));
+    assert!(missing("label,f0,f1,f3,f4\n0,1,2,3,4\n", "f2"), "a column taken out is no narrower set of features");
+    assert!(missing("label,f1,f2\n0,1,2\n", "f0"));
+    assert!(matches!(refused("f0,f1,f1\n1,2,3\n"), Error::CsvTwice { column, .. } if column == "f1"));
     assert!(matches!(refused(""), Error::CsvHeader { .. }));
     assert!(matches!(refused("label,f0\n"), Error::Empty));
     assert!(matches!(refused("label,f0\n0,1\n0\n"), Error::CsvFields { line: 3, expected: 2, got: 1, .. }));
@@ -168,6 +172,15 @@ fn every_fault_of_csv_has_its_own_error() {
     assert!(matches!(refused("label,f0,f1\n0,1,2\n1,inf,2\n"), Error::ValueNotFinite { row: 1, column: 0, .. }));
     let error = refused("label,class,f0\n0,ring,1\n0,star,1\n");
     assert!(matches!(error, Error::CsvClass { line: 3, label: 0, first, second, .. } if first == "ring" && second == "star"));
+}
+
+#[test]
+fn a_table_that_went_through_a_spreadsheet_is_read_all_the_same() {
+    let place = Place::new();
+    // A byte order mark in front, columns in another order, other columns between them, lines that end in two characters.
+    let path = place.write("f.csv", "\u{feff}label,f1,remark,f0,font\r\n1,2,x,-1,f7\r\n0,4,y,3,f8\r\n".as_bytes());
+    let file = FeatureFile::read(&path, None).unwrap();
+    assert_eq!((file.values, file.width, file.labels), (vec![-1.0, 2.0, 3.0, 4.0], 2, Some(vec![1, 0])));
 }
 
 #[test]

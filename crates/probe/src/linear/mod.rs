@@ -170,7 +170,7 @@ pub(crate) fn first_parameters(seed: u64, width: usize, classes: usize) -> Vec<f
     parameters.values
 }
 
-/// `logits [rows, classes] = values · weightᵀ + bias`.
+/// `logits [rows, classes] = values · weightᵀ + bias`; `parameters` are weights `[classes, D]`, then biases.
 pub(crate) fn forward(isa: Isa, parameters: &[f32], width: usize, values: &[f32], classes: usize, logits: &mut [f32]) {
     let (weight, bias) = parameters.split_at(classes * width);
     logits.chunks_exact_mut(classes).for_each(|row| row.copy_from_slice(bias));

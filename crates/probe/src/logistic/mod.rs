@@ -6,13 +6,14 @@ mod tests;
 
 use rayon::prelude::*;
 use relata_model::Compute;
-use relata_ops::{Isa, matmul_of_transposed, matmul_transposed};
+use relata_ops::{Isa, matmul_of_transposed};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::answers::{answers_of_logits, first_largest};
 use crate::error::check;
 use crate::features::{labels_to_fit, labels_to_score};
+use crate::linear::forward;
 use crate::{Error, Features, Protocol, Result, Score};
 use lbfgs::minimise;
 
@@ -245,13 +246,6 @@ impl Scaling {
         });
         scaled
     }
-}
-
-/// `logits [rows, classes] = values · weightᵀ + bias`; `parameters` are weights `[classes, D]`, then biases.
-fn forward(isa: Isa, parameters: &[f32], width: usize, values: &[f32], classes: usize, logits: &mut [f32]) {
-    let (weight, bias) = parameters.split_at(classes * width);
-    logits.chunks_exact_mut(classes).for_each(|row| row.copy_from_slice(bias));
-    matmul_transposed(isa, values.len() / width, width, classes, values, weight, logits, true);
 }
 
 struct Objective<'a> {

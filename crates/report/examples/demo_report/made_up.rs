@@ -4,7 +4,8 @@ use std::path::Path;
 
 use image::{ImageEncoder, Rgb, RgbImage};
 use relata_artifact::{
-    DataFingerprint, FeatureSample, Metrics, Neighbour, NeighbourRow, Neighbours, ProbeResult, Provenance, RunFolder, ViewGrid,
+    DataFingerprint, FeatureHealth, FeatureSample, Metrics, Neighbour, NeighbourRow, Neighbours, ProbeResult, Provenance,
+    RunFolder, ViewGrid,
 };
 use serde_json::json;
 
@@ -125,8 +126,22 @@ fn write_probes(run: &RunFolder, story: &Story, images: [usize; 2]) -> relata_ar
         scores.map(|(name, value)| (name.to_owned(), value)).into()
     };
     let linear = json!({"epochs": 100, "batch_size": 128, "lr": 1e-3, "optimizer": "adam", "augmentation": "none"});
+    let health = FeatureHealth {
+        dimensions: 64,
+        images: images[1],
+        effective_rank: story.score_pct / 1.7,
+        dead_dimensions_pct: if story.score_pct < 20.0 { 51.6 } else { 0.0 },
+        uniformity: -2.1,
+        alignment: Some(0.31),
+        warnings: if story.score_pct < 20.0 {
+            vec!["52 % of the 64 feature dimensions are dead: they are the same for all images".into()]
+        } else {
+            Vec::new()
+        },
+    };
     let linear = ProbeResult {
         seconds: 11.8,
+        feature_health: Some(health),
         baseline_supervised_pct: Some(96.9_f64.min(story.score_pct + 38.1)),
         accuracy_std_points: Some(0.3),
         accuracy_by_seed_pct: [-0.3, 0.0, 0.3].map(|points| story.score_pct + points).into(),
@@ -197,7 +212,7 @@ fn write_sample(run: &RunFolder, story: &Story) -> relata_artifact::Result<()> {
         centre.iter().map(|value| 0.15 * separation * value + noise.centred() + noise.centred()).collect::<Vec<_>>()
     });
     let features = features.collect();
-    run.write_feature_sample(&FeatureSample { features, dim, labels, class_names })
+    run.write_feature_sample(&FeatureSample { features, dim, labels, class_names, split: "test".into() })
 }
 
 fn write_neighbours(run: &RunFolder, story: &Story) -> Result<(), Box<dyn std::error::Error>> {

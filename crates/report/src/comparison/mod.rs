@@ -1,22 +1,23 @@
-//! Several runs on one page: settings and scores side by side, curves laid over each other, matrices and features beside each
-//! other.
+//! Several runs on one page: settings and scores side by side, curves laid over each other, matrices, features and nearest neighbours
+//! beside each other.
 
 mod tables;
 
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
-use relata_artifact::{FeatureSample, Metrics, ProbeResult, RunFolder};
+use relata_artifact::{FeatureSample, Metrics, Neighbours, ProbeResult, RunFolder};
 use toml::{Table, Value};
 
 use crate::feature_map::{Map, NOTHING_TO_DRAW};
 use crate::headline::Facts;
+use crate::health::{self, Health};
 use crate::line_chart::{LineChart, MAX_SERIES};
 use crate::numbers::{THIN, counted, percent, short};
 use crate::published::{self, Beside};
 use crate::scores::{in_order, label_share_pct, probe_title, protocol_title, rank, with_share};
 use crate::shell::page;
-use crate::{Error, Result, curves, heat_map};
+use crate::{Error, Result, curves, heat_map, names, neighbours};
 
 struct Run {
     name: String,
@@ -29,10 +30,13 @@ struct Run {
     online: Vec<Metrics>,
     probes: Vec<(String, ProbeResult)>,
     sample: Option<FeatureSample>,
+    neighbours: Option<(Neighbours, Vec<u8>)>,
+    /// What results on the run's own images are said to be of.
+    own_data: Option<String>,
 }
 
 /// Renders a page that compares runs: settings, scores with their bounds, published figures where there are some for such a
-/// run, training curves, confusion matrices and features.
+/// run, training curves, confusion matrices, features with and without their labels, and nearest neighbours.
 ///
 /// # Errors
 /// [`Error::NoRuns`], a file that is there but cannot be read, or a chart that cannot be drawn.
@@ -52,7 +56,9 @@ pub fn render_comparison(runs: &[RunFolder]) -> Result<String> {
         published::section(&published),
         training(&runs)?,
         confusions(&runs),
+        health::of_runs(runs.iter().map(|run| (run.name.as_str(), Health::of(&run.probes, run.own_data.as_deref())))),
         features(&runs),
+        neighbours::of_runs(runs.iter().map(|run| (run.name.as_str(), run.neighbours.as_ref()))),
     ];
     let title = format!("{} compared", counted(runs.len() as u64, "run"));
     Ok(page(&title, "Relata comparison", &lead, &sections, env!("CARGO_PKG_VERSION")))
@@ -61,15 +67,26 @@ pub fn render_comparison(runs: &[RunFolder]) -> Result<String> {
 fn gather(run: &RunFolder) -> Result<Run> {
     let (online, metrics): (Vec<_>, Vec<_>) = run.metrics()?.into_iter().partition(Metrics::is_online);
     let mut settings = run.config_table()?;
-    let facts = Facts::gather(&settings, run.provenance()?.as_ref(), &metrics);
+    let mut facts = Facts::gather(&settings, run.provenance()?.as_ref(), &metrics);
+    names::fill_in(&mut facts, run)?;
     let seed = settings.remove("seed").and_then(|seed| seed.as_integer());
     // None of these changes a figure.
     for key in ["threads", "device", "online"] {
         settings.remove(key);
     }
     settings.get_mut("data").and_then(Value::as_table_mut).and_then(|data| data.remove("root"));
-    let (probes, sample) = (in_order(run.probes()?), run.feature_sample()?);
-    Ok(Run { name: run.name(), facts, settings, seed, metrics, online, probes, sample })
+    Ok(Run {
+        name: run.name(),
+        facts,
+        own_data: health::own_data(&settings),
+        settings,
+        seed,
+        metrics,
+        online,
+        probes: in_order(run.probes()?),
+        sample: run.feature_sample()?,
+        neighbours: run.neighbours()?,
+    })
 }
 
 /// Runs of the same name in several folders get a number.
@@ -192,7 +209,8 @@ fn training(runs: &[Run]) -> Result<Markup> {
         for name in own {
             let factor = if curves::is_share(name) { 100.0 } else { 1.0 };
             let series = lines_of(of, &|line| Some(factor * line.extra.get(name)?.as_f64()?));
-            charts.push(chart(curves::own_title(name), curves::own_label(name), None, series).figure()?);
+            let chart = chart(curves::own_title(name), curves::own_label(name), None, series);
+            charts.push(LineChart { y_floor: curves::own_floor(name), ..chart }.figure()?);
         }
     }
     charts.push(speed.figure()?);
@@ -247,7 +265,7 @@ fn features(runs: &[Run]) -> Markup {
             section #features {
                 h2 { "Features" }
                 p {
-                    "Test images, placed by their frozen features: images that a backbone takes for similar lie close together. "
+                    "Each mark is an image, placed by its frozen features: images that a backbone takes for similar lie close together. "
                     "Colour and shape of a mark tell its class. Where a group lies, and how far from another, means nothing."
                 }
                 div.side-by-side {
@@ -255,7 +273,7 @@ fn features(runs: &[Run]) -> Markup {
                         @match Map::of(sample) {
                             None => div { h3 { (run.name) } p.missing { (NOTHING_TO_DRAW) } },
                             Some(map) => figure.beside {
-                                figcaption { h3 { (run.name) } "Placed by " (map.method_words()) "." }
+                                figcaption { h3 { (run.name) } (map.images()) ", placed by " (map.method_words()) "." }
                                 (map.svg())
                                 (map.legend())
                             },

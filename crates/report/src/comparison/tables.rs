@@ -1,7 +1,7 @@
 //! The tables of a comparison: what each run was, and what it reached.
 
 use maud::{Markup, html};
-use relata_artifact::ProbeResult;
+use relata_artifact::{ProbeResult, mean_and_deviation};
 
 use super::{Column, Run, columns};
 use crate::numbers::{THIN, count, counted, duration, percent};
@@ -176,8 +176,7 @@ fn mean(column: &Column, group: &[&Run]) -> Markup {
     if scores.len() < group.len() {
         return html! { span.soft { "not all probed" } };
     }
-    let n = scores.len() as f64;
-    let mean = scores.iter().sum::<f64>() / n;
-    let variance = scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    html! { span.score { (format!("{mean:.1} ± {:.1}{THIN}%", variance.sqrt())) } }
+    let (mean, deviation) = mean_and_deviation(&scores);
+    let deviation = deviation.map_or_else(String::new, |points| format!(" ± {points:.1}"));
+    html! { span.score { (format!("{mean:.1}{deviation}{THIN}%")) } }
 }

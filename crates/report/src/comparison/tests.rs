@@ -41,6 +41,8 @@ fn runs_lie_side_by_side() {
     assert_eq!(page.matches("<figure class=\"chart\"").count(), 3, "loss, pairs, speed");
     assert_eq!(page.matches("<svg class=\"heat\"").count(), 2, "of the runs that have one");
     assert_eq!(page.matches("<svg class=\"points\"").count(), 2);
+    assert_eq!(page.matches("1 of 1 are of the own class").count() + page.matches("0 of 1 are of the own class").count(), 2);
+    assert!(!page.contains("id=\"health\""), "no run was looked at without its labels");
     assert!(!page.contains("id=\"published\""), "nobody published figures on these data");
     assert!(unclosed(&page).is_empty());
     assert!(matches!(render_comparison(&[]), Err(Error::NoRuns)));

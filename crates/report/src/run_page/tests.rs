@@ -47,7 +47,8 @@ pub(crate) fn full_run(parent: &tempfile::TempDir, name: &str, text: &str) -> Ru
     run.write_views(&grid, b"not really a PNG").unwrap();
     let features = (0..200).map(|index| (index as f32 * 0.7).sin()).collect();
     let labels = (0..50).map(|row| row % 2).collect();
-    let sample = FeatureSample { features, dim: 4, labels, class_names: vec![text.to_owned(), "ring".into()] };
+    let sample =
+        FeatureSample { features, dim: 4, labels, class_names: vec![text.to_owned(), "ring".into()], split: "test".into() };
     run.write_feature_sample(&sample).unwrap();
     let found = vec![Neighbour { image: text.to_owned(), class: Some("ring".into()), similarity: 0.5 }];
     let row = NeighbourRow { image: text.to_owned(), class: Some(text.to_owned()), found };
@@ -161,6 +162,29 @@ fn a_run_without_training_is_not_said_to_be_unfinished() {
 }
 
 #[test]
+fn a_method_from_elsewhere_is_called_as_its_checkpoint_calls_it() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = empty_run(&parent, "elsewhere");
+    run.write_config("[data]\ndataset = \"shapes\"\n").unwrap();
+    let mut metrics = run.metrics_writer().unwrap();
+    metrics.append(&Metrics { step: 64, epoch: Some(8.0), loss: Some(0.5), ..Metrics::default() }).unwrap();
+    let deed = |run: &RunFolder| {
+        let page = render_run(run).unwrap().replace('\u{a0}', " ");
+        page.split("<p class=\"deed\">").nth(1).unwrap().split("</p>").next().unwrap().to_owned()
+    };
+    assert_eq!(deed(&run), "Training: unlabelled images of shapes, 8 epochs.", "no checkpoint yet");
+    let metadata = [("train.head", "vicreg"), ("train.architecture", "conv4")];
+    let metadata = metadata.map(|(key, name)| (key.to_owned(), name.to_owned())).into();
+    run.save_checkpoint("last", &[], &metadata).unwrap();
+    assert_eq!(deed(&run), "vicreg on a conv4 backbone: unlabelled images of shapes, 8 epochs.");
+    let page = render_comparison(std::slice::from_ref(&run)).unwrap();
+    assert!(page.contains("<td>vicreg</td>") && page.contains("<td>conv4</td>"));
+    // What the configuration says is said.
+    run.write_config(CONFIG).unwrap();
+    assert_eq!(deed(&run), "Relational reasoning on a conv4 backbone: unlabelled images of shapes, 8 epochs.");
+}
+
+#[test]
 fn further_figures_and_notes_stand_beside_the_score() {
     let parent = tempfile::tempdir().unwrap();
     let run = empty_run(&parent, "noted");
@@ -188,6 +212,20 @@ fn further_figures_and_notes_stand_beside_the_score() {
         assert!(page.contains(words), "{words}");
     }
     assert!(unclosed(&page).is_empty());
+}
+
+#[test]
+fn images_that_were_held_out_are_called_so() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = full_run(&parent, "validated", "shapes");
+    assert!(render_run(&run).unwrap().contains("50 test images, placed by"));
+    for (split, words) in [("validation", "50 validation images, placed by"), ("", "50 images, placed by")] {
+        let sample = run.feature_sample().unwrap().unwrap();
+        run.write_feature_sample(&FeatureSample { split: split.into(), ..sample }).unwrap();
+        for page in [render_run(&run).unwrap(), render_comparison(std::slice::from_ref(&run)).unwrap()] {
+            assert!(page.contains(words) && !page.contains("est images"), "{split}");
+        }
+    }
 }
 
 #[test]
@@ -297,12 +335,22 @@ fn what_was_measured_online_is_a_curve_of_its_own_and_no_score() {
     let before = render_run(&run).unwrap();
     let mut metrics = run.resume_metrics(400).unwrap();
     for (step, share) in [(200, 0.412), (400, 0.437)] {
-        metrics.append(&json!({"step": step, "epoch": step as f64 / 100.0, "online_knn_acc": share})).unwrap();
+        let line = json!({
+            "step": step,
+            "epoch": step as f64 / 100.0,
+            "online_knn_acc": share,
+            "online_effective_rank": 31.5,
+            "online_dead_dimensions_pct": 12.5,
+        });
+        metrics.append(&line).unwrap();
     }
     let both = render_comparison(&[run.clone(), empty_run(&parent, "other")]).unwrap();
-    for (page, charts) in [(render_run(&run).unwrap(), 1 + before.matches("<figure class=\"chart\"").count()), (both, 4)] {
+    for (page, charts) in [(render_run(&run).unwrap(), 3 + before.matches("<figure class=\"chart\"").count()), (both, 6)] {
         assert_eq!(page.matches("<figure class=\"chart\"").count(), charts);
-        assert!(page.contains("online kNN (train split)") && page.contains("is no score") && unclosed(&page).is_empty());
+        for title in ["online kNN (train split)", "online effective rank", "online dead dimensions"] {
+            assert!(page.contains(title), "{title}");
+        }
+        assert!(page.contains("is no score") && unclosed(&page).is_empty());
         let scores = &page[page.find("id=\"scores\"").unwrap()..];
         let scores = &scores[..scores.find("</section>").unwrap()];
         assert!(!scores.contains("online") && !scores.contains("43.7") && scores.contains("58.8"), "{scores}");

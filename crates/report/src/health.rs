@@ -1,0 +1,168 @@
+//! What the features look like without their labels: whether they fill their dimensions, or have collapsed.
+
+use std::cmp::Reverse;
+use std::path::Path;
+
+use maud::{Markup, html};
+use relata_artifact::{FeatureHealth, ProbeResult};
+use toml::{Table, Value};
+
+use crate::numbers::{count, percent, short};
+
+/// Figures, and the result that they were written with: it says of which images and weights they are.
+#[derive(Clone, Copy)]
+pub(crate) struct Health<'a> {
+    figures: &'a FeatureHealth,
+    probe: &'a ProbeResult,
+}
+
+impl<'a> Health<'a> {
+    /// Those of the run's own images and newest weights; of other images or weights where there are no such.
+    pub(crate) fn of(probes: &'a [(String, ProbeResult)], own_data: Option<&str>) -> Option<Self> {
+        let all = probes.iter().filter_map(|(_, probe)| Some(Self { figures: probe.feature_health.as_ref()?, probe }));
+        let step = |probe: &ProbeResult| probe.settings.get("step").and_then(serde_json::Value::as_u64);
+        all.min_by_key(|Self { probe, .. }| (own_data != Some(&*probe.data), !is_of_last(probe), Reverse(step(probe))))
+    }
+
+    /// `shapes, test split, 2,000 images`
+    fn images(&self) -> String {
+        let ProbeResult { data, split, checkpoint, .. } = self.probe;
+        let checkpoint = if is_of_last(self.probe) { String::new() } else { format!(", checkpoint {checkpoint}") };
+        format!("{data}, {split} split{checkpoint}, {} images", count(self.figures.images as u64))
+    }
+
+    /// A sentence for each thing that there is to say.
+    pub(crate) fn words(&self) -> Markup {
+        let FeatureHealth { dimensions, effective_rank, dead_dimensions_pct, uniformity, .. } = self.figures;
+        html! {
+            p.health {
+                "Without a label (" (self.images()) "): effective rank " (short(*effective_rank)) " of " (dimensions) " dimensions, "
+                (percent(*dead_dimensions_pct)) " of them dead; uniformity " (short(*uniformity))
+                " (0 at worst, about " (short(-4.0)) " at best)"
+                @if let Some(alignment) = self.figures.alignment {
+                    ", alignment of two views " (short(alignment)) " (0 at best)"
+                }
+                "."
+                @for warning in &self.figures.warnings { " " strong { (warning) } "." }
+            }
+        }
+    }
+}
+
+/// One row a run; nothing where no run has been looked at.
+pub(crate) fn of_runs<'a>(runs: impl Iterator<Item = (&'a str, Option<Health<'a>>)>) -> Markup {
+    let all: Vec<_> = runs.filter_map(|(name, health)| Some((name, health?))).collect();
+    html! {
+        @if !all.is_empty() {
+            section #health {
+                h2 { "Features without a label" }
+                div.scroll tabindex="0" role="region" aria-label="Health of the features of all runs" {
+                    table.compare {
+                        thead {
+                            tr {
+                                @for title in ["Run", "Effective rank", "Dead dimensions", "Uniformity", "Alignment"] {
+                                    th scope="col" { (title) }
+                                }
+                            }
+                        }
+                        tbody {
+                            @for (name, health) in &all {
+                                @let FeatureHealth { dimensions, effective_rank, dead_dimensions_pct, uniformity, alignment, .. } = health.figures;
+                                tr {
+                                    th scope="row" { (name) br; span.soft { (health.images()) } }
+                                    td { (short(*effective_rank)) " of " (dimensions) }
+                                    td { (percent(*dead_dimensions_pct)) }
+                                    td { (short(*uniformity)) }
+                                    td { (alignment.map_or_else(|| "–".to_owned(), short)) }
+                                }
+                            }
+                        }
+                    }
+                }
+                p.note {
+                    "Effective rank: how many dimensions the features fill, 1 where all images lie on a line. Uniformity: 0 at worst, about "
+                    (short(-4.0)) " at best. Alignment: squared distance of two views of an image, 0 at best; a collapse makes it small too."
+                }
+                @for (name, health) in &all {
+                    @for warning in &health.figures.warnings { p { (name) ": " strong { (warning) } "." } }
+                }
+            }
+        }
+    }
+}
+
+fn is_of_last(probe: &ProbeResult) -> bool {
+    ["", "last"].contains(&probe.checkpoint.as_str())
+}
+
+/// What results on a run's own images are said to be of: its data set, or the name of its folder.
+pub(crate) fn own_data(config: &Table) -> Option<String> {
+    let text = |key| config.get("data").and_then(|data| data.get(key)).and_then(Value::as_str);
+    let dataset = text("dataset")?;
+    let folder = text("path").filter(|_| ["folder", "pack"].contains(&dataset)).and_then(|path| Path::new(path).file_name());
+    Some(folder.map_or_else(|| dataset.to_owned(), |name| name.to_string_lossy().into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(data: &str, checkpoint: &str, step: u64, effective_rank: f64) -> (String, ProbeResult) {
+        let health = FeatureHealth { dimensions: 64, images: 2000, effective_rank, ..FeatureHealth::default() };
+        let probe = ProbeResult {
+            data: data.into(),
+            split: "validation".into(),
+            checkpoint: checkpoint.into(),
+            settings: [("step".to_owned(), step.into())].into_iter().collect(),
+            feature_health: Some(health),
+            ..ProbeResult::default()
+        };
+        (String::new(), probe)
+    }
+
+    fn words(probes: &[(String, ProbeResult)], own: &str) -> String {
+        let health = Health::of(probes, Some(own)).unwrap();
+        health.words().into_string()
+    }
+
+    #[test]
+    fn the_runs_own_images_and_newest_weights_come_first() {
+        let probes = [
+            result("other", "last", 20, 11.0),
+            result("own", "epoch-0001", 20, 12.0),
+            result("own", "last", 10, 13.0),
+            result("own", "last", 20, 14.0),
+        ];
+        assert!(words(&probes, "own").contains("(own, validation split, 2,000 images): effective rank 14 of 64"));
+        assert!(
+            words(&probes[..2], "own")
+                .contains("(own, validation split, checkpoint epoch-0001, 2,000 images): effective rank 12")
+        );
+        assert!(words(&probes[..1], "own").contains("(other, validation split, 2,000 images): effective rank 11"));
+        assert!(Health::of(&[(String::new(), ProbeResult::default())], None).is_none());
+    }
+
+    #[test]
+    fn runs_lie_below_each_other_with_what_is_wrong() {
+        let (good, mut bad) = (result("own", "last", 1, 40.0).1, result("own", "last", 1, 1.5).1);
+        if let Some(health) = &mut bad.feature_health {
+            (health.alignment, health.warnings) = (Some(0.25), vec!["the features have collapsed".to_owned()]);
+        }
+        let (good, bad) = ([(String::new(), good)], [(String::new(), bad)]);
+        let runs = [("a", Health::of(&good, Some("own"))), ("b", Health::of(&bad, Some("own"))), ("not probed", None)];
+        let page = of_runs(runs.into_iter()).into_string();
+        assert!(page.contains("<td>40 of 64</td>") && page.contains("<td>1.5 of 64</td>") && !page.contains("not probed"));
+        assert!(page.contains("<td>–</td>") && page.contains("<td>0.25</td>"));
+        assert_eq!(page.matches("<strong>").count(), 1);
+        assert!(page.contains("<p>b: <strong>the features have collapsed</strong>.</p>"), "{page}");
+        assert!(of_runs([("a", None)].into_iter()).into_string().is_empty());
+    }
+
+    #[test]
+    fn a_folder_is_called_by_its_own_name() {
+        let own = |text: &str| own_data(&text.parse().unwrap());
+        assert_eq!(own("[data]\ndataset = \"folder\"\npath = \"/home/me/holiday\"").as_deref(), Some("holiday"));
+        assert_eq!(own("[data]\ndataset = \"shapes\"\npath = \"x\"").as_deref(), Some("shapes"));
+        assert_eq!(own("seed = 1"), None);
+    }
+}
