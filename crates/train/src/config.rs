@@ -223,7 +223,7 @@ impl MethodConfig {
         check((0.0..=1.0).contains(&self.alpha), "method.alpha", self.alpha, "0 to 1")?;
         check(self.hidden > 0, "method.hidden", self.hidden, "1 or more")?;
         check((1..=4).contains(&self.layers), "method.layers", self.layers, "1 to 4")?;
-        check(self.shifts > 0, "method.shifts", self.shifts, "1 or more")?;
+        check((1..=1024).contains(&self.shifts), "method.shifts", self.shifts, "1 to 1024")?;
         Ok(())
     }
 

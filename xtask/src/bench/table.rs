@@ -142,7 +142,7 @@ mod tests {
             peak: 100.0,
         };
         let layers = vec![kernel("narrow", 3, 10.0), kernel("slow", 16, 60.0), kernel("fast", 64, 95.0)];
-        let text = of_kernels(&Kernels { isa: "avx2".into(), layers });
+        let text = of_kernels(&Kernels { isa: "avx2".into(), cached: false, layers });
         assert!(text.contains("16 channels or more: 60 % (slow)"), "{text}");
     }
 }
