@@ -45,6 +45,7 @@ fn settings_outside_their_range_are_named() {
         (MethodConfig { layers: 0, ..MethodConfig::default() }, 2, "method.layers"),
         (MethodConfig { layers: 5, ..MethodConfig::default() }, 2, "method.layers"),
         (MethodConfig { shifts: 0, ..MethodConfig::default() }, 2, "method.shifts"),
+        (MethodConfig { shifts: 1 << 62, ..MethodConfig::default() }, 2, "method.shifts"),
     ];
     for (config, views, wanted) in cases {
         let error = config.validate(views).unwrap_err();
