@@ -50,7 +50,7 @@ pub enum Error {
         nearest: Vec<PathBuf>,
     },
     /// A name for a checkpoint, probe or figure that would not stay inside its folder.
-    #[error("{name:?} cannot name a {what}: use letters, digits, '-', '_' and '.', not starting with '.'")]
+    #[error("{name:?} cannot name a {what}: use letters, digits, '-', '_', '.', '=' and '+', not starting with '.'")]
     Name {
         /// Checkpoint, probe or figure.
         what: &'static str,

@@ -9,8 +9,8 @@
 //!   provenance.json       Provenance: version, commit, seed, device, threads, data-set fingerprints
 //!   metrics.jsonl         one flat JSON object a line, see Metrics
 //!   checkpoints/          last.safetensors, epoch-0050.safetensors ...
-//!   probes/<name>.json    ProbeResult: a score with its protocol; sample.safetensors: FeatureSample;
-//!                         unfinished/: states of trainings that a probe has begun and not ended
+//!   probes/<name>.json    ProbeResult: a score with its protocol, named by what it differs in from the run's own settings;
+//!                         sample.safetensors: FeatureSample; unfinished/: states of trainings that a probe has begun and not ended
 //!   figures/              views.png + views.json (ViewGrid), neighbours.png + neighbours.json (Neighbours), and others
 //!   tensorboard/  report.html  train.log
 //! ```
@@ -54,6 +54,7 @@ mod metrics;
 mod neighbours;
 mod probe_result;
 mod provenance;
+mod request;
 mod view_grid;
 
 mod atomic;
@@ -67,5 +68,6 @@ pub use metrics::{Metrics, MetricsWriter, ONLINE, read_metrics};
 pub use neighbours::{Neighbour, NeighbourRow, Neighbours};
 pub use probe_result::{FeatureHealth, ProbeResult, mean_and_deviation};
 pub use provenance::{DataFingerprint, Provenance};
+pub use request::{Difference, setting_text};
 pub use run_folder::{RunFolder, RunLock};
 pub use view_grid::ViewGrid;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::Difference;
+
 /// One evaluation of a frozen backbone, with all that is needed to read the score rightly. Percentages are 0 to 100.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -40,6 +42,15 @@ pub struct ProbeResult {
     pub test_images: usize,
     /// Every setting of the protocol: epochs, batch size, learning rate, k ...
     pub settings: Map<String, Value>,
+    /// The settings of the run's configuration that the result follows from, as they were asked for: dotted key, value as
+    /// [`crate::setting_text`] has it. Several seeds are `probe.seed = [1, 2, 3]`; `data.path` is empty where it is the run's own. A
+    /// result of a version that wrote none is given what its other fields tell ([`crate::RunFolder::probes`]).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub request: BTreeMap<String, String>,
+    /// In what it is another result than the run's own: the one that the run's configuration asks for, of the last checkpoint.
+    /// [`crate::RunFolder::probes`] finds it out; no file holds it.
+    #[serde(skip)]
+    pub differs: Vec<Difference>,
     /// Wall-clock time of the probe.
     pub seconds: f64,
     /// Further scores, by name and unit: `nmi`, `top5_accuracy_pct` ...

@@ -1,6 +1,5 @@
 //! Scores of a backbone, each beside the score of the same net with random weights.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,6 +17,7 @@ use crate::images::VALIDATION;
 use crate::log::Log;
 use crate::neighbours::{self, Embedded};
 use crate::progress::{Counter, duration};
+use crate::request::{self, Request};
 use crate::words::counted;
 use crate::{Config, Error, Result, images, interrupt, network, output, picture};
 
@@ -69,7 +69,9 @@ impl Evaluation<'_> {
             self.training_scores(protocol, labelled, compute, log)?;
         }
         // Not sooner: the same command would train the first again where the second was interrupted.
-        training.iter().try_for_each(|&protocol| self.run.remove_unfinished(&self.unfinished_name(protocol)))?;
+        for &protocol in &training {
+            self.run.remove_unfinished(&self.unfinished_name(protocol)?)?;
+        }
         if !frozen.is_empty() {
             self.frozen_scores(&frozen, labelled, compute, log)?;
         }
@@ -99,8 +101,16 @@ impl Evaluation<'_> {
     }
 
     /// What the names of the states of all trainings for a result start with.
-    fn unfinished_name(&self, protocol: Protocol) -> String {
-        format!("{}-seed-", self.result_name(protocol))
+    fn unfinished_name(&self, protocol: Protocol) -> Result<String> {
+        let scored = self.scored();
+        let result = ProbeResult {
+            protocol: protocol.name().to_owned(),
+            split: scored.split,
+            checkpoint: scored.checkpoint,
+            request: self.request(protocol),
+            ..ProbeResult::default()
+        };
+        Ok(format!("{}-seed-", self.run.result_name(&result)?))
     }
 
     /// Scores of features that are computed once.
@@ -119,7 +129,7 @@ impl Evaluation<'_> {
         ));
         let health = self.health(&trained.test, &mut *loaded.backbone, labelled, compute)?;
         health.warnings.iter().for_each(|warning| log.line(format!("note: {warning}")));
-        let supervised = self.results(&[Protocol::Supervised])?.first().map(|result| result.accuracy_pct);
+        let supervised = self.upper_bound_pct()?;
         for &protocol in protocols {
             let start = Instant::now();
             let score = evaluate_seeds(protocol, &self.config.probe, &self.seeds, &trained.train, &trained.test, compute)?;
@@ -130,7 +140,7 @@ impl Evaluation<'_> {
             result.feature_health = Some(health.clone());
             self.write(protocol, result, log)?;
         }
-        if self.checkpoint == LAST && self.is_the_runs_own_data() {
+        if self.checkpoint == LAST && self.scores_the_runs_own_images(protocols[0]) {
             let sample = relata_probe::feature_sample(&trained.test, SAMPLE_ROWS)?;
             self.run.write_feature_sample(&FeatureSample { split: labelled.split.to_owned(), ..sample })?;
             self.write_neighbours(&trained, labelled, loaded.pipeline.side_px(), compute)?;
@@ -168,6 +178,7 @@ impl Evaluation<'_> {
         let images = LabelledImages { train, test, augmentation };
         let from_trained = from_trained && protocol != Protocol::Supervised;
         let weights = if from_trained { "trained" } else { "random" };
+        let unfinished = self.unfinished_name(protocol)?;
         let mut before_s = 0.0;
         let score = over_seeds(&self.seeds, |seed| {
             let mut backbone = if from_trained {
@@ -179,7 +190,7 @@ impl Evaluation<'_> {
             let counter = Counter::new(&format!("{what}, epochs"));
             let mut watch = TrainingWatch { what: &what, counter, log, before_s: &mut before_s };
             let config = ProbeConfig { seed, ..self.config.probe.clone() };
-            let name = format!("{}{seed}-{weights}", self.unfinished_name(protocol));
+            let name = format!("{unfinished}{seed}-{weights}");
             let keep = Some(Keep { run: self.run, name: &name });
             let score = train_and_score(protocol, &config, &mut *backbone, &images, compute, keep, &mut watch);
             score.map_err(|error| match error {
@@ -201,13 +212,14 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Writes a result under its name, with the step of the weights.
+    /// Writes a result with its request and the step of the weights.
     fn write(&self, protocol: Protocol, mut result: ProbeResult, log: &Log) -> Result<()> {
         if self.saw_validation_images() {
             result.notes.push(SAW_VALIDATION.to_owned());
         }
+        result.request = self.request(protocol);
         result.settings.extend(self.step()?.map(|step| (STEP.to_owned(), step)));
-        self.run.write_probe(&self.result_name(protocol), &result)?;
+        self.run.write_result(&result)?;
         let random = result.baseline_random_pct.map_or_else(String::new, |pct| format!(", random weights {pct:.2} %"));
         log.only_to_file(format!("{protocol}: {:.2} %{random}", result.accuracy_pct));
         Ok(())
@@ -226,17 +238,47 @@ impl Evaluation<'_> {
         Ok(FeatureHealth { alignment: Some(alignment(&first, &second)?), ..health(test, compute) })
     }
 
+    /// What a result of `protocol` is asked for.
+    fn request(&self, protocol: Protocol) -> Request {
+        request::of(protocol, self.config, self.trained, &self.seeds)
+    }
+
+    /// Whether the images and labels are those that the run itself asks for.
+    fn scores_the_runs_own_images(&self, protocol: Protocol) -> bool {
+        request::same_images(&request::of(protocol, self.trained, self.trained, &self.seeds), &self.request(protocol))
+    }
+
     /// Whether `protocol`'s result is there already, and of the weights as they are now.
     pub(crate) fn is_up_to_date(&self, protocol: Protocol) -> Result<bool> {
         let step = self.step()?;
-        let up_to_date = |result: &ProbeResult| result.settings.get(STEP) == step.as_ref();
-        Ok(self.results(&[protocol])?.first().is_some_and(up_to_date))
+        Ok(self.result(protocol)?.is_some_and(|result| result.settings.get(STEP) == step.as_ref()))
     }
 
     /// The results that are there, in the order of `protocols`.
     pub(crate) fn results(&self, protocols: &[Protocol]) -> Result<Vec<ProbeResult>> {
-        let mut all: BTreeMap<String, ProbeResult> = self.run.probes()?.into_iter().collect();
-        Ok(protocols.iter().filter_map(|protocol| all.remove(&self.result_name(*protocol))).collect())
+        protocols.iter().filter_map(|&protocol| self.result(protocol).transpose()).collect()
+    }
+
+    /// The result that is asked for, whatever its file is called; the newest where there are two.
+    fn result(&self, protocol: Protocol) -> Result<Option<ProbeResult>> {
+        let request = self.request(protocol);
+        let is_wanted = |result: &ProbeResult| {
+            let from = (result.protocol.as_str(), result.checkpoint.as_str());
+            from == (protocol.name(), self.checkpoint) && result.was_asked_for_by(&request)
+        };
+        let there = self.run.probes()?.into_iter().map(|(_, result)| result).filter(is_wanted);
+        Ok(there.max_by_key(|result| result.settings.get(STEP).and_then(Value::as_u64)))
+    }
+
+    /// What training with the labels of the same images came to, if it was done: as it would be asked for now, or else otherwise.
+    fn upper_bound_pct(&self) -> Result<Option<f64>> {
+        let protocol = Protocol::Supervised;
+        let request = self.request(protocol);
+        let results = self.run.probes()?.into_iter().map(|(_, result)| result);
+        let bounds =
+            results.filter(|result| result.protocol == protocol.name() && request::same_images(&result.request, &request));
+        let bound = bounds.max_by_key(|result| result.was_asked_for_by(&request));
+        Ok(bound.map(|result| result.accuracy_pct))
     }
 
     /// Steps that the checkpoint was trained for; `None` for weights from elsewhere.
@@ -258,32 +300,7 @@ impl Evaluation<'_> {
     fn saw_validation_images(&self) -> bool {
         let (data, own) = (&self.config.data, &self.trained.data);
         let held = |data: &DataConfig| (data.validation, data.validation_seed, data.stl10_fold);
-        data.validation > 0 && self.is_the_runs_own_data() && held(data) != held(own)
-    }
-
-    /// `linear`; with the split where it is not test, the data set, the checkpoint or the share of labels behind it where they are not the run's own, last and all.
-    fn result_name(&self, protocol: Protocol) -> String {
-        let mut name = protocol.name().to_owned();
-        if self.config.data.validation > 0 {
-            name.push_str(&format!("-{VALIDATION}"));
-        }
-        if !self.is_the_runs_own_data() {
-            // The name of a file: a folder of images may be called anything.
-            let plain = images::name(&self.config.data).replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-            name.push_str(&format!("-{plain}"));
-        }
-        if self.checkpoint != LAST {
-            name.push_str(&format!("-{}", self.checkpoint));
-        }
-        if self.config.probe.label_fraction < 1.0 {
-            name.push_str(&format!("-label-fraction-{}", self.config.probe.label_fraction).replace('.', "_"));
-        }
-        name
-    }
-
-    fn is_the_runs_own_data(&self) -> bool {
-        let (data, own) = (&self.config.data, &self.trained.data);
-        (&data.dataset, &data.path) == (&own.dataset, &own.path)
+        data.validation > 0 && images::same_data(data, own) && held(data) != held(own)
     }
 }
 

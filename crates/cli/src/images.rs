@@ -133,8 +133,18 @@ pub(crate) fn pipeline(config: &Config) -> Result<Pipeline> {
 
 /// The data set's name for records; a folder or a pack is called by its own name.
 pub(crate) fn name(config: &DataConfig) -> String {
-    let folder = Path::new(&config.path).file_name().filter(|_| ["folder", "pack"].contains(&config.dataset.as_str()));
+    let folder = Path::new(&config.path).file_name().filter(|_| has_path(config));
     folder.map_or_else(|| config.dataset.clone(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Whether the images are those at `data.path`, and not a published data set below `data.root`.
+pub(crate) fn has_path(config: &DataConfig) -> bool {
+    ["folder", "pack"].contains(&config.dataset.as_str())
+}
+
+/// Whether both mean the same images, whatever part of them: data set, and folder or pack where it is one.
+pub(crate) fn same_data(one: &DataConfig, other: &DataConfig) -> bool {
+    (&one.dataset, &one.path) == (&other.dataset, &other.path)
 }
 
 /// The data sets there are, as a table: name, what it is, and what of it is on disk.

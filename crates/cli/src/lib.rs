@@ -40,6 +40,7 @@ mod picture;
 mod process_memory;
 mod progress;
 mod provenance;
+mod request;
 mod warnings;
 mod words;
 

@@ -152,9 +152,22 @@ impl Protocol {
         (self.entry().validate)(config).map_err(|error| error.within(self.entry().section))
     }
 
-    /// Whether another seed may be another score.
-    pub(crate) fn draws(self, config: &ProbeConfig) -> bool {
+    /// Whether another [`ProbeConfig::seed`] may be another score.
+    #[must_use]
+    pub fn draws(self, config: &ProbeConfig) -> bool {
         self.entry().draws || config.label_fraction < 1.0
+    }
+
+    /// Whether a setting of [`ProbeConfig`], by its key (`epochs`, `logistic.l2`), is part of this protocol: another value is another
+    /// request. The seed is not among them, see [`Protocol::draws`].
+    #[must_use]
+    pub fn has_setting(self, key: &str) -> bool {
+        let own = match self {
+            Self::Linear => ["epochs", "batch_size", "lr"].contains(&key),
+            Self::Knn => ["k", "temperature"].contains(&key),
+            _ => key.split_once('.').is_some_and(|(table, _)| table == self.name()),
+        };
+        own || key == "label_fraction"
     }
 
     fn entry(self) -> &'static Entry {
@@ -210,6 +223,23 @@ mod tests {
         assert!(
             matches!(error, Error::UnknownProtocol { name, known } if name == "Linear" && known.starts_with("linear, knn, "))
         );
+    }
+
+    #[test]
+    fn every_setting_is_that_of_a_protocol_or_changes_no_score() {
+        let others = ["after_train", "protocols", "seed", "extract_batch_size", "workers"];
+        let serde_json::Value::Object(config) = serde_json::to_value(ProbeConfig::default()).unwrap() else { panic!() };
+        for (key, value) in config {
+            let keys: Vec<String> = match value.as_object() {
+                Some(table) => table.keys().map(|name| format!("{key}.{name}")).collect(),
+                None => vec![key.clone()],
+            };
+            for key in keys {
+                let count = Protocol::ALL.into_iter().filter(|protocol| protocol.has_setting(&key)).count();
+                let expected = if others.contains(&key.as_str()) { 0 } else { 1 };
+                assert!(count == expected || (key == "label_fraction" && count == Protocol::ALL.len()), "{key}: {count}");
+            }
+        }
     }
 
     #[test]

@@ -40,7 +40,6 @@ fn summary(probe: &ProbeResult) -> Markup {
     }
     html! {
         strong { (probe_title(probe)) } " on " (probe.data) ", " (probe.split) " split"
-        @if !["", "last"].contains(&probe.checkpoint.as_str()) { ", checkpoint " (probe.checkpoint) }
         span.soft { ": " (facts.join(" · ")) }
     }
 }

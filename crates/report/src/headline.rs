@@ -83,9 +83,9 @@ impl Facts {
                 let done = if done == done.floor() { format!("{done}") } else { format!("{done:.1}") };
                 Some(format!("{done} of {} so far", counted(planned, "epoch")))
             }
-            (_, Some(planned)) => Some(counted(planned, "epoch")),
-            (Some(done), None) => Some(counted(done as u64, "epoch")),
-            (None, None) => None,
+            // More than is planned, where the plan was shortened.
+            (Some(done), _) => Some(counted(done as u64, "epoch")),
+            (None, planned) => planned.map(|planned| counted(planned, "epoch")),
         }
     }
 
@@ -130,14 +130,19 @@ impl Facts {
     }
 }
 
+/// Said where all scores are of other settings, or of weights that were trained on since.
+pub(crate) const NO_OWN_SCORE: &str = "Not probed yet by the run's own settings with its last weights. The scores below are others, and \
+     each says in what.";
+
 /// Headline: the outcome large, the deed below it.
 pub(crate) fn headline(facts: &Facts, probes: &[(String, ProbeResult)]) -> Markup {
     html! {
         p.outcome {
-            @match probes.first() {
+            @match probes.iter().find(|(_, probe)| probe.differs.is_empty()) {
+                Some((_, probe)) => (outcome(probe)),
+                None if !probes.is_empty() => (NO_OWN_SCORE),
                 None if facts.epochs_done.is_none() && !facts.is_untrained() => "Not trained yet.",
                 None => "Not probed yet: how good the features are is not known.",
-                Some((_, probe)) => (outcome(probe)),
             }
         }
         @if facts.is_known() { p.deed { (facts.deed()) } }

@@ -1,7 +1,7 @@
 //! The score table: every score with its lower bound, its protocol and its settings.
 
 use maud::{Markup, html};
-use relata_artifact::ProbeResult;
+use relata_artifact::{Difference, ProbeResult};
 
 use crate::numbers::{THIN, count, counted, duration, percent, settings, short, signed};
 
@@ -22,9 +22,10 @@ pub(crate) fn section(probes: &[(String, ProbeResult)]) -> Markup {
     }
 }
 
-/// Probes in the order of telling: linear first, kNN second, logistic regression third, the rest by name.
+/// Probes in the order of telling: first those that the run itself asks for, of its last weights; linear first, kNN second, logistic
+/// regression third, the rest by name.
 pub(crate) fn in_order(mut probes: Vec<(String, ProbeResult)>) -> Vec<(String, ProbeResult)> {
-    probes.sort_by_cached_key(|(name, probe)| (rank(&probe.protocol), name.clone()));
+    probes.sort_by_cached_key(|(name, probe)| (!probe.differs.is_empty(), rank(&probe.protocol), name.clone()));
     probes
 }
 
@@ -53,11 +54,30 @@ pub(crate) fn protocol_title(protocol: &str) -> String {
     known.to_owned()
 }
 
-/// The same with the share of the labels that it had, where that is not all, and with what it was scored on where that is not the
-/// test split: `Linear probe, 1.0 % of the labels`, `Linear probe, validation`.
+/// The same with the share of the labels that it had, where that is not all, with what it was scored on where that is not the
+/// test split, and with the settings that are not the run's own: `Linear probe, 1.0 % of the labels`, `Linear probe, validation`,
+/// `Linear probe, epochs = 5`.
 pub(crate) fn probe_title(probe: &ProbeResult) -> String {
     let title = with_share(&protocol_title(&probe.protocol), label_share_pct(probe));
-    if ["", "test"].contains(&probe.split.as_str()) { title } else { format!("{title}, {}", probe.split) }
+    let split = (!["", "test"].contains(&probe.split.as_str())).then(|| probe.split.clone());
+    [title].into_iter().chain(split).chain(other_settings(probe)).collect::<Vec<_>>().join(", ")
+}
+
+/// The settings of a probe that are not the run's own, in words, but for those that are said wherever it is shown: data, split and
+/// share of the labels.
+pub(crate) fn other_settings(probe: &ProbeResult) -> Option<String> {
+    let said = |difference: &&Difference| match difference.key.as_str() {
+        "data.dataset" | "data.path" | "probe.label_fraction" => true,
+        "data.validation" => difference.value == "0",
+        _ => false,
+    };
+    let words = |Difference { key, value, .. }: &Difference| match key.as_str() {
+        "checkpoint" => format!("checkpoint {value}"),
+        "step" => format!("of step {value}"),
+        _ => format!("{} = {value}", key.rsplit('.').next().unwrap_or(key)),
+    };
+    let all: Vec<String> = probe.differs.iter().filter(|difference| !said(difference)).map(words).collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 pub(crate) fn with_share(title: &str, share_pct: Option<f64>) -> String {
@@ -141,6 +161,10 @@ fn protocol(name: &str, probe: &ProbeResult) -> Markup {
     }
     if probe.seconds > 0.0 {
         facts.push(duration(probe.seconds));
+    }
+    if !probe.differs.is_empty() {
+        let all: Vec<String> = probe.differs.iter().map(Difference::to_string).collect();
+        facts.push(format!("not as the run itself asks for: {}", all.join(", ")));
     }
     html! {
         (facts.join("; ")) "; "

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use relata_artifact::RunFolder;
 
-use crate::{Config, Error, Result, interrupt, output, warnings};
+use crate::{Config, Error, Result, images, interrupt, output, warnings};
 
 /// What can be asked of Relata.
 #[derive(Debug, Subcommand)]
@@ -70,7 +70,7 @@ fn open_run(path: &Path) -> Result<(RunFolder, Config)> {
     Ok((run, config))
 }
 
-/// The configuration of a run with settings that belong to data and probes only. Where they name another data set, the run's
+/// The configuration of a run with settings that belong to data and probes only. Where they name other images, the run's
 /// `data.limit`, which is that of its own images, does not go with it.
 fn with_settings(config: &Config, settings: &[String]) -> Result<Config> {
     let allowed = |setting: &&String| ["data.", "probe.", "threads=", "device="].iter().any(|start| setting.starts_with(start));
@@ -79,7 +79,7 @@ fn with_settings(config: &Config, settings: &[String]) -> Result<Config> {
         return Err(Error::Usage(message));
     }
     let mut changed = config.changed_by(settings)?;
-    if changed.data.dataset != config.data.dataset {
+    if !images::same_data(&changed.data, &config.data) {
         let mut own = config.clone();
         own.data.limit = 0;
         changed = own.changed_by(settings)?;

@@ -85,7 +85,7 @@ fn a_probe_writes_its_result_under_a_name_that_says_what_it_is() {
     let probe = ["probe", "run", "probe.epochs=1", "probe.k=5"];
     place.run(&[&probe[..], &["--protocol", "all"]].concat()).succeeded();
     place.run(&[&probe[..], &["--protocol", "knn", "--checkpoint", "epoch-0001"]].concat()).succeeded();
-    for result in ["linear", "knn", "logistic", "kmeans", "retrieval", "knn-epoch-0001"] {
+    for result in ["linear-epochs=1", "knn-k=5", "logistic", "kmeans", "retrieval", "knn-epoch-0001-k=5"] {
         let text = fs::read_to_string(place.path(&format!("run/probes/{result}.json"))).unwrap();
         for field in [
             "\"protocol\"",
@@ -103,7 +103,7 @@ fn a_probe_writes_its_result_under_a_name_that_says_what_it_is() {
     let seeds = ["--protocol", "linear", "--seeds", "1,2", "probe.label_fraction=0.25"];
     let ended = place.run(&[&probe[..], &seeds].concat()).succeeded();
     assert!(ended.stdout.contains(" ± "), "{ended:?}");
-    let text = fs::read_to_string(place.path("run/probes/linear-label-fraction-0_25.json")).unwrap();
+    let text = fs::read_to_string(place.path("run/probes/linear-epochs=1-label_fraction=0.25-seeds=1+2.json")).unwrap();
     assert!(text.contains("accuracy_by_seed_pct") && text.contains("\"label_fraction\": 0.25"), "{text}");
     place.run(&[&probe[..], &["--seeds", "1,1"]].concat()).failed(2, &["seeds", "each once"]);
     let training = ["--protocol", "linear,supervised,finetune", "probe.label_fraction=0.05"];
@@ -111,9 +111,10 @@ fn a_probe_writes_its_result_under_a_name_that_says_what_it_is() {
     let ended = place.run(&[&probe[..], &training, &epochs].concat()).succeeded();
     let rows: Vec<_> = ended.stdout.lines().skip(1).map(|line| line.split_whitespace().next().unwrap_or_default()).collect();
     assert_eq!(rows[..3], ["linear", "supervised", "finetune"], "{ended:?}");
-    let text = |name: &str| fs::read_to_string(place.path(&format!("run/probes/{name}-label-fraction-0_05.json"))).unwrap();
-    assert!(text("linear").contains("baseline_supervised_pct") && text("finetune").contains("baseline_random_pct"));
-    assert!(!text("supervised").contains("baseline_"));
+    let text = |name: &str| fs::read_to_string(place.path(&format!("run/probes/{name}.json"))).unwrap();
+    assert!(text("linear-epochs=1-label_fraction=0.05").contains("baseline_supervised_pct"));
+    assert!(text("finetune-epochs=2-label_fraction=0.05").contains("baseline_random_pct"));
+    assert!(!text("supervised-label_fraction=0.05-epochs=1").contains("baseline_"));
     place.run(&["probe", "run", "--protocol", "liner"]).failed(2, &["liner", "linear, knn, logistic"]);
     place.run(&["probe", "run", "train.lr=1"]).failed(2, &["train.lr=1", "probe.*"]);
 }
@@ -205,13 +206,16 @@ fn a_packed_folder_is_trained_on_as_the_folder_is() {
 #[test]
 fn every_command_shows_an_example() {
     let place = Place::new();
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 14] = [
         &["train"],
+        &["compare"],
         &["probe"],
         &["embed"],
         &["report"],
         &["data"],
         &["data", "list"],
+        &["data", "fetch"],
+        &["data", "stats"],
         &["data", "verify"],
         &["data", "preview"],
         &["data", "pack"],
@@ -272,9 +276,10 @@ fn with_images_held_out_scores_come_from_them_and_the_test_split_waits() {
     let again = place.run(&["train", "--resume", "run"]).succeeded();
     assert!(!again.stderr.contains("features of"), "the score is there already: {}", again.stderr);
     place.run(&["probe", "run", "data.validation=0"]).succeeded();
-    assert!(result("knn").contains("\"split\": \"test\""), "and now, once");
+    assert!(result("knn-test").contains("\"split\": \"test\""), "and now, once");
     place.run(&["probe", "run", "data.validation=200"]).succeeded();
-    assert!(result("knn-validation").contains("it has seen some of them"));
+    assert!(result("knn-validation=200").contains("it has seen some of them"));
+    assert_eq!(result("knn-validation"), validation);
 }
 
 #[test]

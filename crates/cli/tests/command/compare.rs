@@ -72,6 +72,32 @@ fn a_run_that_fails_does_not_keep_the_others() {
 }
 
 #[test]
+fn a_score_by_other_settings_is_no_score_of_the_comparison() {
+    let place = place();
+    compare(&place, &["a/one.toml"]).succeeded();
+    let run = "out/a-one-seed1";
+    place.run(&["probe", run, "probe.k=1"]).succeeded();
+    let ended = compare(&place, &["a/one.toml"]).succeeded();
+    assert!(ended.stderr.contains("is done") && ended.stdout.contains("knn-k=1 %"), "{ended:?}");
+    fs::remove_file(place.path(run).join("probes/knn.json")).unwrap();
+    let ended = compare(&place, &["a/one.toml"]).succeeded();
+    assert!(!ended.stderr.contains("is done") && place.path(run).join("probes/knn.json").is_file(), "{ended:?}");
+}
+
+#[test]
+fn a_score_of_earlier_weights_is_not_in_the_table() {
+    let place = place();
+    compare(&place, &["a/one.toml"]).succeeded();
+    let run = "out/a-one-seed1";
+    place.run(&["train", "--resume", run, "train.epochs=2", "probe.after_train=false"]).succeeded();
+    let shorter = ["a/one.toml", "train.epochs=2", "probe.after_train=false"];
+    let ended =
+        place.run(&[&["compare"], &shorter[..], &TINY, &["probe.protocols=[\"knn\"]", "probe.k=5", "--out", "out"]].concat());
+    let ended = ended.succeeded();
+    assert!(ended.stderr.contains("is done") && !ended.stdout.contains("knn %"), "{ended:?}");
+}
+
+#[test]
 fn a_sweep_file_runs_every_combination() {
     let place = place();
     let sweep = "recipes = [\"a/one.toml\"]\nseeds = [3]\n[settings]\ntrain.log_every = 1\n[grid]\ntrain.lr = [1e-3, 2e-3]\n";

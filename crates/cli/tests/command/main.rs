@@ -8,6 +8,7 @@ mod hub;
 mod killed;
 mod online;
 mod other_data;
+mod results;
 mod train;
 #[cfg(unix)]
 mod unfinished;

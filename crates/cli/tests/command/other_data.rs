@@ -60,7 +60,7 @@ fn a_limit_is_that_of_the_images_it_was_given_for() {
     place.run(&probe).succeeded();
     assert_eq!(result(&place, "knn")["train_images"], 64);
     place.run(&[&probe[..], &["--data", "cifar100", "data.limit=110"]].concat()).succeeded();
-    assert_eq!(result(&place, "knn-cifar100")["train_images"], 110);
+    assert_eq!(result(&place, "knn-cifar100-limit=110")["train_images"], 110);
 }
 
 #[test]

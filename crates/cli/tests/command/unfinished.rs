@@ -48,12 +48,12 @@ fn fine_tuning_that_is_interrupted_goes_on_with_the_same_command_to_the_bit() {
             let command = "probe parts --protocol finetune probe.finetune.epochs=100 probe.finetune.batch_size=16";
             assert!(ended.stderr.contains("go on with: ") && ended.stderr.contains(command), "{}", ended.stderr);
         }
-        assert!(!place.path("parts/probes/finetune.json").exists());
+        assert!(!place.path("parts/probes/finetune-batch_size=16.json").exists());
     }
     let ended = place.run(&probe("parts")).succeeded();
     assert!(ended.stderr.contains("finetune of trained weights, seed 0: going on after 100 of 100 epochs"), "{}", ended.stderr);
     assert!(ended.stderr.contains("finetune of random weights, seed 0: going on after "), "{}", ended.stderr);
-    assert_eq!(result(&place, "whole", "finetune"), result(&place, "parts", "finetune"));
+    assert_eq!(result(&place, "whole", "finetune-batch_size=16"), result(&place, "parts", "finetune-batch_size=16"));
     assert!(!place.path("parts/probes/unfinished").exists());
     let again = place.run(&["probe", "parts", "--protocol", "finetune", "probe.finetune.epochs=1"]).succeeded();
     assert!(!again.stderr.contains("going on"), "{}", again.stderr);

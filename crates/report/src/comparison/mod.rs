@@ -15,7 +15,7 @@ use crate::health::{self, Health};
 use crate::line_chart::{LineChart, MAX_SERIES};
 use crate::numbers::{THIN, counted, percent, short};
 use crate::published::{self, Beside};
-use crate::scores::{in_order, label_share_pct, probe_title, protocol_title, rank, with_share};
+use crate::scores::{in_order, label_share_pct, other_settings, probe_title, protocol_title, rank, with_share};
 use crate::shell::page;
 use crate::{Error, Result, curves, heat_map, names, neighbours};
 
@@ -101,9 +101,8 @@ fn tell_apart(runs: &mut [Run]) {
 
 impl Run {
     fn beside(&self) -> impl Iterator<Item = Beside<'_>> {
-        // Earlier checkpoints would be compared with what whole trainings reached.
-        let of_last = |probe: &&ProbeResult| ["", "last"].contains(&probe.checkpoint.as_str());
-        let probes = self.probes.iter().map(|(_, probe)| probe).filter(of_last);
+        // Earlier weights would be compared with what whole trainings reached.
+        let probes = self.probes.iter().map(|(_, probe)| probe).filter(|probe| probe.is_of_last_weights());
         probes.map(|probe| Beside { run: &self.name, facts: &self.facts, probe })
     }
 }
@@ -117,6 +116,8 @@ struct Column {
     split: String,
     /// Share of the labels in hundredths of a percent; `None` for all.
     share: Option<u64>,
+    /// What else is not as the run itself asks for.
+    others: Option<String>,
 }
 
 impl Column {
@@ -127,11 +128,13 @@ impl Column {
             data: probe.data.clone(),
             split: probe.split.clone(),
             share: label_share_pct(probe).map(|pct| (100.0 * pct).round() as u64),
+            others: other_settings(probe),
         }
     }
 
     fn title(&self) -> String {
-        with_share(&protocol_title(&self.protocol), self.share.map(|share| share as f64 / 100.0))
+        let title = with_share(&protocol_title(&self.protocol), self.share.map(|share| share as f64 / 100.0));
+        self.others.iter().fold(title, |title, others| format!("{title}, {others}"))
     }
 
     /// Whether the runs were scored by settings that differ in more than seeds and trained steps.

@@ -59,8 +59,9 @@ fn epochs(run: &Run) -> Option<String> {
             let done = if done == done.floor() { format!("{done}") } else { format!("{done:.1}") };
             Some(format!("{done} of {all}"))
         }
-        (Some(done), None) => Some(format!("{done:.0}")),
-        _ => planned,
+        // More than is planned, where the plan was shortened.
+        (Some(done), _) => Some(format!("{done:.0}")),
+        (None, _) => planned,
     }
 }
 
@@ -147,7 +148,6 @@ fn score(probe: Option<&ProbeResult>) -> Markup {
                     br; (gain(points)) br; span.soft { "random " (percent(baseline)) }
                 }
                 @if let Some(bound) = probe.baseline_supervised_pct { br; span.soft { "supervised " (percent(bound)) } }
-                @if !["", "last"].contains(&probe.checkpoint.as_str()) { br; span.soft { "checkpoint " (probe.checkpoint) } }
                 @if probe.seconds > 0.0 { br; span.soft { "took " (duration(probe.seconds)) } }
             },
         }

@@ -244,6 +244,28 @@ fn a_share_of_the_labels_is_no_full_score() {
 }
 
 #[test]
+fn the_headline_is_the_runs_own_score_and_others_say_what_they_are() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = empty_run(&parent, "run");
+    run.write_config(&format!("{CONFIG}[probe]\nepochs = 100\n")).unwrap();
+    let probe = |epochs: &str, accuracy_pct| {
+        let request = [("probe.epochs".to_owned(), epochs.to_owned())].into();
+        let (protocol, data, split) = ("linear".into(), "shapes".into(), "test".into());
+        ProbeResult { protocol, data, split, accuracy_pct, request, ..ProbeResult::default() }
+    };
+    let page = || render_run(&run).unwrap().replace(['\u{202f}', '\u{a0}'], " ");
+    run.write_result(&probe("5", 90.0)).unwrap();
+    assert!(page().contains(crate::headline::NO_OWN_SCORE) && !page().contains("reaches"));
+    run.write_result(&probe("100", 60.0)).unwrap();
+    assert!(page().contains("reaches <strong>60.0 %</strong>"), "{}", page());
+    assert!(page().contains("Linear probe, epochs = 5"));
+    assert!(page().contains("not as the run itself asks for: probe.epochs 5 (the run's own: 100)"));
+
+    let both = render_comparison(&[run.clone(), empty_run(&parent, "other")]).unwrap().replace(['\u{202f}', '\u{a0}'], " ");
+    assert!(both.contains("Linear probe, epochs = 5<br>") && !both.contains("90.0 % on"), "{both}");
+}
+
+#[test]
 fn fine_tuning_is_not_said_to_be_of_frozen_features() {
     let parent = tempfile::tempdir().unwrap();
     let run = empty_run(&parent, "tuned");

@@ -59,9 +59,9 @@ impl Entry {
         }
         let metadata = read_checkpoint_metadata(&last)?;
         let epoch = metadata.get("train.epoch").and_then(|epoch| epoch.parse::<u32>().ok());
-        let probed: Vec<String> = run.probes()?.into_iter().map(|(_, probe)| probe.protocol).collect();
-        let scored =
-            !config.probe.after_train || config.probe.protocols.iter().all(|p| probed.iter().any(|name| name == p.name()));
+        let own: Vec<String> =
+            run.probes()?.into_iter().filter(|(_, probe)| probe.differs.is_empty()).map(|(_, probe)| probe.protocol).collect();
+        let scored = !config.probe.after_train || config.probe.protocols.iter().all(|p| own.iter().any(|name| name == p.name()));
         Ok(if epoch >= Some(config.train.epochs) && scored { State::Done } else { State::Interrupted })
     }
 

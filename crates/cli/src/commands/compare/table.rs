@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use relata_artifact::{RunFolder, write_atomic};
+use relata_artifact::{ProbeResult, RunFolder, write_atomic};
 use serde::Serialize;
 
 use super::entry::Entry;
@@ -18,20 +18,29 @@ const TIMES: &str = "times.json";
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     run: String,
+    /// Of the runs that are there, scored or not.
     seeds: Vec<u64>,
     scores: BTreeMap<String, Score>,
     /// Mean over the runs whose time is known.
     seconds: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Score {
     mean_pct: f64,
     /// Sample standard deviation; none for one seed.
     std_points: Option<f64>,
+    /// The runs that have this score, and what each reached.
+    seeds: Vec<u64>,
     by_seed_pct: Vec<f64>,
+    /// Mean over the runs where it was measured.
     random_pct: Option<f64>,
+    /// None where it does not hold for all of the runs.
     published_pct: Option<f64>,
+    #[serde(skip)]
+    random_by_seed_pct: Vec<f64>,
+    #[serde(skip)]
+    published_by_seed_pct: Vec<Option<f64>>,
 }
 
 pub(super) fn times(out: &Path) -> Result<Times> {
@@ -57,13 +66,15 @@ pub(super) fn rows(entries: &[Entry], times: &Times) -> Result<Vec<Row>> {
         for entry in group {
             let Ok(run) = RunFolder::open(&entry.out) else { continue };
             seeds.push(entry.seed);
-            for (name, probe) in run.probes()? {
-                let empty =
-                    Score { mean_pct: 0.0, std_points: None, by_seed_pct: Vec::new(), random_pct: None, published_pct: None };
-                let score = scores.entry(name).or_insert(empty);
+            // By what a result is, not by what its file is called. One of earlier weights is no score of this training.
+            let probes = run.probes()?.into_iter().map(|(_, probe)| probe);
+            let current: BTreeMap<String, ProbeResult> = probes.filter(is_current).map(|probe| (probe.stem(), probe)).collect();
+            for (name, probe) in current {
+                let score = scores.entry(name).or_default();
+                score.seeds.push(entry.seed);
                 score.by_seed_pct.push(probe.accuracy_pct);
-                score.random_pct = score.random_pct.or(probe.baseline_random_pct);
-                score.published_pct = relata_report::published_pct(&run, &probe)?;
+                score.random_by_seed_pct.extend(probe.baseline_random_pct);
+                score.published_by_seed_pct.push(relata_report::published_pct(&run, &probe)?);
             }
         }
         scores.values_mut().for_each(Score::average);
@@ -77,15 +88,31 @@ pub(super) fn rows(entries: &[Entry], times: &Times) -> Result<Vec<Row>> {
 impl Score {
     fn average(&mut self) {
         let n = self.by_seed_pct.len() as f64;
-        self.mean_pct = self.by_seed_pct.iter().sum::<f64>() / n;
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        self.mean_pct = mean(&self.by_seed_pct);
+        self.random_pct = (!self.random_by_seed_pct.is_empty()).then(|| mean(&self.random_by_seed_pct));
+        let published = &self.published_by_seed_pct;
+        self.published_pct =
+            published.first().copied().flatten().filter(|pct| published.iter().all(|other| *other == Some(*pct)));
         let squares: f64 = self.by_seed_pct.iter().map(|pct| (pct - self.mean_pct).powi(2)).sum();
         self.std_points = (n > 1.0).then(|| (squares / (n - 1.0)).sqrt());
     }
 
-    fn words(&self) -> String {
+    /// `52.00 ± 2.00`, with its seeds where they are not those of the whole row.
+    fn words(&self, seeds_of_row: &[u64]) -> String {
         let deviation = self.std_points.map_or_else(String::new, |points| format!(" ± {points:.2}"));
-        format!("{:.2}{deviation}", self.mean_pct)
+        let seeds = if self.seeds == seeds_of_row { String::new() } else { format!(" (seeds {})", listed(&self.seeds)) };
+        format!("{:.2}{deviation}{seeds}", self.mean_pct)
     }
+}
+
+/// Whether it is of the weights that the run has now, or of a checkpoint that it kept on purpose.
+fn is_current(probe: &ProbeResult) -> bool {
+    probe.differs.iter().all(|difference| difference.key != "step")
+}
+
+fn listed(seeds: &[u64]) -> String {
+    seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// Title and cells.
@@ -97,10 +124,11 @@ fn cells(rows: &[Row]) -> Vec<Vec<String>> {
     let mut table = vec![titles];
     for row in rows {
         let first = row.scores.get("linear").or_else(|| row.scores.values().next());
-        let seeds: Vec<String> = row.seeds.iter().map(u64::to_string).collect();
         let number = |value: Option<f64>, digits: usize| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.digits$}"));
-        let mut cells = vec![row.run.clone(), if seeds.is_empty() { "none".to_owned() } else { seeds.join(",") }];
-        cells.extend(protocols.iter().map(|name| row.scores.get(*name).map_or_else(|| "-".to_owned(), Score::words)));
+        let mut cells = vec![row.run.clone(), if row.seeds.is_empty() { "none".to_owned() } else { listed(&row.seeds) }];
+        cells.extend(
+            protocols.iter().map(|name| row.scores.get(*name).map_or_else(|| "-".to_owned(), |score| score.words(&row.seeds))),
+        );
         cells.push(number(first.and_then(|score| score.random_pct), 2));
         cells.push(number(first.and_then(|score| score.published_pct), 2));
         cells.push(number(row.seconds, 1));
@@ -131,14 +159,35 @@ pub(super) fn json(rows: &[Row], times: &Times) -> String {
 mod tests {
     use super::Score;
 
+    fn score(seeds: &[u64], by_seed_pct: &[f64]) -> Score {
+        let mut score = Score { seeds: seeds.to_vec(), by_seed_pct: by_seed_pct.to_vec(), ..Score::default() };
+        score.average();
+        score
+    }
+
     #[test]
     fn seeds_have_a_mean_and_a_sample_deviation() {
-        let mut score =
-            Score { mean_pct: 0.0, std_points: None, by_seed_pct: vec![50.0, 52.0, 54.0], random_pct: None, published_pct: None };
-        score.average();
-        assert_eq!((score.mean_pct, score.std_points, score.words().as_str()), (52.0, Some(2.0), "52.00 ± 2.00"));
-        score.by_seed_pct.truncate(1);
-        score.average();
-        assert_eq!(score.words(), "50.00");
+        let three = score(&[1, 2, 3], &[50.0, 52.0, 54.0]);
+        assert_eq!((three.mean_pct, three.std_points), (52.0, Some(2.0)));
+        assert_eq!(three.words(&[1, 2, 3]), "52.00 ± 2.00");
+        assert_eq!(score(&[1], &[50.0]).words(&[1]), "50.00");
+    }
+
+    #[test]
+    fn a_mean_of_fewer_runs_than_the_row_has_names_them() {
+        assert_eq!(score(&[1, 3], &[50.0, 52.0]).words(&[1, 2, 3]), "51.00 ± 1.41 (seeds 1,3)");
+    }
+
+    #[test]
+    fn random_weights_are_a_mean_and_a_published_figure_holds_for_all_or_not() {
+        let figures = |random: &[f64], published: &[Option<f64>]| {
+            let (random_by_seed_pct, published_by_seed_pct) = (random.to_vec(), published.to_vec());
+            let mut score = Score { random_by_seed_pct, published_by_seed_pct, ..score(&[1, 2], &[50.0, 52.0]) };
+            score.average();
+            (score.random_pct, score.published_pct)
+        };
+        assert_eq!(figures(&[30.0, 34.0], &[Some(61.0), Some(61.0)]), (Some(32.0), Some(61.0)));
+        assert_eq!(figures(&[], &[None, Some(61.0)]), (None, None));
+        assert_eq!(figures(&[30.0], &[Some(61.0), None]), (Some(30.0), None));
     }
 }

@@ -8,9 +8,9 @@ use crate::evaluation::{Evaluation, LAST, score_table};
 use crate::log::{Log, shown};
 use crate::{Config, Error, Result, output};
 
-/// Runs the probes that the run does not have yet for its weights (all of them where `redo` says so), and writes the report.
-pub(super) fn finish(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, redo: bool, report: bool) -> Result<()> {
-    let probed = probes(run, config, plan, log, redo);
+/// Runs the probes that the run does not have yet by its settings for its weights, and writes the report.
+pub(super) fn finish(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, report: bool) -> Result<()> {
+    let probed = probes(run, config, plan, log);
     if let Err(error @ Error::Interrupted { .. }) = probed {
         return Err(error);
     }
@@ -26,13 +26,13 @@ pub(super) fn finish(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, r
     Ok(())
 }
 
-fn probes(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, redo: bool) -> Result<()> {
+fn probes(run: &RunFolder, config: &Config, plan: &Plan, log: &Log) -> Result<()> {
     if let Some(labelled) = &plan.labelled {
         let (seeds, resume) = (vec![config.probe.seed], super::resume_command(run));
         let evaluation = Evaluation { run, trained: config, config, checkpoint: LAST, seeds, resume };
         let mut missing: Vec<Protocol> = Vec::new();
         for &protocol in &config.probe.protocols {
-            if redo || !evaluation.is_up_to_date(protocol)? {
+            if !evaluation.is_up_to_date(protocol)? {
                 missing.push(protocol);
             }
         }

@@ -48,11 +48,6 @@ impl Start {
         matches!(self, Self::Resumed { .. })
     }
 
-    /// Whether the probes that the run has were asked for with other settings.
-    pub(super) fn probes_changed(&self) -> bool {
-        matches!(self, Self::Resumed { config, stored, .. } if config.probe != stored.probe)
-    }
-
     /// `training runs/x`, for the log.
     pub(super) fn deed(&self, run: &RunFolder, recipe: &Recipe) -> String {
         let run = shown(run.path());
@@ -80,7 +75,7 @@ impl Start {
                 run.remove_leftovers()?;
                 note_resume(run, config, plan)?;
                 if config != stored {
-                    run.write_config(&config.to_toml())?;
+                    run.change_config(&config.to_toml())?;
                 }
                 // A run that was killed in its first moments may lack it.
                 if run.views()?.is_none() {

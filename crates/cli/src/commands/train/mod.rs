@@ -82,7 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     train(&mut trainer, &run, &log, start.config(), &plan)?;
     drop(trainer);
     interrupt::advise(Some(format!("the training is done; for the rest: {}", resume_command(&run))));
-    finish::finish(&run, start.config(), &plan, &log, start.probes_changed(), !arguments.no_report)
+    finish::finish(&run, start.config(), &plan, &log, !arguments.no_report)
 }
 
 /// What the arguments name.

@@ -1,0 +1,43 @@
+//! What a result is asked for: the settings of a configuration that it follows from. Whether it is there already, and what it is called,
+//! is decided by these.
+
+use std::collections::BTreeMap;
+
+use relata_artifact::setting_text;
+use relata_probe::Protocol;
+
+use crate::{Config, images};
+
+/// As [`relata_artifact::ProbeResult::request`] has it.
+pub(crate) type Request = BTreeMap<String, String>;
+
+/// Of `data.*`, what changes no image: where they lie, and what is kept to open them sooner. The path is there where it is another
+/// than the run's, which may move.
+const NO_IMAGES: [&str; 3] = ["data.root", "data.index", PATH];
+const PATH: &str = "data.path";
+const LABEL_FRACTION: &str = "probe.label_fraction";
+
+/// The request of a protocol's result by `config`, from these seeds, for a run that was trained by `trained`.
+pub(crate) fn of(protocol: Protocol, config: &Config, trained: &Config, seeds: &[u64]) -> Request {
+    let counts = |key: &str| match key.split_once('.') {
+        Some(("data", _)) => !NO_IMAGES.contains(&key),
+        Some(("probe", key)) => protocol.has_setting(key),
+        _ => false,
+    };
+    let settings = config.as_settings().into_iter().filter(|(key, _)| counts(key));
+    let mut request: Request = settings.map(|(key, value)| (key, setting_text(&value))).collect();
+    let moved = images::has_path(&config.data) && !images::same_data(&config.data, &trained.data);
+    let path = if moved { config.data.path.display().to_string() } else { String::new() };
+    request.insert(PATH.to_owned(), path);
+    if protocol.draws(&config.probe) {
+        let seeds = if let [seed] = seeds { seed.to_string() } else { format!("{seeds:?}") };
+        request.insert("probe.seed".to_owned(), seeds);
+    }
+    request
+}
+
+/// Whether what `asked` tells of images, and of the share of their labels, is as in `wanted`.
+pub(crate) fn same_images(asked: &Request, wanted: &Request) -> bool {
+    let mut told = asked.iter().filter(|(key, _)| key.starts_with("data.") || *key == LABEL_FRACTION);
+    told.all(|(key, value)| wanted.get(key) == Some(value))
+}
