@@ -59,6 +59,12 @@ pub enum Error {
         /// The fingerprint now.
         found: String,
     },
+    /// A score was asked for on the test images that the run is, or was, trained on.
+    #[error("data.split = \"test\": the run trains on the test images of {name}, so a score on them says nothing of new images")]
+    TrainedOnTest {
+        /// The data set.
+        name: String,
+    },
     /// A data set of which something is broken.
     #[error("{name} is not whole: {}; all of it is listed above", faults.join(", "))]
     NotWhole {
@@ -114,7 +120,9 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Usage(_) | Self::NoCheckpoint { .. } | Self::Memory { .. } => USAGE,
+            Self::Config(_) | Self::Usage(_) | Self::NoCheckpoint { .. } | Self::TrainedOnTest { .. } | Self::Memory { .. } => {
+                USAGE
+            }
             Self::Interrupted { .. } => crate::interrupt::EXIT_CODE,
             Self::Data(error) => data_code(error),
             Self::Augment(error) => augment_code(error),
@@ -157,6 +165,9 @@ impl Error {
             }
             Self::Config(ConfigError::NoSetting { .. }) => {
                 return Some(format!("{} train --help shows the arguments and an example", program()));
+            }
+            Self::TrainedOnTest { .. } => {
+                "train with data.split=train, or without scores (probe.after_train=false) and score other images then (--data)"
             }
             Self::OtherData { .. } => "point data.root at the data that the run was trained on, or train a new run (--out)",
             Self::Data(relata_data::Error::Missing { .. }) if cfg!(feature = "fetch") => {

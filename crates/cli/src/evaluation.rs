@@ -51,7 +51,11 @@ struct Pair {
 
 impl Evaluation<'_> {
     /// The labelled splits; `None` where the data set has no labels.
+    ///
+    /// # Errors
+    /// [`Error::TrainedOnTest`]; as [`images::labelled`].
     pub(crate) fn labelled(&self) -> Result<Option<Labelled>> {
+        images::refuse_trained_on(&self.trained.data, &self.config.data)?;
         images::labelled(&self.config.data, None)
     }
 

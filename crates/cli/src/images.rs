@@ -69,6 +69,18 @@ pub(crate) fn labelled(config: &DataConfig, opened: Option<&Opened>) -> Result<O
     Ok(Some(Labelled { train, test, split: scored_split(config) }))
 }
 
+/// Refuses scores on test images that the run itself was trained on.
+///
+/// # Errors
+/// [`Error::TrainedOnTest`].
+pub(crate) fn refuse_trained_on(trained: &DataConfig, scored: &DataConfig) -> Result<()> {
+    let trained_on_scored = trained.split == Split::Test && scored_split(scored) == Split::Test.name();
+    // The same images may have other labels.
+    let published = |config: &DataConfig| entry(&config.dataset).ok().and_then(|entry| entry.archive).map(|it| it.folder);
+    let same = same_data(trained, scored) || published(trained).is_some_and(|folder| published(scored) == Some(folder));
+    if trained_on_scored && same { Err(Error::TrainedOnTest { name: name(scored) }) } else { Ok(()) }
+}
+
 /// The images of the training split, without those held out of them; no other split is opened. `opened` is the split of the
 /// configuration.
 ///

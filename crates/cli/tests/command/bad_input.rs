@@ -190,3 +190,34 @@ fn a_write_that_fails_names_the_file_and_leaves_nothing_half_written() {
     assert_eq!(fs::read_dir(place.path("run/checkpoints")).unwrap().count(), 0);
     place.run(&["train", "--resume", "run"]).succeeded();
 }
+
+#[test]
+fn images_that_a_run_was_trained_on_give_no_score() {
+    let place = Place::new();
+    write_cifar10(&place.path("datasets"), 24);
+    relata_testkit::datasets::write_cifar100(&place.path("datasets"), 120, 40);
+    let on_test =
+        |more: &[&str]| place.train(&[&CIFAR10[..], &["data.split=test", "train.epochs=1", "--out", "run"], more].concat());
+    for method in ["relational", "supervised"] {
+        let asked = ["probe.after_train=true", "probe.k=5", &format!("method.kind={method}")];
+        on_test(&asked).failed(2, &["test images of cifar10", "data.split=train", "probe.after_train=false"]);
+    }
+    assert!(!place.path("run").exists());
+    on_test(&[]).succeeded();
+    for protocol in ["knn", "finetune", "supervised"] {
+        place.run(&["probe", "run", "--protocol", protocol]).failed(2, &["test images of cifar10", "--data"]);
+    }
+    // Validation images come from the training split, and those of another data set are others.
+    let knn = ["probe", "run", "--protocol", "knn", "probe.k=5", "data.limit=0"];
+    place.run(&[&knn[..], &["data.validation=30"]].concat()).succeeded();
+    place.run(&[&knn[..], &["--data", "cifar100"]].concat()).succeeded();
+}
+
+#[test]
+fn a_run_trained_on_test_images_is_not_scored_on_them_under_other_labels() {
+    let place = Place::new();
+    relata_testkit::datasets::write_cifar100(&place.path("datasets"), 120, 40);
+    let data = ["data.dataset=cifar100", "data.root=datasets", "data.split=test", "data.limit=0", "train.epochs=1"];
+    place.train(&[&data[..], &["--out", "run"]].concat()).succeeded();
+    place.run(&["probe", "run", "--protocol", "knn", "--data", "supercifar100"]).failed(2, &["test images of supercifar100"]);
+}

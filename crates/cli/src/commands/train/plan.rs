@@ -193,7 +193,10 @@ fn probes_of(config: &Config, opened: &Opened) -> Result<(Option<Labelled>, Opti
     }
     match images::labelled(&config.data, Some(opened)) {
         Ok(Some(labelled)) if !several_classes(&*labelled.train) => Ok((None, Some("all images are of one class".to_owned()))),
-        Ok(Some(labelled)) => Ok((Some(labelled), None)),
+        Ok(Some(labelled)) => {
+            images::refuse_trained_on(&config.data, &config.data)?;
+            Ok((Some(labelled), None))
+        }
         Ok(None) => Ok((None, Some("the images have no labels".to_owned()))),
         // Images to learn from are there; that none are held back for scores is no reason not to learn from them.
         Err(Error::Data(error @ relata_data::Error::NoSuchSplit { .. })) => Ok((None, Some(error.to_string()))),
