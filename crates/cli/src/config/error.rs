@@ -82,6 +82,14 @@ pub enum ConfigError {
         /// What was planned for that number, and by what.
         planned: &'static str,
     },
+    /// `--resume` with fewer epochs than there are.
+    #[error("train.epochs = {given} is less than the {} that the run has trained already", crate::words::counted(*trained as usize, "epoch"))]
+    FewerEpochs {
+        /// The number asked for.
+        given: u32,
+        /// Epochs of the last checkpoint, one that is not whole included.
+        trained: u32,
+    },
     /// `--resume` with a setting that would make it another run.
     #[error(
         "{key} = {given} differs from the run's {stored}: a resumed run may change only {}; train a new run (--out) instead",

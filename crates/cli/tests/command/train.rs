@@ -36,13 +36,20 @@ fn every_method_ends_with_scores_and_its_figures_in_the_report() {
         ("barlow", "off_diagonal"),
         ("byol", "cosine"),
         ("deepinfomax", "prior_loss"),
+        ("deepcluster", "cluster_acc"),
         ("rotation", "rotation_acc"),
         ("supervised", "class_acc"),
         ("random", "None, by intention"),
     ] {
         let method = format!("method.kind={method}");
-        let settings =
-            ["data.limit=64", "train.epochs=1", "train.batch_size=16", "train.log_every=1", "probe.protocols=[\"knn\"]"];
+        let settings = [
+            "data.limit=64",
+            "train.epochs=1",
+            "train.batch_size=16",
+            "train.log_every=1",
+            "method.deepcluster.clusters=8",
+            "probe.protocols=[\"knn\"]",
+        ];
         let ended = place.run(&[&["train", "--overwrite", "--out", "run", &method][..], &settings].concat()).succeeded();
         assert!(ended.stdout.contains("knn"), "{method}: {ended:?}");
         assert!(fs::read_to_string(place.path("run/report.html")).unwrap().contains(figure), "{method}");
@@ -222,12 +229,11 @@ fn a_batch_without_room_is_refused_with_what_fits() {
 #[test]
 fn overwrite_replaces_a_run_and_nothing_else() {
     let place = Place::new();
-    place.train(&["train.epochs=1", "--out", "run"]).succeeded();
-    place.train(&["train.epochs=2", "--out", "run", "--overwrite"]).succeeded();
-    assert!(
-        !place.path("run/checkpoints/epoch-0001.safetensors").is_file()
-            || place.path("run/checkpoints/epoch-0002.safetensors").is_file()
-    );
+    place.train(&["train.epochs=2", "--out", "run"]).succeeded();
+    let second = place.path("run/checkpoints/epoch-0002.safetensors");
+    assert!(second.is_file());
+    place.train(&["train.epochs=1", "--out", "run", "--overwrite"]).succeeded();
+    assert!(!second.exists() && place.path("run/checkpoints/epoch-0001.safetensors").is_file());
     fs::create_dir(place.path("mine")).unwrap();
     fs::write(place.path("mine/thesis.txt"), "years of work").unwrap();
     place.train(&["--out", "mine", "--overwrite"]).failed(2, &["mine", "thesis.txt"]);
@@ -250,8 +256,42 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
     let ended = crate::Ended::new(child.wait_with_output().unwrap());
     assert_eq!(ended.code, Some(130), "{ended:?}");
     assert!(ended.stderr.contains("go on with: relata train --resume run"), "{}", ended.stderr);
-    let resumed = place.run(&["train", "--resume", "run", "train.epochs=1"]).succeeded();
-    assert!(resumed.stderr.contains("finished already"), "{}", resumed.stderr);
+    let epochs = begun_epochs(&place, "run");
+    let resumed = place.run(&["train", "--resume", "run", &format!("train.epochs={epochs}")]).succeeded();
+    assert!(resumed.stderr.contains("resuming run"), "{}", resumed.stderr);
+    assert_eq!(begun_epochs(&place, "run"), epochs);
+}
+
+/// Epochs of a run's last checkpoint, one that is not whole included.
+fn begun_epochs(place: &Place, run: &str) -> u64 {
+    let last = place.path(run).join("checkpoints/last.safetensors");
+    let metadata = relata_artifact::read_checkpoint_metadata(&last).unwrap();
+    let number = |key: &str| metadata[key].parse::<u64>().unwrap();
+    number("train.epoch") + u64::from(number("train.batch") > 0)
+}
+
+#[test]
+fn fewer_epochs_than_were_trained_are_refused_and_nothing_is_rewritten() {
+    let place = Place::new();
+    place.train(&["train.epochs=3", "--out", "run"]).succeeded();
+    let config = || fs::read_to_string(place.path("run/config.toml")).unwrap();
+    let before = config();
+    place.run(&["train", "--resume", "run", "train.epochs=2"]).failed(2, &["train.epochs = 2", "3 epochs", "trained already"]);
+    assert_eq!(config(), before);
+    place.run(&["train", "--resume", "run", "train.epochs=3"]).succeeded();
+}
+
+#[test]
+fn a_resume_that_the_checkpoint_does_not_allow_changes_no_setting() {
+    let place = Place::new();
+    place.train(&["train.epochs=1", "--out", "run"]).succeeded();
+    let config = || fs::read_to_string(place.path("run/config.toml")).unwrap();
+    let (before, last) = (config(), place.path("run/checkpoints/last.safetensors"));
+    let bytes = fs::read(&last).unwrap();
+    fs::write(&last, &bytes[..bytes.len() - 8]).unwrap();
+    let ended = place.run(&["train", "--resume", "run", "train.epochs=5"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(config(), before);
 }
 
 #[test]
@@ -277,7 +317,7 @@ fn a_run_that_is_being_trained_is_kept_from_other_processes() {
     place.train(&["--out", "run", "--overwrite"]).failed(2, &["run is in use"]);
     child.kill().unwrap();
     child.wait().unwrap();
-    place.run(&["train", "--resume", "run", "train.epochs=1"]).succeeded();
+    place.run(&["train", "--resume", "run", &format!("train.epochs={}", begun_epochs(&place, "run"))]).succeeded();
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use relata_artifact::{RunFolder, RunLock, ViewGrid};
+use relata_artifact::{RunFolder, RunLock, ViewGrid, read_checkpoint_metadata};
 
 use super::plan::Plan;
 use super::{Arguments, Given};
-use crate::config::Recipe;
+use crate::config::{ConfigError, Recipe};
+use crate::evaluation::LAST;
 use crate::log::{shown, utc};
 use crate::{Config, Error, Result, picture};
 
@@ -27,6 +28,10 @@ impl Start {
             let stored = Config::from_toml(&run.config_path().display().to_string(), &run.config()?)?;
             let config = stored.resumed_with(&given.settings)?;
             config.validate()?;
+            let (epochs, trained) = (config.train.epochs, trained_epochs(&run)?);
+            if epochs < trained && epochs != stored.train.epochs {
+                return Err(ConfigError::FewerEpochs { given: epochs, trained }.into());
+            }
             return Ok(Self::Resumed { config: Box::new(config), stored: Box::new(stored), run });
         }
         let config = Config::from_layers(&given.recipe.layers())?;
@@ -70,13 +75,10 @@ impl Start {
                 run.write_views(&views.0, &views.1)?;
                 Ok((run, lock))
             }
-            Self::Resumed { config, stored, run } => {
+            Self::Resumed { config, run, .. } => {
                 let lock = RunLock::acquire(run.path())?;
                 run.remove_leftovers()?;
                 note_resume(run, config, plan)?;
-                if config != stored {
-                    run.change_config(&config.to_toml())?;
-                }
                 // A run that was killed in its first moments may lack it.
                 if run.views()?.is_none() {
                     let views = views(config, plan)?;
@@ -86,6 +88,25 @@ impl Start {
             }
         }
     }
+
+    /// Writes what a resume changes of the configuration: once the trainer has accepted the checkpoint that is there.
+    pub(super) fn keep_changes(&self) -> Result<()> {
+        match self {
+            Self::Resumed { config, stored, run } if config != stored => Ok(run.change_config(&config.to_toml())?),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Epochs of the last checkpoint, one that is not whole included; 0 without one.
+fn trained_epochs(run: &RunFolder) -> Result<u32> {
+    let last = run.checkpoint_path(LAST)?;
+    if !last.exists() {
+        return Ok(0);
+    }
+    let metadata = read_checkpoint_metadata(&last)?;
+    let number = |key: &str| metadata.get(key).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+    Ok(number("train.epoch") + u32::from(number("train.batch") > 0))
 }
 
 /// A folder that a process made and was killed in before it wrote a configuration: nothing there to go on with.

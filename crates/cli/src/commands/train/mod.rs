@@ -63,6 +63,8 @@ pub(super) fn check(arguments: &Arguments) -> Result<()> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    // What was said of a run before this one, in a comparison, no longer holds.
+    interrupt::advise(None);
     let given = given(arguments)?;
     let mut start = Start::find(&given.out, arguments, &given)?;
     let plan = Plan::make(start.config())?;
@@ -79,6 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if start.resumes() {
         pick_up(&mut trainer, &run, &log)?;
     }
+    start.keep_changes()?;
     train(&mut trainer, &run, &log, start.config(), &plan)?;
     drop(trainer);
     interrupt::advise(Some(format!("the training is done; for the rest: {}", resume_command(&run))));
@@ -131,8 +134,6 @@ fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config, pla
     if trainer.is_finished() {
         return Ok(());
     }
-    // What was said of a run before this one no longer holds.
-    interrupt::advise(None);
     let graceful = interrupt::Graceful::start();
     let outcome = trainer.run(run, &mut TrainingProgress::new(log, plan.online.as_ref()));
     let pressed = interrupt::requested();
