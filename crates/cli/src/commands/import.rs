@@ -28,7 +28,8 @@ pub struct Arguments {
     /// The stem of resnet18 and resnet34: imagenet or cifar
     #[arg(long, value_name = "NAME")]
     stem: Option<String>,
-    /// The data set that the weights were trained on: its side and normalisation go with them
+    /// The data set that the weights were trained on: its side and normalisation go with them, where neither the file nor augment.side,
+    /// augment.mean and augment.std say others; without it, those of shapes
     #[arg(long, value_name = "NAME")]
     data: Option<String>,
     /// A file that ends in .safetensors, or a folder: a run that can be probed
@@ -44,10 +45,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let own = file.backbone_info()?;
     let config = Config::from_layers(&[Layer::from_settings(&settings(arguments, own.as_ref()))?])?;
     config.validate()?;
-    let info = match own {
-        Some(info) if arguments.backbone.is_none() => info,
-        _ => network::info(&config)?,
-    };
+    // What the file says is the first layer of the settings.
+    let info = network::info(&config)?;
+    if own.is_none() && !says_how_images_were_prepared(arguments) {
+        output::note(format!(
+            "note: without --data, images will be prepared as those of {} ({} px, its mean and std)",
+            config.data.dataset, info.side
+        ));
+    }
     let mut backbone = config.model.build(config.seed, Compute::new(1)?)?;
     file.load_into(None, backbone.parameters_mut())?;
     let tensors = backbone.parameters().torch_tensors();
@@ -58,6 +63,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     }
     output::result(format!("{}: {} tensors of {}", shown(&arguments.out), tensors.len(), info.architecture().describe()));
     Ok(())
+}
+
+fn says_how_images_were_prepared(arguments: &Arguments) -> bool {
+    let told = |key: &str| arguments.settings.iter().any(|setting| setting.starts_with(&format!("{key}=")));
+    arguments.data.is_some() || told("data.dataset") || (told("augment.side") && told("augment.mean") && told("augment.std"))
 }
 
 /// The options as settings; what the file itself says comes first, so that options win.

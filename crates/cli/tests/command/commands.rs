@@ -1,6 +1,7 @@
 use std::fs;
 
 use relata_artifact::Checkpoint;
+use relata_model::BackboneInfo;
 
 use crate::{Place, assert_same_bits};
 
@@ -24,6 +25,42 @@ fn a_run_exported_and_imported_has_the_same_weights() {
     assert!(ended.stdout.contains("knn"), "{ended:?}");
     place.run(&["import", "conv4.safetensors", "--backbone", "resnet8", "--out", "x.safetensors"]).failed(1, &["conv1.weight"]);
     assert!(!place.path("x.safetensors").exists());
+}
+
+#[test]
+fn what_the_command_line_says_of_imported_weights_wins_over_their_file() {
+    let place = trained();
+    place.run(&["export", "run", "--out", "conv4.safetensors"]).succeeded();
+    let info = |file: &str| {
+        let metadata = relata_artifact::read_checkpoint_metadata(&place.path(file)).unwrap();
+        BackboneInfo::from_metadata(&metadata).unwrap().unwrap()
+    };
+    let own = info("conv4.safetensors");
+    let import =
+        |more: &[&str], out: &str| place.run(&[&["import", "conv4.safetensors", "--out", out], more].concat()).succeeded().stderr;
+    assert!(!import(&[], "same.safetensors").contains("note:"));
+    assert_eq!(info("same.safetensors"), own);
+    import(&["augment.side=96", "augment.mean=[0.5, 0.25, 0.125]", "--data", "stl10"], "other");
+    let other = info("other/checkpoints/last.safetensors");
+    assert_eq!((other.side, other.mean, other.std), (96, [0.5, 0.25, 0.125], own.std));
+    let config = fs::read_to_string(place.path("other/config.toml")).unwrap();
+    assert!(config.contains("side = 96") && config.contains("dataset = \"stl10\""), "{config}");
+}
+
+#[test]
+fn weights_that_say_nothing_of_their_images_are_imported_with_a_note() {
+    let place = trained();
+    place.run(&["export", "run", "--out", "conv4.safetensors"]).succeeded();
+    let known = Checkpoint::load(&place.path("conv4.safetensors")).unwrap();
+    let tensors: Vec<_> =
+        known.tensors.iter().map(|t| relata_artifact::TensorRef { name: &t.name, shape: &t.shape, data: &t.data }).collect();
+    relata_artifact::save_checkpoint(&place.path("bare.safetensors"), &tensors, &[].into()).unwrap();
+    let import = |more: &[&str]| {
+        let arguments = ["import", "bare.safetensors", "--backbone", "conv4", "--out", "x.safetensors"];
+        place.run(&[&arguments[..], more].concat()).succeeded().stderr
+    };
+    assert!(import(&[]).contains("without --data, images will be prepared as those of shapes (32 px"));
+    assert_eq!(import(&["--data", "cifar10"]), "");
 }
 
 #[test]
