@@ -12,7 +12,7 @@ use relata_artifact::{ProbeResult, RunFolder};
 
 use crate::Result;
 use crate::headline::Facts;
-use crate::numbers::{count, counted, percent};
+use crate::numbers::{count, counted, percent, short};
 use crate::scores::{gain, label_share_pct, protocol_title};
 
 /// Trained on, scored on: the columns of the table of linear evaluation, cross-domain and coarse classes behind the first three.
@@ -58,6 +58,13 @@ pub(crate) enum Source {
     Paper,
     Notebook,
 }
+
+/// The paper's linear evaluation, which the notebook's is too: a probe's setting, its value, and how a reader is told.
+const LINEAR_SETTINGS: [(&str, f64, &str); 3] = [
+    ("epochs", 100.0, "epochs of the probe"),
+    ("batch_size", 128.0, "images a step of the probe"),
+    ("lr", 1e-3, "learning rate of the probe"),
+];
 
 /// A figure beside the budget that it was reached with.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -152,7 +159,8 @@ impl Published {
     pub(crate) fn differences(&self, facts: &Facts, probe: &ProbeResult) -> Vec<String> {
         let mut differences = Vec::new();
         let done = facts.whole_epochs();
-        if done != Some(self.epochs) {
+        // Nothing was trained, there or here.
+        if !facts.is_untrained() && done != Some(self.epochs) {
             let here = done.map_or_else(|| "an unknown number".to_owned(), count);
             differences.push(format!("{} there, {here} here", counted(self.epochs, "epoch")));
         }
@@ -168,6 +176,12 @@ impl Published {
         let fitted_on = size(&probe.data).filter(|_| probe.protocol == "linear").zip(Some(probe.train_images as u64));
         if let Some((all, images)) = fitted_on.filter(|(all, images)| all != images) {
             differences.push(format!("probe fitted on {} of {} images", count(images), count(all)));
+        }
+        for (setting, there, words) in LINEAR_SETTINGS.iter().filter(|_| probe.protocol == "linear") {
+            let here = probe.settings.get(*setting).and_then(serde_json::Value::as_f64);
+            if let Some(here) = here.filter(|here| here != there) {
+                differences.push(format!("{words}: {} there, {} here", short(*there), short(here)));
+            }
         }
         differences
     }
@@ -314,6 +328,24 @@ mod tests {
         let part = Facts { images: Some(2000), ..facts("conv4", "relational", "cifar10", 10, 8) };
         let few = ProbeResult { train_images: 2000, ..linear };
         assert_eq!(find(&part, &few)[0].differences(&part, &few).len(), 4);
+    }
+
+    #[test]
+    fn random_weights_have_no_epochs_to_differ_in() {
+        let (random, linear) = (facts("conv4", "random", "cifar10", 20, 4), probe("linear", "cifar10"));
+        assert_eq!(find(&random, &linear)[0].differences(&random, &linear), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_linear_probe_of_another_budget_is_not_the_papers() {
+        let paper = facts("conv4", "relational", "cifar10", 200, 32);
+        let differences = |settings: serde_json::Value| {
+            let probe = ProbeResult { settings: settings.as_object().cloned().unwrap(), ..probe("linear", "cifar10") };
+            find(&paper, &probe)[0].differences(&paper, &probe)
+        };
+        assert_eq!(differences(serde_json::json!({"epochs": 100, "batch_size": 128, "lr": 1e-3})), Vec::<String>::new());
+        assert_eq!(differences(serde_json::json!({"epochs": 5, "batch_size": 128})), ["epochs of the probe: 100 there, 5 here"]);
+        assert_eq!(differences(serde_json::json!({"batch_size": 64, "lr": 0.01})).len(), 2);
     }
 
     #[test]
