@@ -1,5 +1,7 @@
 use std::fs;
 
+use relata_testkit::datasets::{write_class_folder, write_truncated};
+
 use crate::{Ended, Place, TINY, assert_same_bits};
 
 const PROBED: [&str; 4] = ["probe.after_train=true", "probe.protocols=[\"knn\"]", "probe.k=5", "train.epochs=1"];
@@ -69,6 +71,29 @@ fn a_run_that_fails_does_not_keep_the_others() {
     assert!(ended.stderr.contains("1 of 2 runs failed: out/a-one-seed1"), "{}", ended.stderr);
     assert!(place.path("out/a-one-seed2/probes/knn.json").is_file());
     assert!(ended.stdout.contains("a-one"), "the table is there: {}", ended.stdout);
+}
+
+#[test]
+fn a_run_that_fails_says_why_and_what_to_do() {
+    let place = place();
+    write_class_folder(&place.path("photos"), &[("cat", 8), ("dog", 8)], "png");
+    // Among the first images: the run fails before it has a folder.
+    write_truncated(&place.path("photos/cat/000-torn.png"), 5, 7);
+    let folder = ["data.dataset=folder", "data.path=photos", "augment.side=8"];
+    let ended = compare(&place, &[&["a/one.toml"][..], &folder].concat());
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for words in ["out/a-one-seed1 failed:", "000-torn.png", "help: ", "data verify", "1 of 1 runs failed"] {
+        assert!(ended.stderr.contains(words), "{words:?} is missing in: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn settings_that_change_no_result_do_not_make_it_another_run() {
+    let place = place();
+    compare(&place, &["a/one.toml"]).succeeded();
+    let others = ["train.workers=2", "train.prefetch=1", "train.log_every=1", "train.checkpoint_every=2", "probe.workers=2"];
+    let ended = compare(&place, &[&["a/one.toml"][..], &others].concat()).succeeded();
+    assert!(ended.stderr.contains("is done"), "{}", ended.stderr);
 }
 
 #[test]

@@ -80,7 +80,16 @@ fn difference(stored: &Config, wanted: &Config) -> Option<String> {
     let plain = |config: &Config| {
         let mut config = Config { threads: 0, device: String::new(), ..config.clone() };
         config.data.root = Default::default();
+        config.data.index = Default::default();
         config.online = Default::default();
+        let train = relata_train::TrainConfig::default();
+        config.train.workers = train.workers;
+        config.train.prefetch = train.prefetch;
+        config.train.log_every = train.log_every;
+        config.train.checkpoint_every = train.checkpoint_every;
+        let probe = relata_probe::ProbeConfig::default();
+        config.probe.workers = probe.workers;
+        config.probe.extract_batch_size = probe.extract_batch_size;
         config.as_settings()
     };
     let (stored, wanted) = (plain(stored), plain(wanted));

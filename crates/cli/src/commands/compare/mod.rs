@@ -49,7 +49,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     for (entry, _) in entries.iter().zip(&states).filter(|(_, state)| **state == State::New) {
         train::check(&entry.arguments(State::New))?;
     }
-    let mut times = table::times(&arguments.out)?;
+    // The first run may fail before it has a folder.
+    let out = &arguments.out;
+    std::fs::create_dir_all(out).map_err(|source| relata_artifact::Error::Io { action: "create", path: out.clone(), source })?;
+    let mut times = table::times(out)?;
     let mut failures = Vec::new();
     for (number, (entry, state)) in entries.iter().zip(states).enumerate() {
         let place = format!("{} of {}", number + 1, counted(entries.len(), "run"));
@@ -61,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         let start = Instant::now();
         let outcome = train::run(&entry.arguments(state));
         *times.entry(entry.run_name()).or_insert(0) += start.elapsed().as_millis() as u64;
-        table::write_times(&arguments.out, &times)?;
+        table::write_times(out, &times)?;
         match outcome {
             Ok(()) => {}
             Err(Error::Interrupted { after, .. }) => {
@@ -69,12 +72,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
                 return Err(Error::Interrupted { after, resume });
             }
             Err(error) => {
-                output::note(format!("{} failed: {error}", shown(&entry.out)));
+                output::note(format!("{} failed:", shown(&entry.out)));
+                output::error(&error);
                 failures.push(shown(&entry.out));
             }
         }
     }
-    conclude(&entries, &times, &arguments.out)?;
+    conclude(&entries, &times, out)?;
     if failures.is_empty() { Ok(()) } else { Err(Error::RunsFailed { runs: failures, of: entries.len() }) }
 }
 
