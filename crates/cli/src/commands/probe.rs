@@ -21,7 +21,10 @@ use crate::{Config, Error, Result, output};
   relata probe runs/cifar10-conv4-relational-seed1 --checkpoint epoch-0005 probe.epochs=50
   relata probe runs/stl10-resnet34-relational-seed1 --protocol finetune probe.finetune.epochs=100
   relata probe --features train.npy --labels train.labels.npy --test-features test.npy --test-labels test.labels.npy
-  relata probe --features train.safetensors --test-features test.safetensors --protocol all --out scores"))]
+  relata probe --features train.safetensors --test-features test.safetensors --protocol all --out scores
+
+Results go to the run's probes folder, each named by its protocol and by what differs from the run's own settings: linear.json,
+linear-epochs=50.json, linear-cifar100-seeds=1+2+3.json. None overwrites another request."))]
 pub struct Arguments {
     /// The run's folder; none with --features
     #[arg(value_name = "RUN", required_unless_present = "features")]
