@@ -41,3 +41,54 @@ pub(crate) fn same_images(asked: &Request, wanted: &Request) -> bool {
     let mut told = asked.iter().filter(|(key, _)| key.starts_with("data.") || *key == LABEL_FRACTION);
     told.all(|(key, value)| wanted.get(key) == Some(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use relata_probe::Protocol;
+
+    use super::*;
+
+    #[test]
+    fn every_setting_that_changes_images_or_answers_is_asked_for() {
+        let own = Config::default();
+        let changes = [
+            ("data.dataset=cifar100", true),
+            ("data.limit=7", true),
+            ("data.validation=7", true),
+            ("data.validation_seed=7", true),
+            ("data.stl10_fold=7", true),
+            ("data.shapes_seed=7", true),
+            ("data.difficulty=hard", true),
+            ("data.on_bad_image=skip", true),
+            ("data.root=elsewhere", false),
+            ("data.index=true", false),
+            ("probe.epochs=7", true),
+            ("probe.label_fraction=0.5", true),
+            ("probe.k=7", false),
+            ("probe.workers=7", false),
+            ("probe.protocols=[\"knn\"]", false),
+            ("threads=7", false),
+        ];
+        let request = |config: &Config, seeds: &[u64]| of(Protocol::Linear, config, &own, seeds);
+        for (setting, changes) in changes {
+            let config = own.changed_by(&[setting.to_owned()]).unwrap();
+            assert_eq!(request(&config, &[0]) != request(&own, &[0]), changes, "{setting}");
+        }
+        assert_ne!(request(&own, &[0]), request(&own, &[1]));
+        assert_ne!(request(&own, &[1]), request(&own, &[1, 2]));
+        assert_eq!(of(Protocol::Knn, &own, &own, &[1]), of(Protocol::Knn, &own, &own, &[2]), "nothing is drawn");
+    }
+
+    #[test]
+    fn a_path_is_asked_for_where_it_is_not_the_runs() {
+        let at = |path: &str| {
+            let settings = ["data.dataset=folder".to_owned(), format!("data.path={path}")];
+            Config::default().changed_by(&settings).unwrap()
+        };
+        let request = |config: &Config| of(Protocol::Knn, config, &at("a/photos"), &[0]);
+        assert_eq!(request(&at("a/photos"))[PATH], "");
+        assert_eq!(request(&at("b/photos"))[PATH], "b/photos");
+        let published = at("a/photos").changed_by(&["data.dataset=cifar10".to_owned()]).unwrap();
+        assert_eq!(request(&published)[PATH], "", "it lies below data.root");
+    }
+}

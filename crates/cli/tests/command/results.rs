@@ -94,3 +94,22 @@ fn the_upper_bound_is_that_of_the_same_images_however_it_was_seeded() {
     place.run(&["probe", "run", "--protocol", "knn", "data.limit=32"]).succeeded();
     assert_eq!(bound("knn-limit=32"), None, "of more images than these");
 }
+
+#[test]
+fn other_folders_of_one_name_have_results_of_their_own_and_none_of_the_runs_limit() {
+    let place = Place::new();
+    for (folder, count) in [("photos", 20), ("a/photos", 25), ("b/photos", 30)] {
+        relata_testkit::datasets::write_class_folder(&place.path(folder), &[("cat", count), ("dog", count)], "png");
+    }
+    let folder = ["data.dataset=folder", "data.path=photos", "data.limit=16", "augment.side=8", "train.epochs=1", "--out", "run"];
+    place.train(&folder).succeeded();
+    let mut images = Vec::new();
+    for path in ["photos", "a/photos", "b/photos"] {
+        place.run(&["probe", "run", "--protocol", "knn", &format!("data.path={path}")]).succeeded();
+        images.push(results(&place).len());
+    }
+    assert_eq!(images, [1, 2, 3], "{:?}", names(&place));
+    let mut fitted_on: Vec<usize> = results(&place).iter().map(|(_, result)| result.train_images).collect();
+    fitted_on.sort_unstable();
+    assert_eq!(fitted_on, [16, 40, 48]);
+}

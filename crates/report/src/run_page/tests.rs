@@ -244,6 +244,17 @@ fn a_share_of_the_labels_is_no_full_score() {
 }
 
 #[test]
+fn a_run_whose_plan_was_shortened_says_what_it_trained() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = empty_run(&parent, "shortened");
+    run.write_config(&format!("{CONFIG}[train]\nepochs = 1\n")).unwrap();
+    let line = Metrics { step: 570, epoch: Some(57.0), loss: Some(0.5), ..Metrics::default() };
+    run.metrics_writer().unwrap().append(&line).unwrap();
+    assert!(render_run(&run).unwrap().replace('\u{a0}', " ").contains("57 epochs"));
+    assert!(render_comparison(&[run, empty_run(&parent, "other")]).unwrap().contains("<td>57</td>"));
+}
+
+#[test]
 fn the_headline_is_the_runs_own_score_and_others_say_what_they_are() {
     let parent = tempfile::tempdir().unwrap();
     let run = empty_run(&parent, "run");
