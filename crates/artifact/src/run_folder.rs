@@ -9,12 +9,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Checkpoint, Error, FeatureSample, Metrics, MetricsWriter, Neighbours, ProbeResult, Provenance, Result, TensorRef, ViewGrid,
-    read_checkpoint_metadata, read_metrics, save_checkpoint, write_atomic,
+    Checkpoint, Error, FeatureSample, Metrics, MetricsWriter, Neighbours, Provenance, Result, TensorRef, ViewGrid, read_metrics,
+    save_checkpoint, write_atomic,
 };
 
 mod guard;
 mod lock;
+mod results;
 
 pub use lock::RunLock;
 
@@ -230,92 +231,6 @@ impl RunFolder {
     #[must_use]
     pub fn probes_dir(&self) -> PathBuf {
         self.path.join(PROBES)
-    }
-
-    /// Writes a result under the name of what it belongs to ([`ProbeResult::stem`]), and says which. A result of another request in
-    /// that place, as a change of the configuration leaves it, moves to its own name first.
-    ///
-    /// # Errors
-    /// [`Error::Name`], [`Error::Toml`], [`Error::Json`], [`Error::Damaged`], [`Error::Io`].
-    pub fn write_result(&self, result: &ProbeResult) -> Result<String> {
-        let name = self.result_name(result)?;
-        self.name_anew(std::slice::from_ref(&name))?;
-        self.write_probe(&name, result)?;
-        Ok(name)
-    }
-
-    /// The name of a result of this run, there or not.
-    ///
-    /// # Errors
-    /// [`Error::Toml`], [`Error::Io`].
-    pub fn result_name(&self, result: &ProbeResult) -> Result<String> {
-        let mut result = result.clone();
-        result.compare_with(&self.config_table()?, None);
-        Ok(result.stem())
-    }
-
-    /// Writes another configuration of the same run. Results that were named by the one before are named by this one.
-    ///
-    /// # Errors
-    /// As [`write_config`](Self::write_config) and [`probes`](Self::probes).
-    pub fn change_config(&self, text: &str) -> Result<()> {
-        let named = self.probes()?.into_iter().filter(|(name, result)| *name == result.stem());
-        let named: Vec<String> = named.map(|(name, _)| name).collect();
-        self.write_config(text)?;
-        self.name_anew(&named)
-    }
-
-    /// Moves the results called one of `names` to the names that they have by the configuration, where these are free.
-    fn name_anew(&self, names: &[String]) -> Result<()> {
-        let path = |name: &str| self.probes_dir().join(format!("{name}.json"));
-        loop {
-            // Once more after each move, which may have freed the place of another.
-            let misnamed = |(name, result): (String, ProbeResult)| {
-                let stem = result.stem();
-                (names.contains(&name) && name != stem && !path(&stem).exists()).then_some((name, stem))
-            };
-            let Some((name, stem)) = self.probes()?.into_iter().find_map(misnamed) else { return Ok(()) };
-            let (from, to) = (path(&name), path(plain_name("probe", &stem)?));
-            fs::rename(&from, &to).map_err(Error::io("rename", &from))?;
-        }
-    }
-
-    /// Steps that the last checkpoint was trained for; `None` without one, or for weights from elsewhere.
-    ///
-    /// # Errors
-    /// As [`read_checkpoint_metadata`].
-    pub fn last_step(&self) -> Result<Option<u64>> {
-        let last = self.checkpoint_path("last")?;
-        let metadata = if last.exists() { read_checkpoint_metadata(&last)? } else { BTreeMap::new() };
-        Ok(metadata.get("train.step").and_then(|step| step.parse().ok()))
-    }
-
-    /// Writes `probes/<name>.json`.
-    ///
-    /// # Errors
-    /// [`Error::Name`], [`Error::Io`].
-    pub fn write_probe(&self, name: &str, result: &ProbeResult) -> Result<()> {
-        let name = plain_name("probe", name)?;
-        write_json(&self.probes_dir().join(format!("{name}.json")), result)
-    }
-
-    /// All probe results with their names, sorted by name, each with what it differs in from the run's own
-    /// ([`ProbeResult::differs`]).
-    ///
-    /// # Errors
-    /// [`Error::Json`], [`Error::Toml`], [`Error::Io`]; [`Error::Damaged`] for a last checkpoint that tells no step.
-    pub fn probes(&self) -> Result<Vec<(String, ProbeResult)>> {
-        let mut probes = Vec::new();
-        for name in names_with_extension(&self.probes_dir(), "json")? {
-            if let Some(result) = read_json(&self.probes_dir().join(format!("{name}.json")))? {
-                probes.push((name, result));
-            }
-        }
-        if !probes.is_empty() {
-            let (config, last_step) = (self.config_table()?, self.last_step()?);
-            probes.iter_mut().for_each(|(_, result): &mut (_, ProbeResult)| result.compare_with(&config, last_step));
-        }
-        Ok(probes)
     }
 
     /// `probes/unfinished/`: states of trainings that a probe has begun; there is no such folder where there are none.

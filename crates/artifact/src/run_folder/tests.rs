@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{Neighbour, NeighbourRow};
+use crate::{Neighbour, NeighbourRow, ProbeResult};
 
 struct Place(tempfile::TempDir);
 
