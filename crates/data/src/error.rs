@@ -275,6 +275,17 @@ pub enum Error {
         /// The list.
         list: PathBuf,
     },
+    /// Folders that are called like splits, but not as these are called here.
+    #[error(
+        "{}: its folders {folders} would be classes, but are called like splits; call them train and test (or val)",
+        path.display()
+    )]
+    SplitNames {
+        /// The folder.
+        path: PathBuf,
+        /// The folders in it.
+        folders: String,
+    },
     /// An image that its list of labels leaves out.
     #[error("{} has no line for the image {name}: unpack both from the same archive", path.display())]
     Unannotated {

@@ -101,6 +101,18 @@ fn a_train_folder_alone_is_no_class() {
 }
 
 #[test]
+fn splits_by_other_names_are_no_classes() {
+    for names in [["Training", "Testing"], ["Train", "Test"]] {
+        let folder = new_folder();
+        for name in names {
+            write_class_folder(&folder.path().join(name), &[("cat", 2), ("dog", 1)], "png");
+        }
+        let error = open(folder.path(), Split::Train).unwrap_err();
+        assert!(matches!(&error, Error::SplitNames { folders, .. } if *folders == [names[1], names[0]].join(", ")), "{error}");
+    }
+}
+
+#[test]
 fn validation_images_under_any_usual_name_are_never_trained_on() {
     for name in ["valid", "validation"] {
         let folder = new_folder();

@@ -5,7 +5,7 @@ use relata_artifact::ProbeResult;
 
 use crate::heat_map::{self, class_name, is_square, total};
 use crate::numbers::{count, percent};
-use crate::scores::{accuracy, other_score, probe_title};
+use crate::scores::{accuracy, other_score, title_on_data};
 
 /// Of more classes than twice this only the best and the worst are shown.
 const MAX_BARS_HALF: usize = 12;
@@ -39,7 +39,7 @@ fn summary(probe: &ProbeResult) -> Markup {
         facts.extend(probe.other_scores.get(name).map(|&value| other_score(name, value)));
     }
     html! {
-        strong { (probe_title(probe)) } " on " (probe.data) ", " (probe.split) " split"
+        strong { (title_on_data(probe)) }
         span.soft { ": " (facts.join(" · ")) }
     }
 }

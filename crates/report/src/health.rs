@@ -21,13 +21,13 @@ impl<'a> Health<'a> {
     pub(crate) fn of(probes: &'a [(String, ProbeResult)], own_data: Option<&str>) -> Option<Self> {
         let all = probes.iter().filter_map(|(_, probe)| Some(Self { figures: probe.feature_health.as_ref()?, probe }));
         let step = |probe: &ProbeResult| probe.settings.get("step").and_then(serde_json::Value::as_u64);
-        all.min_by_key(|Self { probe, .. }| (own_data != Some(&*probe.data), !is_of_last(probe), Reverse(step(probe))))
+        all.min_by_key(|Self { probe, .. }| (own_data != Some(&*probe.data), !probe.is_of_last_weights(), Reverse(step(probe))))
     }
 
     /// `shapes, test split, 2,000 images`
     fn images(&self) -> String {
         let ProbeResult { data, split, checkpoint, .. } = self.probe;
-        let checkpoint = if is_of_last(self.probe) { String::new() } else { format!(", checkpoint {checkpoint}") };
+        let checkpoint = if self.probe.is_of_last_weights() { String::new() } else { format!(", checkpoint {checkpoint}") };
         format!("{data}, {split} split{checkpoint}, {} images", count(self.figures.images as u64))
     }
 
@@ -89,10 +89,6 @@ pub(crate) fn of_runs<'a>(runs: impl Iterator<Item = (&'a str, Option<Health<'a>
             }
         }
     }
-}
-
-fn is_of_last(probe: &ProbeResult) -> bool {
-    ["", "last"].contains(&probe.checkpoint.as_str())
 }
 
 /// What results on a run's own images are said to be of: its data set, or the name of its folder.

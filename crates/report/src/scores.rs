@@ -63,6 +63,13 @@ pub(crate) fn probe_title(probe: &ProbeResult) -> String {
     [title].into_iter().chain(split).chain(other_settings(probe)).collect::<Vec<_>>().join(", ")
 }
 
+/// `Linear probe on shapes, test split`
+pub(crate) fn title_on_data(probe: &ProbeResult) -> String {
+    let title = with_share(&protocol_title(&probe.protocol), label_share_pct(probe));
+    let of_split = format!("{} split", probe.split);
+    [format!("{title} on {}", probe.data), of_split].into_iter().chain(other_settings(probe)).collect::<Vec<_>>().join(", ")
+}
+
 /// The settings of a probe that are not the run's own, in words, but for those that are said wherever it is shown: data, split and
 /// share of the labels.
 pub(crate) fn other_settings(probe: &ProbeResult) -> Option<String> {

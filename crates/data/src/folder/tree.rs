@@ -161,6 +161,7 @@ pub(super) const TEST_FOLDERS: [&str; 4] = ["test", "val", "valid", "validation"
 /// Whether the folder holds splits: `train/` beside one of [`TEST_FOLDERS`], or `train/` as its only folder.
 pub(super) fn holds_splits(root: &Path) -> Result<bool> {
     if !has_folder(root, "train") {
+        refuse_splits_by_other_names(root)?;
         return Ok(false);
     }
     if TEST_FOLDERS.iter().any(|name| has_folder(root, name)) {
@@ -176,6 +177,26 @@ pub(super) fn holds_splits(root: &Path) -> Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// `Training/` beside `Testing/` would be two classes, of which a probe then tells one from the other.
+fn refuse_splits_by_other_names(root: &Path) -> Result<()> {
+    const NAMES: [&str; 10] =
+        ["train", "training", "test", "testing", "val", "valid", "validation", "eval", "unlabelled", "unlabeled"];
+    let io = |source| Error::Io { path: root.to_owned(), source };
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(root).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        if !starts_with_dot(&entry.file_name()) && entry.path().is_dir() {
+            folders.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    folders.sort();
+    let names_a_split = |folder: &String| NAMES.contains(&folder.to_lowercase().as_str());
+    if folders.len() > 1 && folders.iter().all(names_a_split) {
+        return Err(Error::SplitNames { path: root.to_owned(), folders: folders.join(", ") });
+    }
+    Ok(())
 }
 
 /// Whether there is a folder of that name.

@@ -15,7 +15,7 @@ use crate::health::{self, Health};
 use crate::line_chart::{LineChart, MAX_SERIES};
 use crate::numbers::{THIN, counted, percent, short};
 use crate::published::{self, Beside};
-use crate::scores::{in_order, label_share_pct, other_settings, probe_title, protocol_title, rank, with_share};
+use crate::scores::{in_order, label_share_pct, other_settings, protocol_title, rank, title_on_data, with_share};
 use crate::shell::page;
 use crate::{Error, Result, curves, heat_map, names, neighbours};
 
@@ -172,14 +172,15 @@ fn best(runs: &[Run]) -> String {
         return "These runs share no protocol on the same data, so their scores cannot be ranked.".to_owned();
     };
     let (title, data) = (column.title(), &column.data);
-    let Some((score, name)) = scores.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0)) else {
-        return String::new();
-    };
+    let score = scores.iter().map(|(score, _)| *score).fold(f64::MIN, f64::max);
+    let leaders: Vec<&str> = scores.iter().filter(|(other, _)| *other == score).map(|(_, name)| *name).collect();
+    let name = leaders.join(" and ");
+    let is_best = if leaders.len() == 1 { "is best with" } else { "are level with" };
     let caveat = if column.settings_differ(runs) { " The probes' settings differ, so this is no fair race." } else { "" };
     match scores.len() {
         1 => format!("{title} on {data}: {name} reaches {}.", percent(score)),
-        shared if shared == runs.len() => format!("{title} on {data}: {name} is best with {}.{caveat}", percent(score)),
-        shared => format!("{title} on {data}: of {shared} runs {name} is best with {}.{caveat}", percent(score)),
+        shared if shared == runs.len() => format!("{title} on {data}: {name} {is_best} {}.{caveat}", percent(score)),
+        shared => format!("{title} on {data}: of {shared} runs {name} {is_best} {}.{caveat}", percent(score)),
     }
 }
 
@@ -249,7 +250,7 @@ fn confusions(runs: &[Run]) -> Markup {
                         figure.matrix {
                             figcaption {
                                 h3 { (run.name) }
-                                (probe_title(probe)) " on " (probe.data) ", " (probe.split) " split"
+                                (title_on_data(probe))
                             }
                             (heat_map::figure(probe))
                         }

@@ -91,6 +91,8 @@ fn runs_of_one_name_are_told_apart() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let page = render_comparison(&[cifar10_run(&here, "x", 1, 10, 50.0), cifar10_run(&there, "x", 1, 20, 51.0)]).unwrap();
     assert!(page.contains("x (2) is best"));
+    let page = render_comparison(&[cifar10_run(&here, "y", 1, 10, 50.0), cifar10_run(&there, "z", 1, 20, 50.0)]).unwrap();
+    assert!(page.contains("y and z are level with 50.0 %."));
 }
 
 #[test]

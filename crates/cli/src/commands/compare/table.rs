@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use relata_artifact::{ProbeResult, RunFolder, write_atomic};
+use relata_artifact::{ProbeResult, RunFolder, mean_and_deviation, write_atomic};
 use serde::Serialize;
 
 use super::entry::Entry;
@@ -87,15 +87,11 @@ pub(super) fn rows(entries: &[Entry], times: &Times) -> Result<Vec<Row>> {
 
 impl Score {
     fn average(&mut self) {
-        let n = self.by_seed_pct.len() as f64;
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        self.mean_pct = mean(&self.by_seed_pct);
-        self.random_pct = (!self.random_by_seed_pct.is_empty()).then(|| mean(&self.random_by_seed_pct));
+        (self.mean_pct, self.std_points) = mean_and_deviation(&self.by_seed_pct);
+        self.random_pct = (!self.random_by_seed_pct.is_empty()).then(|| mean_and_deviation(&self.random_by_seed_pct).0);
         let published = &self.published_by_seed_pct;
         self.published_pct =
             published.first().copied().flatten().filter(|pct| published.iter().all(|other| *other == Some(*pct)));
-        let squares: f64 = self.by_seed_pct.iter().map(|pct| (pct - self.mean_pct).powi(2)).sum();
-        self.std_points = (n > 1.0).then(|| (squares / (n - 1.0)).sqrt());
     }
 
     /// `52.00 ± 2.00`, with its seeds where they are not those of the whole row.
