@@ -8,6 +8,7 @@ use relata_artifact::{FeatureHealth, ProbeResult};
 use toml::{Table, Value};
 
 use crate::numbers::{count, percent, short};
+use crate::scores::weights_in_words;
 
 /// Figures, and the result that they were written with: it says of which images and weights they are.
 #[derive(Clone, Copy)]
@@ -26,9 +27,9 @@ impl<'a> Health<'a> {
 
     /// `shapes, test split, 2,000 images`
     fn images(&self) -> String {
-        let ProbeResult { data, split, checkpoint, .. } = self.probe;
-        let checkpoint = if self.probe.is_of_last_weights() { String::new() } else { format!(", checkpoint {checkpoint}") };
-        format!("{data}, {split} split{checkpoint}, {} images", count(self.figures.images as u64))
+        let ProbeResult { data, split, differs, .. } = self.probe;
+        let weights: String = differs.iter().filter_map(weights_in_words).map(|words| format!(", {words}")).collect();
+        format!("{data}, {split} split{weights}, {} images", count(self.figures.images as u64))
     }
 
     /// A sentence for each thing that there is to say.
@@ -101,9 +102,17 @@ pub(crate) fn own_data(config: &Table) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use relata_artifact::Difference;
+
     use super::*;
 
+    /// In a run whose last step is the twentieth.
     fn result(data: &str, checkpoint: &str, step: u64, effective_rank: f64) -> (String, ProbeResult) {
+        let differs = match (checkpoint, step) {
+            ("last", 20) => Vec::new(),
+            ("last", _) => vec![Difference { key: "step".into(), value: step.to_string(), own: "20".into() }],
+            _ => vec![Difference { key: "checkpoint".into(), value: checkpoint.into(), own: "last".into() }],
+        };
         let health = FeatureHealth { dimensions: 64, images: 2000, effective_rank, ..FeatureHealth::default() };
         let probe = ProbeResult {
             data: data.into(),
@@ -111,6 +120,7 @@ mod tests {
             checkpoint: checkpoint.into(),
             settings: [("step".to_owned(), step.into())].into_iter().collect(),
             feature_health: Some(health),
+            differs,
             ..ProbeResult::default()
         };
         (String::new(), probe)
@@ -133,6 +143,10 @@ mod tests {
         assert!(
             words(&probes[..2], "own")
                 .contains("(own, validation split, checkpoint epoch-0001, 2,000 images): effective rank 12")
+        );
+        assert!(
+            words(&probes[1..3], "own").contains("checkpoint epoch-0001")
+                && words(&probes[2..3], "own").contains(", of step 10,")
         );
         assert!(words(&probes[..1], "own").contains("(other, validation split, 2,000 images): effective rank 11"));
         assert!(Health::of(&[(String::new(), ProbeResult::default())], None).is_none());

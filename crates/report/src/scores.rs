@@ -78,13 +78,21 @@ pub(crate) fn other_settings(probe: &ProbeResult) -> Option<String> {
         "data.validation" => difference.value == "0",
         _ => false,
     };
-    let words = |Difference { key, value, .. }: &Difference| match key.as_str() {
-        "checkpoint" => format!("checkpoint {value}"),
-        "step" => format!("of step {value}"),
-        _ => format!("{} = {value}", key.rsplit('.').next().unwrap_or(key)),
+    let words = |difference: &Difference| {
+        let Difference { key, value, .. } = difference;
+        weights_in_words(difference).unwrap_or_else(|| format!("{} = {value}", key.rsplit('.').next().unwrap_or(key)))
     };
     let all: Vec<String> = probe.differs.iter().filter(|difference| !said(difference)).map(words).collect();
     (!all.is_empty()).then(|| all.join(", "))
+}
+
+/// Of a difference that says of which weights a probe is.
+pub(crate) fn weights_in_words(Difference { key, value, .. }: &Difference) -> Option<String> {
+    match key.as_str() {
+        "checkpoint" => Some(format!("checkpoint {value}")),
+        "step" => Some(format!("of step {value}")),
+        _ => None,
+    }
 }
 
 pub(crate) fn with_share(title: &str, share_pct: Option<f64>) -> String {
