@@ -49,6 +49,31 @@ fn overwriting_a_run_leaves_nothing_of_it() {
 }
 
 #[test]
+fn a_removal_that_was_cut_short_anywhere_can_be_done_again() {
+    let whole = |place: &Place| {
+        let run = place.run("a");
+        run.write_provenance(&Provenance::default()).unwrap();
+        run.metrics_writer().unwrap().append(&json!({"step": 1})).unwrap();
+        run.save_checkpoint("last", &[], &BTreeMap::new()).unwrap();
+        run.write_probe("linear", &ProbeResult::default()).unwrap();
+        run.write_report("<html>").unwrap();
+        run
+    };
+    let entries = guard::in_order_of_removal(whole(&Place::new()).path()).unwrap().len();
+    assert_eq!(entries, 8, "seven of the run and the mark");
+    for removed in 0..=entries {
+        let place = Place::new();
+        let run = whole(&place);
+        for entry in guard::in_order_of_removal(run.path()).unwrap().into_iter().take(removed) {
+            if entry.is_dir() { fs::remove_dir_all(entry).unwrap() } else { fs::remove_file(entry).unwrap() }
+        }
+        RunFolder::create(run.path(), true).unwrap_or_else(|error| panic!("{removed} removed: {error}"));
+        let left = all_files(run.path());
+        assert!(left.iter().all(|path| is_leftover(&path.file_name().unwrap().to_string_lossy())), "{removed} removed: {left:?}");
+    }
+}
+
+#[test]
 fn overwriting_refuses_a_folder_that_is_no_run_and_removes_nothing() {
     let place = Place::new();
     let with_stranger = place.run("stranger");
