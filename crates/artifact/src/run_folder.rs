@@ -39,13 +39,23 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes a new run folder, parents included. With `overwrite`, a folder that holds a run is emptied first.
+    /// Makes a new run folder, parents included. With `overwrite`, a folder that holds a run is emptied first, unless another process
+    /// trains there.
     ///
     /// # Errors
     /// [`Error::Exists`] for a folder that is not empty, [`Error::NotOverwritten`] where `overwrite` meets a folder
-    /// that is no run (nothing is removed then), [`Error::Io`].
+    /// that is no run, [`Error::InUse`] (nothing is removed in any of these cases), [`Error::Io`].
     pub fn create(path: impl Into<PathBuf>, overwrite: bool) -> Result<Self> {
+        Self::create_locked(path, overwrite).map(|(run, _)| run)
+    }
+
+    /// As [`create`](Self::create), and keeps the lock that it was made under, for who goes on to write there.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_locked(path: impl Into<PathBuf>, overwrite: bool) -> Result<(Self, RunLock)> {
         let path = path.into();
+        let lock = RunLock::acquire(&path)?;
         if !is_unused(&path)? {
             if !overwrite {
                 return Err(Error::Exists { path });
@@ -59,7 +69,10 @@ impl RunFolder {
             let folder = path.join(name);
             fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         }
-        Ok(Self { path })
+        let run = Self { path };
+        // What a process that died in its first moments, or in emptying the folder, left behind.
+        run.remove_leftovers()?;
+        Ok((run, lock))
     }
 
     /// Opens an existing run: a folder with a `config.toml`.
