@@ -198,6 +198,24 @@ fn everything_written_is_read_back() {
 }
 
 #[test]
+fn json_without_protocol_data_split_and_accuracy_is_no_result() {
+    let place = Place::new();
+    let run = place.run("a");
+    let least = json!({"protocol": "linear", "data": "shapes", "split": "test", "accuracy_pct": 58.75});
+    let path = run.probes_dir().join("linear.json");
+    for missing in ["protocol", "data", "split", "accuracy_pct"] {
+        let mut object = least.clone();
+        object.as_object_mut().unwrap().remove(missing);
+        fs::write(&path, object.to_string()).unwrap();
+        assert!(matches!(run.probes(), Err(Error::Json { path: named, .. }) if named == path), "{missing}");
+    }
+    // An older version's, with nothing that came later.
+    fs::write(&path, least.to_string()).unwrap();
+    let result = ProbeResult { protocol: "linear".into(), data: "shapes".into(), split: "test".into(), ..Default::default() };
+    assert_eq!(run.probes().unwrap(), [("linear".to_owned(), ProbeResult { accuracy_pct: 58.75, ..result })]);
+}
+
+#[test]
 fn leftovers_of_a_killed_process_can_be_removed() {
     let place = Place::new();
     let run = place.run("a");
