@@ -31,6 +31,8 @@ const FIGURES: &str = "figures";
 const TENSORBOARD: &str = "tensorboard";
 const REPORT: &str = "report.html";
 const LOG: &str = "train.log";
+/// What the name of an epoch's checkpoint starts with.
+const EPOCH: &str = "epoch-";
 
 /// A run on disk. Cheap to clone; holds the path only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,15 +155,18 @@ impl RunFolder {
     /// The name of an epoch's checkpoint: `epoch-0050`.
     #[must_use]
     pub fn epoch_checkpoint_name(epoch: u64) -> String {
-        format!("epoch-{epoch:04}")
+        format!("{EPOCH}{epoch:04}")
     }
 
-    /// Names of the checkpoints there are, sorted: epochs in order, then `last`.
+    /// Names of the checkpoints there are: epochs by their number, then the others (`last`) by name.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn checkpoint_names(&self) -> Result<Vec<String>> {
-        names_with_extension(&self.checkpoints_dir(), "safetensors")
+        let mut names = names_with_extension(&self.checkpoints_dir(), "safetensors")?;
+        let epoch = |name: &String| name.strip_prefix(EPOCH)?.parse::<u64>().ok();
+        names.sort_by_key(|name| (epoch(name).is_none(), epoch(name)));
+        Ok(names)
     }
 
     /// Saves a checkpoint atomically; see [`save_checkpoint`].

@@ -191,10 +191,12 @@ fn everything_written_is_read_back() {
     run.write_feature_sample(&sample).unwrap();
     assert_eq!(run.feature_sample().unwrap(), Some(sample));
 
-    for name in [RunFolder::epoch_checkpoint_name(50), RunFolder::epoch_checkpoint_name(9), "last".into()] {
+    let epochs = [10_000, 9_999, 50, 9].map(RunFolder::epoch_checkpoint_name);
+    for name in epochs.into_iter().chain(["last".into(), "best".into()]) {
         run.save_checkpoint(&name, &[], &BTreeMap::new()).unwrap();
     }
-    assert_eq!(run.checkpoint_names().unwrap(), ["epoch-0009", "epoch-0050", "last"]);
+    let names = run.checkpoint_names().unwrap();
+    assert_eq!(names, ["epoch-0009", "epoch-0050", "epoch-9999", "epoch-10000", "best", "last"]);
 }
 
 #[test]
