@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors};
@@ -117,7 +117,10 @@ pub fn save_checkpoint(path: &Path, tensors: &[TensorRef<'_>], metadata: &BTreeM
 pub fn read_checkpoint_metadata(path: &Path) -> Result<BTreeMap<String, String>> {
     let mut file = File::open(path).map_err(Error::io("read", path))?;
     let mut length = [0; 8];
-    file.read_exact(&mut length).map_err(|_| damaged(path, "shorter than its first field"))?;
+    file.read_exact(&mut length).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => damaged(path, "shorter than its first field"),
+        _ => Error::io("read", path)(error),
+    })?;
     let length = u64::from_le_bytes(length);
     if length > MAX_HEADER_BYTES {
         return Err(damaged(path, "header too long"));

@@ -22,19 +22,19 @@ pub enum Error {
         source: io::Error,
     },
     /// A new run was to be created in a folder that already holds something.
-    #[error("{} is not empty; go on with it (--resume), replace it (--overwrite), or choose another place (--out)", path.display())]
+    #[error("{} is not empty", path.display())]
     Exists {
         /// The folder.
         path: PathBuf,
     },
     /// Another process trains in the folder.
-    #[error("{} is in use: another process is training there; wait for it, or choose another place (--out)", path.display())]
+    #[error("{} is in use: another process is training there", path.display())]
     InUse {
         /// The folder.
         path: PathBuf,
     },
     /// An overwrite was asked for, but the folder is no run, so nothing was removed.
-    #[error("{} does not look like a run folder ({reason}), so it is not overwritten; choose another place (--out)", path.display())]
+    #[error("{} does not look like a run folder ({reason}), so it is not overwritten", path.display())]
     NotOverwritten {
         /// The folder.
         path: PathBuf,

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use crate::Difference;
 
 /// One evaluation of a frozen backbone, with all that is needed to read the score rightly. Percentages are 0 to 100.
+///
+/// JSON without a protocol, data, split or accuracy is no result; older versions wrote fewer of the other fields.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct ProbeResult {
     /// `linear`, `knn`, `kmeans`, `retrieval`, `finetune` ...
     pub protocol: String,
@@ -18,58 +19,64 @@ pub struct ProbeResult {
     /// Split that was scored on.
     pub split: String,
     /// Checkpoint that the features came from, `last` or `epoch-0050`.
+    #[serde(default)]
     pub checkpoint: String,
     /// Top-1 accuracy on `split`.
     pub accuracy_pct: f64,
     /// Standard deviation of the accuracy over several seeds, of which `accuracy_pct` and the other figures are the mean. The
     /// seeds are among the settings.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy_std_points: Option<f64>,
     /// What each seed reached, in the order of the settings.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accuracy_by_seed_pct: Vec<f64>,
     /// The same protocol on the untrained backbone: the lower bound.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_random_pct: Option<f64>,
     /// The same backbone trained with labels: the upper bound.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_supervised_pct: Option<f64>,
     /// Number of classes; chance is `100 / classes`.
+    #[serde(default)]
     pub classes: usize,
     /// Labelled images that the probe was fitted on.
+    #[serde(default)]
     pub train_images: usize,
     /// Images that it was scored on.
+    #[serde(default)]
     pub test_images: usize,
     /// Every setting of the protocol: epochs, batch size, learning rate, k ...
+    #[serde(default)]
     pub settings: Map<String, Value>,
     /// The settings of the run's configuration that the result follows from, as they were asked for: dotted key, value as
     /// [`crate::setting_text`] has it. Several seeds are `probe.seed = [1, 2, 3]`; `data.path` is empty where it is the run's own. A
     /// result of a version that wrote none is given what its other fields tell ([`crate::RunFolder::probes`]).
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub request: BTreeMap<String, String>,
     /// In what it is another result than the run's own: the one that the run's configuration asks for, of the last checkpoint.
     /// [`crate::RunFolder::probes`] finds it out; no file holds it.
     #[serde(skip)]
     pub differs: Vec<Difference>,
     /// Wall-clock time of the probe.
+    #[serde(default)]
     pub seconds: f64,
     /// Further scores, by name and unit: `nmi`, `top5_accuracy_pct` ...
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub other_scores: BTreeMap<String, f64>,
     /// What a reader of the score must know, in words: a fit that did not converge, features that collapsed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// How the scored features look without their labels.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature_health: Option<FeatureHealth>,
     /// Names of the classes, in label order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_names: Vec<String>,
     /// Recall of each class, in label order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub per_class_accuracy_pct: Vec<f64>,
     /// `confusion[truth][answer]`: test images of class `truth` that were called `answer`, summed over the seeds.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confusion: Vec<Vec<u32>>,
 }
 

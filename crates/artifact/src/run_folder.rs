@@ -31,6 +31,8 @@ const FIGURES: &str = "figures";
 const TENSORBOARD: &str = "tensorboard";
 const REPORT: &str = "report.html";
 const LOG: &str = "train.log";
+/// What the name of an epoch's checkpoint starts with.
+const EPOCH: &str = "epoch-";
 
 /// A run on disk. Cheap to clone; holds the path only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,13 +41,23 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes a new run folder, parents included. With `overwrite`, a folder that holds a run is emptied first.
+    /// Makes a new run folder, parents included. With `overwrite`, a folder that holds a run is emptied first, unless another process
+    /// trains there.
     ///
     /// # Errors
     /// [`Error::Exists`] for a folder that is not empty, [`Error::NotOverwritten`] where `overwrite` meets a folder
-    /// that is no run (nothing is removed then), [`Error::Io`].
+    /// that is no run, [`Error::InUse`] (nothing is removed in any of these cases), [`Error::Io`].
     pub fn create(path: impl Into<PathBuf>, overwrite: bool) -> Result<Self> {
+        Self::create_locked(path, overwrite).map(|(run, _)| run)
+    }
+
+    /// As [`create`](Self::create), and keeps the lock that it was made under, for who goes on to write there.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_locked(path: impl Into<PathBuf>, overwrite: bool) -> Result<(Self, RunLock)> {
         let path = path.into();
+        let lock = RunLock::acquire(&path)?;
         if !is_unused(&path)? {
             if !overwrite {
                 return Err(Error::Exists { path });
@@ -59,7 +71,10 @@ impl RunFolder {
             let folder = path.join(name);
             fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         }
-        Ok(Self { path })
+        let run = Self { path };
+        // What a process that died in its first moments, or in emptying the folder, left behind.
+        run.remove_leftovers()?;
+        Ok((run, lock))
     }
 
     /// Opens an existing run: a folder with a `config.toml`.
@@ -140,15 +155,18 @@ impl RunFolder {
     /// The name of an epoch's checkpoint: `epoch-0050`.
     #[must_use]
     pub fn epoch_checkpoint_name(epoch: u64) -> String {
-        format!("epoch-{epoch:04}")
+        format!("{EPOCH}{epoch:04}")
     }
 
-    /// Names of the checkpoints there are, sorted: epochs in order, then `last`.
+    /// Names of the checkpoints there are: epochs by their number, then the others (`last`) by name.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn checkpoint_names(&self) -> Result<Vec<String>> {
-        names_with_extension(&self.checkpoints_dir(), "safetensors")
+        let mut names = names_with_extension(&self.checkpoints_dir(), "safetensors")?;
+        let epoch = |name: &String| name.strip_prefix(EPOCH)?.parse::<u64>().ok();
+        names.sort_by_key(|name| (epoch(name).is_none(), epoch(name)));
+        Ok(names)
     }
 
     /// Saves a checkpoint atomically; see [`save_checkpoint`].

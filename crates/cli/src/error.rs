@@ -182,6 +182,12 @@ impl Error {
             Self::Model(relata_model::Error::Weights { .. }) | Self::Train(relata_train::Error::Model(_)) => {
                 "model.backbone and model.stem must be those that the weights were trained with"
             }
+            Self::Artifact(error)
+            | Self::Train(relata_train::Error::Artifact(error))
+            | Self::Probe(relata_probe::Error::Artifact(error)) => match folder_help(error) {
+                Some(help) => help,
+                None => return self.disk_help(),
+            },
             _ => return self.disk_help(),
         };
         Some(help.to_owned())
@@ -191,20 +197,41 @@ impl Error {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
         while let Some(error) = cause {
             if let Some(io) = error.downcast_ref::<std::io::Error>() {
-                return match io.kind() {
-                    std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                        Some("free some space; a run that was under way goes on with --resume".to_owned())
-                    }
-                    std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                        Some("choose a place that can be written to with --out".to_owned())
-                    }
-                    _ => None,
-                };
+                return self.disk_help_for(io.kind()).map(str::to_owned);
             }
             cause = error.source();
         }
         None
     }
+
+    fn disk_help_for(&self, kind: std::io::ErrorKind) -> Option<&'static str> {
+        use std::io::ErrorKind;
+        let full = matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        let refused = matches!(kind, ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
+        match self {
+            Self::Data(relata_data::Error::Write { .. }) if full => Some("free some space, and try again"),
+            Self::Data(relata_data::Error::Write { .. }) if refused => {
+                Some("choose a place that can be written to: data.root is where data sets go, --out where a pack goes")
+            }
+            // What cannot be read does not become readable by writing elsewhere.
+            Self::Data(_) | Self::Artifact(relata_artifact::Error::Io { action: "read" | "list", .. }) => None,
+            _ if full => Some("free some space; a run that was under way goes on with --resume"),
+            _ if refused => Some("choose a place that can be written to with --out"),
+            _ => None,
+        }
+    }
+}
+
+/// Which of the command line's flags help where a run folder is refused.
+fn folder_help(error: &relata_artifact::Error) -> Option<&'static str> {
+    Some(match error {
+        relata_artifact::Error::Exists { .. } => {
+            "replace it (--overwrite), or choose another place (--out); a training that was stopped there goes on with --resume"
+        }
+        relata_artifact::Error::InUse { .. } => "wait for it, or choose another place (--out)",
+        relata_artifact::Error::NotOverwritten { .. } => "choose another place (--out)",
+        _ => return None,
+    })
 }
 
 fn broken_help() -> String {
@@ -255,5 +282,45 @@ fn there_are(known: &[String]) -> String {
         ": it has none yet, go on with the training".to_owned()
     } else {
         format!(": it has {}", known.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn advice_names_what_the_command_has() {
+        let path = PathBuf::from("place");
+        let help = |error: Error| error.help().unwrap_or_default();
+        for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
+            let written = relata_data::Error::Write { path: path.clone(), source: kind.into() };
+            assert!(help(written.into()).contains("data.root"));
+            let read = relata_data::Error::Io { path: path.clone(), source: kind.into() };
+            assert_eq!(help(read.into()), "");
+            let io = |action| relata_artifact::Error::Io { action, path: path.clone(), source: kind.into() };
+            assert!(help(io("create").into()).contains("--out"));
+            assert_eq!(help(io("read").into()), "");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_refused_comes_with_the_flags_that_help() {
+        let path = PathBuf::from("run");
+        let exists = || relata_artifact::Error::Exists { path: path.clone() };
+        for flag in ["--overwrite", "--out", "--resume"] {
+            assert!(Error::from(exists()).help().is_some_and(|help| help.contains(flag)), "{flag}");
+            assert!(!exists().to_string().contains(flag), "the library knows no flags");
+        }
+        for error in [
+            relata_artifact::Error::InUse { path: path.clone() },
+            relata_artifact::Error::NotOverwritten { path: path.clone(), reason: "it holds thesis.tex".to_owned() },
+        ] {
+            assert!(!error.to_string().contains("--out"));
+            let trained = Error::Train(relata_train::Error::Artifact(error));
+            assert!(trained.help().is_some_and(|help| help.contains("--out")));
+        }
     }
 }

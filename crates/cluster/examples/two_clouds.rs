@@ -2,8 +2,7 @@
 
 #![allow(clippy::print_stdout)]
 
-use relata_cluster::{KMeans, Rows, contingency, optimal_assignment, unit_rows, whiten};
-use relata_ops::Isa;
+use relata_cluster::{Isa, KMeans, Rows, contingency, optimal_assignment, unit_rows, whiten};
 
 fn main() {
     // Two clouds side by side in a plane that is ten times as long as it is wide.
@@ -14,7 +13,7 @@ fn main() {
     };
     let points: Vec<f32> = (0..200).flat_map(point).collect();
     let isa = Isa::best();
-    let settings = KMeans { clusters: 2, restarts: 5, max_iterations: 30, seed: 1, round: 0 };
+    let settings = KMeans { clusters: 2, ..KMeans::default() };
     let white = whiten(&points, 2, 2, isa);
     for (name, values) in [("as they are", points), ("whitened", white.clone()), ("whitened, length 1", unit_rows(&white, 2))] {
         let Some(found) = Rows::new(&values, 2, isa).cluster(&settings) else { continue };

@@ -10,7 +10,8 @@ const PIECE_ROWS: usize = 1024;
 /// Keeps these random numbers apart from others of the same seed.
 const STREAM: u64 = 0x6b6d_6561_6e73;
 
-/// How rows are clustered.
+/// How rows are clustered. By default in 8 clusters, by 300 iterations at most, as in scikit-learn's `KMeans`, and from 10 starts, as there
+/// until version 1.4; seed and round are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KMeans {
     /// k.
@@ -25,6 +26,12 @@ pub struct KMeans {
     pub round: u32,
 }
 
+impl Default for KMeans {
+    fn default() -> Self {
+        Self { clusters: 8, restarts: 10, max_iterations: 300, seed: 0, round: 0 }
+    }
+}
+
 /// Rows to be clustered, `[n, D]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
@@ -36,9 +43,10 @@ pub struct Rows<'a> {
 /// Centres `[k, D]`, and which is the nearest to each row.
 #[derive(Debug, Clone)]
 pub struct Clustering {
-    /// The means of the clusters' rows.
+    /// Where `settled`, the means of the clusters' rows; else of the rows as the iteration before had clustered them, or without
+    /// any iteration the rows that k-means++ drew. That of a cluster without rows is where it was.
     pub centres: Vec<f32>,
-    /// For each row the number of its cluster.
+    /// For each row the number of its cluster, that of the nearest centre.
     pub clusters: Vec<usize>,
     /// Sum of the squared distances of the rows to their centres.
     pub inertia: f64,
@@ -69,9 +77,12 @@ impl<'a> Rows<'a> {
         all.reduce(|best, next| if next.inertia < best.inertia { next } else { best })
     }
 
-    /// The nearest of the `centres [k, D]` to each row, the first of equals.
+    /// The nearest of the `centres [k, D]` to each row, the first of equals; empty where there are no centres or no D.
     #[must_use]
     pub fn nearest(&self, centres: &[f32]) -> Vec<usize> {
+        if self.width == 0 || centres.len() < self.width {
+            return Vec::new();
+        }
         self.distances(centres).into_iter().map(|(nearest, _)| nearest).collect()
     }
 
@@ -221,7 +232,29 @@ mod tests {
     }
 
     #[test]
+    fn centres_are_the_means_of_their_rows_once_settled_and_one_iteration_behind_before() {
+        let values: Vec<f32> = hash_uniforms("rows", 600).into_iter().map(|v| v as f32).collect();
+        let rows = Rows::new(&values, 3, Isa::best());
+        let means = |clusters: &[usize]| -> Vec<f32> {
+            let mean = |at: usize| {
+                let mine = || clusters.iter().zip(values.chunks_exact(3)).filter(move |(cluster, _)| **cluster == at / 3);
+                let sum: f64 = mine().map(|(_, row)| f64::from(row[at % 3])).sum();
+                (sum / mine().count() as f64) as f32
+            };
+            (0..27).map(mean).collect()
+        };
+        let after = |max_iterations| rows.cluster(&KMeans { clusters: 9, max_iterations, ..SETTINGS }).unwrap();
+        let (first, second, last) = (after(1), after(2), after(300));
+        assert!(!first.settled && second.centres == means(&first.clusters) && first.centres != means(&first.clusters));
+        assert!(last.settled && last.centres == means(&last.clusters));
+        assert_eq!(rows.nearest(&first.centres), first.clusters);
+    }
+
+    #[test]
     fn where_there_is_nothing_to_cluster_nothing_comes_back() {
+        assert_eq!(Rows::new(&[1.0, 2.0], 1, Isa::best()).nearest(&[]), [0; 0]);
+        assert_eq!(Rows::new(&[1.0, 2.0], 0, Isa::best()).nearest(&[1.0]), [0; 0]);
+        assert!(Rows::new(&[1.0, 2.0], 0, Isa::best()).cluster(&KMeans::default()).is_none());
         assert!(Rows::new(&[], 3, Isa::best()).cluster(&SETTINGS).is_none());
         let rows = Rows::new(&[1.0, 2.0], 1, Isa::best());
         assert!(rows.cluster(&KMeans { clusters: 0, ..SETTINGS }).is_none());

@@ -4,11 +4,10 @@
 //! threads; work runs in the rayon pool of the caller.
 //!
 //! ```
-//! use relata_cluster::{KMeans, Rows};
-//! use relata_ops::Isa;
+//! use relata_cluster::{Isa, KMeans, Rows};
 //!
 //! let rows = [0.0, 0.1, 10.0, 10.1];
-//! let settings = KMeans { clusters: 2, restarts: 5, max_iterations: 30, seed: 1, round: 0 };
+//! let settings = KMeans { clusters: 2, ..KMeans::default() };
 //! let found = Rows::new(&rows, 1, Isa::best()).cluster(&settings).unwrap();
 //! assert!(found.clusters[0] == found.clusters[1] && found.clusters[1] != found.clusters[2]);
 //! ```
@@ -25,6 +24,8 @@ mod assignment;
 pub use assignment::{contingency, optimal_assignment};
 pub use covariance::{Covariance, covariance, covariance_bytes};
 pub use kmeans::{Clustering, KMeans, Rows};
+/// Which of the processor's instructions are used; `Isa::best()` asks it.
+pub use relata_ops::Isa;
 pub use symmetric::{eigenvectors, symmetric_eigenvalues};
 pub use unit::unit_rows;
 pub use whitening::whiten;

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use relata_data::{Dataset, Error, Folder, FolderOptions, Split, Tiny};
 use relata_testkit::datasets::{TinyVal, write_bytes, write_class_folder, write_image, write_tiny};
+use sha2::{Digest, Sha256};
 
 /// Some time after 1970 and long before now, another for each `year`; no clock is read.
 fn long_ago(year: u64) -> SystemTime {
@@ -137,6 +138,37 @@ fn a_damaged_index_is_made_anew() {
     ] {
         fs::write(index(root.path()), damaged).unwrap();
         assert_eq!(open(root.path(), true).fingerprint(), now);
+    }
+}
+
+#[test]
+fn an_index_that_leads_out_of_its_folder_or_leaves_it_out_is_made_anew() {
+    let root = photos();
+    open(root.path(), true);
+    let whole = fs::read_to_string(index(root.path())).unwrap();
+    let lines = whole.splitn(3, '\n').last().unwrap();
+    let (form, listed) = ("relata-index 1", open(root.path(), false));
+    let absolute = root.path().join("cat").display().to_string();
+    for forged in [
+        lines.replace("\tcat\n", "\tdog/../cat\n"),
+        lines.replace("\tcat\n", &format!("\t{absolute}\n")),
+        lines.replace("\t000.png\n", "\t../dog/000.png\n"),
+        lines.replace("\t000.png\n", "\tdeep/000.png\n"),
+        lines.replace("\t000.png\n", &format!("\t{absolute}/000.png\n")),
+        lines.split_once('\n').unwrap().1.to_owned(),
+        String::new(),
+    ] {
+        assert_ne!(forged, lines);
+        let mut sha = Sha256::new();
+        for part in [form, &forged] {
+            sha.update((part.len() as u64).to_le_bytes());
+            sha.update(part);
+        }
+        let digest: String = sha.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        fs::write(index(root.path()), format!("{form}\n{digest}\n{forged}")).unwrap();
+        let opened = open(root.path(), true);
+        assert!((0..6).all(|image| opened.source(image) == listed.source(image)), "{forged}");
+        assert_eq!(fs::read_to_string(index(root.path())).unwrap(), whole);
     }
 }
 

@@ -45,6 +45,16 @@ fn the_same_values_give_the_same_bytes() {
     assert_eq!(fs::read(a).unwrap(), fs::read(b).unwrap());
 }
 
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_read_is_not_called_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(read_checkpoint_metadata(folder.path()), Err(Error::Io { action: "read", .. })));
+    let path = folder.path().join("short.safetensors");
+    fs::write(&path, [0; 7]).unwrap();
+    assert!(matches!(read_checkpoint_metadata(&path), Err(Error::Damaged { .. })));
+}
+
 #[test]
 fn the_safetensors_crate_reads_what_is_written_and_the_other_way_round() {
     use safetensors::tensor::{TensorView, serialize};

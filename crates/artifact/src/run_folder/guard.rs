@@ -44,21 +44,30 @@ pub(super) fn why_no_run(path: &Path) -> Result<Option<String>> {
     }
     // A config.toml beside a folder of figures could be anybody's; these names could not.
     let telling = [PROVENANCE, METRICS, CHECKPOINTS];
-    let told = entries.iter().any(|(name, _)| telling.contains(&name.as_str()));
+    let told = entries.iter().any(|(name, _)| telling.contains(&name.as_str()) || is_leftover(name));
     Ok((!told).then(|| format!("it has none of {}", telling.join(", "))))
 }
 
-/// Removes what a run holds, but not the folder itself, which may be a mount point or a link. `config.toml` goes last:
-/// a removal that was cut short leaves a folder that is still recognised.
+/// Removes what a run holds, but not the folder itself, which may be a mount point or a link. Wherever the removal is cut short,
+/// what it leaves is recognised.
 pub(super) fn empty(path: &Path) -> Result<()> {
-    let mut entries = entries(path)?;
-    entries.sort_by_key(|(name, _)| name == CONFIG);
-    for (_, entry) in entries {
+    for entry in in_order_of_removal(path)? {
         let is_folder = fs::symlink_metadata(&entry).map_err(Error::io("read", &entry))?.is_dir();
         let removed = if is_folder { fs::remove_dir_all(&entry) } else { fs::remove_file(&entry) };
         removed.map_err(Error::io("remove", &entry))?;
     }
     Ok(())
+}
+
+/// What a run holds, `config.toml` second to last: without it there is no run. Last comes a file that is made here, and by whose
+/// name the rest is known where all other telling ones are gone; alone it counts as nothing.
+pub(super) fn in_order_of_removal(path: &Path) -> Result<Vec<PathBuf>> {
+    let mark = format!("{TEMP_PREFIX}emptied{TEMP_SUFFIX}");
+    let marked = path.join(&mark);
+    fs::write(&marked, b"").map_err(Error::io("write", &marked))?;
+    let mut entries = entries(path)?;
+    entries.sort_by_key(|(name, _)| (*name == mark, name == CONFIG));
+    Ok(entries.into_iter().map(|(_, path)| path).collect())
 }
 
 /// Names and paths of a folder's entries, sorted; none for a folder that is missing.

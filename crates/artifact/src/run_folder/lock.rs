@@ -40,8 +40,7 @@ mod tests {
         let path = parent.path().join("runs/a");
         let lock = RunLock::acquire(&path).unwrap();
         assert!(matches!(RunLock::acquire(&path), Err(Error::InUse { path: named }) if named == path));
-        // It is no part of the run.
-        RunFolder::create(&path, false).unwrap().write_config("seed = 1\n").unwrap();
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "it is no part of the run");
         let other = RunLock::acquire(&parent.path().join("runs/b")).unwrap();
         drop(lock);
         drop(RunLock::acquire(&path).unwrap());
@@ -49,12 +48,27 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_another_process_trains_in_is_not_overwritten() {
+        let parent = tempfile::tempdir().unwrap();
+        let (run, lock) = RunFolder::create_locked(parent.path().join("a"), false).unwrap();
+        run.write_config("seed = 1\n").unwrap();
+        run.write_provenance(&crate::Provenance::default()).unwrap();
+        for overwrite in [false, true] {
+            assert!(matches!(RunFolder::create(run.path(), overwrite), Err(Error::InUse { .. })));
+        }
+        assert_eq!(run.config().unwrap(), "seed = 1\n");
+        drop(lock);
+        RunFolder::create(run.path(), true).unwrap();
+        assert!(!run.config_path().exists());
+    }
+
+    #[test]
     fn a_run_that_is_overwritten_stays_locked() {
         let parent = tempfile::tempdir().unwrap();
         let run = RunFolder::create(parent.path().join("a"), false).unwrap();
         run.write_config("seed = 1\n").unwrap();
-        let _lock = RunLock::acquire(run.path()).unwrap();
-        RunFolder::create(run.path(), true).unwrap();
+        let (_, _lock) = RunFolder::create_locked(run.path(), true).unwrap();
+        assert!(!run.config_path().exists());
         assert!(matches!(RunLock::acquire(run.path()), Err(Error::InUse { .. })));
     }
 }

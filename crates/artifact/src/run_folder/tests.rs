@@ -49,6 +49,30 @@ fn overwriting_a_run_leaves_nothing_of_it() {
 }
 
 #[test]
+fn a_removal_that_was_cut_short_anywhere_can_be_done_again() {
+    let whole = |place: &Place| {
+        let run = place.run("a");
+        run.write_provenance(&Provenance::default()).unwrap();
+        run.metrics_writer().unwrap().append(&json!({"step": 1})).unwrap();
+        run.save_checkpoint("last", &[], &BTreeMap::new()).unwrap();
+        run.write_probe("linear", &ProbeResult::default()).unwrap();
+        run.write_report("<html>").unwrap();
+        run
+    };
+    let entries = guard::in_order_of_removal(whole(&Place::new()).path()).unwrap().len();
+    assert_eq!(entries, 8, "seven of the run and the mark");
+    for removed in 0..=entries {
+        let place = Place::new();
+        let run = whole(&place);
+        for entry in guard::in_order_of_removal(run.path()).unwrap().into_iter().take(removed) {
+            if entry.is_dir() { fs::remove_dir_all(entry).unwrap() } else { fs::remove_file(entry).unwrap() }
+        }
+        RunFolder::create(run.path(), true).unwrap_or_else(|error| panic!("{removed} removed: {error}"));
+        assert!(all_files(run.path()).is_empty(), "{removed} removed");
+    }
+}
+
+#[test]
 fn overwriting_refuses_a_folder_that_is_no_run_and_removes_nothing() {
     let place = Place::new();
     let with_stranger = place.run("stranger");
@@ -75,6 +99,7 @@ fn a_folder_left_by_a_run_that_died_at_once_counts_as_empty() {
     RunFolder::create(place.at("a"), false).unwrap();
     fs::write(place.at("a").join(".relata-x1.tmp"), b"").unwrap();
     RunFolder::create(place.at("a"), false).unwrap();
+    assert!(all_files(&place.at("a")).is_empty());
 }
 
 #[test]
@@ -166,10 +191,30 @@ fn everything_written_is_read_back() {
     run.write_feature_sample(&sample).unwrap();
     assert_eq!(run.feature_sample().unwrap(), Some(sample));
 
-    for name in [RunFolder::epoch_checkpoint_name(50), RunFolder::epoch_checkpoint_name(9), "last".into()] {
+    let epochs = [10_000, 9_999, 50, 9].map(RunFolder::epoch_checkpoint_name);
+    for name in epochs.into_iter().chain(["last".into(), "best".into()]) {
         run.save_checkpoint(&name, &[], &BTreeMap::new()).unwrap();
     }
-    assert_eq!(run.checkpoint_names().unwrap(), ["epoch-0009", "epoch-0050", "last"]);
+    let names = run.checkpoint_names().unwrap();
+    assert_eq!(names, ["epoch-0009", "epoch-0050", "epoch-9999", "epoch-10000", "best", "last"]);
+}
+
+#[test]
+fn json_without_protocol_data_split_and_accuracy_is_no_result() {
+    let place = Place::new();
+    let run = place.run("a");
+    let least = json!({"protocol": "linear", "data": "shapes", "split": "test", "accuracy_pct": 58.75});
+    let path = run.probes_dir().join("linear.json");
+    for missing in ["protocol", "data", "split", "accuracy_pct"] {
+        let mut object = least.clone();
+        object.as_object_mut().unwrap().remove(missing);
+        fs::write(&path, object.to_string()).unwrap();
+        assert!(matches!(run.probes(), Err(Error::Json { path: named, .. }) if named == path), "{missing}");
+    }
+    // An older version's, with nothing that came later.
+    fs::write(&path, least.to_string()).unwrap();
+    let result = ProbeResult { protocol: "linear".into(), data: "shapes".into(), split: "test".into(), ..Default::default() };
+    assert_eq!(run.probes().unwrap(), [("linear".to_owned(), ProbeResult { accuracy_pct: 58.75, ..result })]);
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn write_run(out: &Path, overwrite: bool, config: &Config, info: &BackboneInfo, 
         TensorRef { name, shape, data }
     };
     let tensors: Vec<TensorRef<'_>> = names.iter().zip(tensors).map(tensor).collect();
-    let run = RunFolder::create(out, overwrite)?;
+    let (run, _lock) = RunFolder::create_locked(out, overwrite)?;
     run.write_config(&config.to_toml())?;
     run.write_provenance(&provenance::gather(config, &Compute::new(config.threads)?, Vec::new()))?;
     Ok(run.save_checkpoint("last", &tensors, &info.to_metadata())?)

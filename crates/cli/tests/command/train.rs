@@ -315,6 +315,9 @@ fn a_run_that_is_being_trained_is_kept_from_other_processes() {
     }
     place.run(&["train", "--resume", "run"]).failed(2, &["run is in use", "--out"]);
     place.train(&["--out", "run", "--overwrite"]).failed(2, &["run is in use"]);
+    let import = place.run(&["import", "run/checkpoints/last.safetensors", "--backbone", "conv4", "--out", "run", "--overwrite"]);
+    import.failed(2, &["run is in use"]);
+    assert!(place.path("run/checkpoints/last.safetensors").is_file());
     child.kill().unwrap();
     child.wait().unwrap();
     place.run(&["train", "--resume", "run", &format!("train.epochs={}", begun_epochs(&place, "run"))]).succeeded();

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rayon::prelude::*;
@@ -23,7 +23,7 @@ const ROUNDING: Duration = Duration::from_secs(2);
 /// As [`list`], from the index where that is fresh; else the index is written, as far as the folder can be written to.
 pub(super) fn list_with_index(root: &Path, name: &str, tell: &dyn Fn(usize)) -> Result<Listed> {
     let stored = stored_at(root, name);
-    if let Some(listed) = read(root, &stored) {
+    if let Some(listed) = read(root, name, &stored) {
         return Ok(listed);
     }
     // Made before the list is: a file system has a clock of its own, and to write into `root` changes its time.
@@ -106,8 +106,8 @@ fn digest(lines: &str) -> String {
     Fingerprint::new(FORM).part(lines.as_bytes()).finish()
 }
 
-/// The list in the file `stored`, if it is whole and no folder has changed since.
-fn read(root: &Path, stored: &Path) -> Option<Listed> {
+/// The list in the file `stored`, if it is whole, leads nowhere but below the folder, and no folder has changed since.
+fn read(root: &Path, name: &str, stored: &Path) -> Option<Listed> {
     let text = fs::read_to_string(stored).ok()?;
     let (form, rest) = text.split_once('\n')?;
     let (expected, lines) = rest.split_once('\n')?;
@@ -117,14 +117,22 @@ fn read(root: &Path, stored: &Path) -> Option<Listed> {
     let mut listed = Listed::default();
     for line in lines.lines() {
         let mut fields = line.splitn(3, '\t');
-        let (kind, number, name) = (fields.next()?, fields.next()?, fields.next()?);
+        let (kind, number, field) = (fields.next()?, fields.next()?, fields.next()?);
+        let parts = Path::new(field).components();
+        if !parts.clone().all(|part| matches!(part, Component::Normal(_))) {
+            return None;
+        }
         if kind == "d" {
             let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(number.parse().ok()?))?;
-            listed.folders.push((PathBuf::from(name), time));
+            listed.folders.push((PathBuf::from(field), time));
+        } else if parts.count() == 1 {
+            listed.push(listed.folders.last()?.0.join(field), number.parse().ok()?);
         } else {
-            listed.push(listed.folders.last()?.0.join(name), number.parse().ok()?);
+            return None;
         }
     }
+    // The folder itself comes first, or nobody would see what came into it.
+    listed.folders.first().filter(|(folder, _)| folder == Path::new(name))?;
     let unchanged = |(folder, time): &(PathBuf, SystemTime)| {
         fs::metadata(root.join(folder)).and_then(|metadata| metadata.modified()).is_ok_and(|now| now == *time)
     };

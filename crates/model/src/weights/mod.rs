@@ -33,7 +33,8 @@ pub struct WeightFile {
 impl WeightFile {
     /// Reads safetensors, or PyTorch's `.pth`, `.pt` and `.tar` (the zip format, and the one before PyTorch 1.6): state
     /// dicts, and dictionaries of them such as the reference's checkpoints. The bytes say which it is, not the name.
-    /// f16, bf16, f64 and integers are converted to f32. Code inside a pickle is never run.
+    /// f16, bf16, f64 and integers are converted to f32. Code inside a pickle is never run, and no file makes this hold more
+    /// than a small multiple of its size.
     ///
     /// # Errors
     /// [`Error::WeightFile`] where the file cannot be read, is cut short, is of no known format or holds no tensors.
@@ -42,7 +43,7 @@ impl WeightFile {
         let fault = |reason: String| Error::WeightFile { path: path.to_owned(), reason };
         let bytes = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
         let read = if bytes.starts_with(b"PK\x03\x04") {
-            pytorch::read_zip(path).map(|tensors| (tensors, BTreeMap::new()))
+            pytorch::read_zip(&bytes).map(|tensors| (tensors, BTreeMap::new()))
         } else if bytes.starts_with(&pytorch::LEGACY_MAGIC) {
             pytorch::read_legacy(&bytes).map(|tensors| (tensors, BTreeMap::new()))
         } else {

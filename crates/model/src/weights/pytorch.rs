@@ -3,31 +3,30 @@
 //! Since PyTorch 1.6 a file is a zip archive of one pickle and one entry a storage. Before that it was a row of pickles
 //! (a magic number, a version, the writer's sizes, the object, the keys of the storages), then each storage as its number of
 //! elements and its bytes. The reference's published weights are of both kinds.
+//!
+//! Bytes are believed in nothing: what a file makes this reader hold is bounded by the file's own size.
+
+mod pickle;
+mod view;
 
 use crate::TorchTensor;
-use candle_core::pickle::{Object, PthTensors, Stack, TensorInfo};
+use candle_core::pickle::Object;
 use candle_core::{DType, Device, Tensor};
+use pickle::unpickle;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{Cursor, Read};
-use std::path::Path;
+use view::{View, tensors_of_views};
+use zip::ZipArchive;
+use zip::result::ZipError;
 
 /// The pickle of PyTorch's magic number, 0x1950a86a20f9469cfc6c, with which a file of the older format begins.
 pub(super) const LEGACY_MAGIC: [u8; 15] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
-/// Where training scripts put state dicts inside a checkpoint. candle's reader of the zip format gives no list of a
-/// checkpoint's dictionaries, so they are asked for by name.
-const GROUPS: [&str; 10] = [
-    "backbone",
-    "relation",
-    "feature_extractor",
-    "state_dict",
-    "model_state_dict",
-    "model",
-    "module",
-    "net",
-    "encoder",
-    "classifier",
-];
+/// The longest pickle of a zip file; that of a ResNet-152 has 0.1 MB.
+const LONGEST_PICKLE: u64 = 1 << 26;
+/// The longest name of a tensor, its dictionaries' included, in bytes.
+const LONGEST_NAME: usize = 1024;
 
 type Outcome<T> = std::result::Result<T, String>;
 
@@ -41,26 +40,44 @@ pub(super) fn f32_from_bytes(bytes: &[u8], dtype: DType) -> Outcome<Vec<f32>> {
     tensor.to_dtype(DType::F32).and_then(|tensor| tensor.to_vec1()).map_err(text)
 }
 
-/// All tensors of a zip file's dictionary and of the known groups inside it.
-pub(super) fn read_zip(path: &Path) -> Outcome<Vec<TorchTensor>> {
-    let mut tensors = tensors_of(&PthTensors::new(path, None).map_err(text)?, "")?;
-    for group in GROUPS {
-        // An error means that there is no such group: the file itself has been read before.
-        if let Ok(inside) = PthTensors::new(path, Some(group)) {
-            tensors.extend(tensors_of(&inside, &format!("{group}."))?);
-        }
+/// All tensors of a zip file.
+pub(super) fn read_zip(bytes: &[u8]) -> Outcome<Vec<TorchTensor>> {
+    let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(|error| format!("no whole zip archive ({error})"))?;
+    let is_pickle = |name: &str| name == "data.pkl" || name.ends_with("/data.pkl");
+    let names: Vec<String> =
+        zip.file_names().filter_map(Result::ok).filter(|name| is_pickle(name)).map(Cow::into_owned).collect();
+    let [name] = names.as_slice() else {
+        return Err(format!("a zip archive with {} data.pkl, where PyTorch's have one", names.len()));
+    };
+    // Storages lie beside the pickle, in `data/`.
+    let root = name.strip_suffix("data.pkl").unwrap_or_default();
+    if entry(&mut zip, &format!("{root}byteorder"), 16)?.is_some_and(|order| order.starts_with(b"big")) {
+        return Err("written on a big-endian machine, which is not read here".to_owned());
     }
-    Ok(tensors)
+    let pickle = entry(&mut zip, name, LONGEST_PICKLE)?.unwrap_or_default();
+    if pickle.len() as u64 == LONGEST_PICKLE {
+        return Err(format!("{name} is longer than {LONGEST_PICKLE} bytes"));
+    }
+    let views = views_of(unpickle(&mut Cursor::new(&pickle))?)?;
+    drop(pickle);
+    tensors_of_views(views, bytes.len(), |key, end| {
+        let name = format!("{root}data/{key}");
+        let storage = entry(&mut zip, &name, end as u64)?;
+        storage.map(Cow::Owned).ok_or_else(|| format!("the archive has no {name}"))
+    })
 }
 
-fn tensors_of(file: &PthTensors, prefix: &str) -> Outcome<Vec<TorchTensor>> {
-    let read = |name: &String| {
-        let fault = |error: candle_core::Error| format!("tensor {prefix}{name}: {}", text(error));
-        let tensor = file.get(name).map_err(fault)?.ok_or_else(|| format!("tensor {prefix}{name} is not there"))?;
-        let data = tensor.flatten_all().and_then(|flat| flat.to_dtype(DType::F32)?.to_vec1()).map_err(fault)?;
-        Ok(TorchTensor { name: format!("{prefix}{name}"), shape: tensor.dims().to_vec(), data })
+/// The first `most` bytes of an entry, or all where it has no more, and then its checksum is right; `None` where it is not there.
+fn entry(zip: &mut ZipArchive<Cursor<&[u8]>>, name: &str, most: u64) -> Outcome<Option<Vec<u8>>> {
+    let mut entry = match zip.by_name(name) {
+        Err(ZipError::FileNotFound) => return Ok(None),
+        entry => entry.map_err(|error| format!("{name}: {error}"))?,
     };
-    file.tensor_infos().keys().map(read).collect()
+    let mut bytes = Vec::new();
+    // One byte more than is wanted: the end, where there is one, is where the checksum is compared.
+    entry.by_ref().take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| format!("{name}: {error}"))?;
+    bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    Ok(Some(bytes))
 }
 
 /// All tensors of a file of the older format.
@@ -74,8 +91,7 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Outcome<Vec<TorchTensor>> {
     };
     let mut types = HashMap::new();
     storage_types(&object, &mut types);
-    let mut infos = Vec::new();
-    flatten(object, "", &mut infos);
+    let views = views_of(object)?;
 
     let mut storages = HashMap::new();
     for key in keys {
@@ -92,12 +108,10 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Outcome<Vec<TorchTensor>> {
         rest.set_position(rest.position() + data.len() as u64);
         storages.insert(key, data);
     }
-    infos.into_iter().map(|info| tensor_in(info, &storages)).collect()
-}
-
-fn unpickle(rest: &mut Cursor<&[u8]>) -> Outcome<Object> {
-    let mut stack = Stack::empty();
-    stack.read_loop(rest).and_then(|()| stack.finalize()).map_err(text)
+    tensors_of_views(views, bytes.len(), |key, _| {
+        let storage = storages.get(key).map(|&storage| Cow::Borrowed(storage));
+        storage.ok_or_else(|| format!("the file has no storage {key}"))
+    })
 }
 
 /// Element width in bytes of every storage that is spoken of: `('storage', type, key, place, count, view)`.
@@ -132,45 +146,44 @@ fn element_width(storage_class: &str) -> Option<usize> {
     })
 }
 
-/// The tensors of nested dictionaries with text keys, under dotted names. Others (an optimiser's numbered states, tensors of
-/// types that candle does not know) are passed over.
-fn flatten(object: Object, prefix: &str, infos: &mut Vec<TensorInfo>) {
-    let Object::Dict(entries) = object else { return };
-    for (key, value) in entries {
-        let Object::Unicode(key) = key else { continue };
-        let name = format!("{prefix}{key}");
-        match value {
-            Object::Dict(_) => flatten(value, &format!("{name}."), infos),
-            value => infos.extend(value.into_tensor_info(Object::Unicode(name), Path::new("")).ok().flatten()),
-        }
-    }
+/// The tensors of a file's object: a dictionary, or the module that TorchScript wraps one in.
+fn views_of(object: Object) -> Outcome<Vec<View>> {
+    let mut views = Vec::new();
+    let object = match object {
+        Object::Build { callable, args } if is_script_module(&callable) => *args,
+        object => object,
+    };
+    flatten(object, "", &mut views)?;
+    Ok(views)
 }
 
-fn tensor_in(info: TensorInfo, storages: &HashMap<String, &[u8]>) -> Outcome<TorchTensor> {
-    let name = info.name;
-    let storage = storages.get(info.path.trim_start_matches('/')).ok_or_else(|| format!("tensor {name} has no storage"))?;
-    // candle counts the start in bytes and the strides in elements.
-    let (shape, strides, start) = (info.layout.dims(), info.layout.stride(), info.layout.start_offset());
-    let width = info.dtype.size_in_bytes();
-    if shape.contains(&0) {
-        return Ok(TorchTensor { name, shape: shape.to_vec(), data: Vec::new() });
+fn is_script_module(object: &Object) -> bool {
+    let Object::Reduce { callable, .. } = object else { return false };
+    matches!(&**callable, Object::Class { module_name, class_name } if module_name == "__torch__" && class_name == "Module")
+}
+
+/// The tensors of nested dictionaries with text keys, under dotted names. Others (an optimiser's numbered states, tensors of
+/// types that no model here has) are passed over.
+fn flatten(object: Object, prefix: &str, views: &mut Vec<View>) -> Outcome<()> {
+    let Object::Dict(entries) = object else { return Ok(()) };
+    for (key, value) in entries {
+        let Object::Unicode(key) = key else { continue };
+        if prefix.len() + key.len() > LONGEST_NAME {
+            return Err(format!("a tensor or dictionary has a name of more than {LONGEST_NAME} bytes"));
+        }
+        let name = format!("{prefix}{key}");
+        match value {
+            Object::Dict(_) => flatten(value, &format!("{name}."), views)?,
+            value => views.extend(View::of(name, value)?),
+        }
     }
-    let reach =
-        shape.iter().zip(strides).try_fold(1, |reach: usize, (side, stride)| (side - 1).checked_mul(*stride)?.checked_add(reach));
-    let bytes = reach
-        .and_then(|reach| reach.checked_mul(width)?.checked_add(start))
-        .and_then(|end| storage.get(start..end))
-        .ok_or_else(|| format!("tensor {name} of shape {shape:?} ends beyond its storage"))?;
-    let values = f32_from_bytes(bytes, info.dtype)?;
-    let mut places = vec![0];
-    for (&side, &stride) in shape.iter().zip(strides) {
-        places = places.iter().flat_map(|place| (0..side).map(move |at| place + at * stride)).collect();
-    }
-    let data = places.into_iter().map(|place| values[place]).collect();
-    Ok(TorchTensor { name, shape: shape.to_vec(), data })
+    Ok(())
 }
 
 /// candle's message without the backtrace that may hang on to it.
 fn text(error: candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,8 +68,7 @@ impl Start {
             Self::New { config, out, overwrite } => {
                 // First what reads images: a broken one ends the run before there is a folder.
                 let views = views(config, plan)?;
-                let lock = RunLock::acquire(out)?;
-                let run = RunFolder::create(out.as_path(), *overwrite)?;
+                let (run, lock) = RunFolder::create_locked(out.as_path(), *overwrite)?;
                 run.write_config(&config.to_toml())?;
                 run.write_provenance(&plan.provenance(config))?;
                 run.write_views(&views.0, &views.1)?;
