@@ -10,13 +10,14 @@ mod plan;
 mod tests;
 
 use crate::tap::check_gradients;
-use crate::{Activation, Activations, Architecture, Backbone, Error, Images, Mode, Parameters, Result};
+use crate::{Activation, Activations, Architecture, Backbone, BackboneInfo, Error, Images, Mode, Parameters, Result, WeightFile};
 use plan::{ConvNorm, Memory, Places, Plan, Step, StepKind, dense_len};
 use rayon::prelude::*;
 use relata_ops::{
     BackwardShape, BatchNormParams, Buffer, Isa, Layout, RunningStats, global_average, global_average_gradient, reserve_scratch,
 };
 use std::mem::take;
+use std::path::Path;
 use std::sync::Arc;
 
 /// PyTorch's default for `BatchNorm2d`.
@@ -98,6 +99,21 @@ impl Network {
             return Err(Error::OtherParameters { backbone: architecture.describe() });
         }
         Ok(Self::unchecked(architecture, parameters, compute))
+    }
+
+    /// A net out of a weight file that says what it is, and how the images were prepared that it was trained on: a run's
+    /// checkpoint, or what `export` and `import` wrote.
+    ///
+    /// # Errors
+    /// As [`WeightFile::read`] and [`WeightFile::load_into`]; [`Error::Weights`] around [`Error::Metadata`] where the file does not
+    /// say what it is.
+    pub fn load(path: impl AsRef<Path>, compute: Compute) -> Result<(Self, BackboneInfo)> {
+        let file = WeightFile::read(path)?;
+        let info = file.expect_backbone_info()?;
+        let architecture = info.architecture();
+        let mut parameters = architecture.parameters();
+        file.load_into(None, &mut parameters)?;
+        Ok((Self::unchecked(architecture, parameters, compute), info))
     }
 
     fn unchecked(architecture: Architecture, parameters: Parameters, compute: Compute) -> Self {

@@ -43,6 +43,11 @@ impl BackboneInfo {
         entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
+    /// The error of metadata that do not speak of a backbone.
+    pub(super) fn absent() -> Error {
+        Error::Metadata { key: KIND, value: None, expected: "the name of a backbone" }
+    }
+
     /// From metadata; `None` where they do not speak of a backbone.
     ///
     /// # Errors

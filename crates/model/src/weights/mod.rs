@@ -71,6 +71,11 @@ impl WeightFile {
         BackboneInfo::from_metadata(&self.metadata).map_err(|source| self.naming_the_file(source))
     }
 
+    /// As [`WeightFile::backbone_info`], of a file that must be one of ours.
+    pub(crate) fn expect_backbone_info(&self) -> Result<BackboneInfo> {
+        self.backbone_info()?.ok_or_else(|| self.naming_the_file(BackboneInfo::absent()))
+    }
+
     /// Puts the weights into a model's parameters. `prefix` (say `backbone` or `relation`) is where they lie in the file;
     /// wrappers' names behind it or, without it, at the start (`module.`, `backbone.`, `feature_extractor.`, `net.` ...)
     /// are passed over where that makes them fit. Tensors that the model does not have (`fc.weight`) are left alone.

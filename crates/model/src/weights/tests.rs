@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Architecture, BackboneKind, ParameterKind, Stem};
+use crate::{Architecture, Backbone, BackboneKind, Compute, Network, ParameterKind, Stem};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/model");
 
@@ -124,6 +124,25 @@ fn what_is_written_as_safetensors_is_read_as_the_same_bits() {
     let mut loaded = empty_conv4();
     file.load_into(None, &mut loaded).unwrap();
     assert_eq!(loaded, conv4());
+}
+
+#[test]
+fn a_file_that_says_what_it_is_becomes_a_net() {
+    let scratch = Scratch::new("net");
+    let (kind, stem) = (BackboneKind::Conv4, Stem::Imagenet);
+    let info = BackboneInfo { kind, stem, side: 32, mean: [0.5; 3], std: [0.25; 3] };
+    let path = scratch.0.join("net.safetensors");
+    // As a checkpoint has it, beside what is not the backbone's.
+    let mut tensors = renamed(&conv4().torch_tensors(), "backbone.");
+    tensors.push(TorchTensor { name: "head.weight".into(), shape: vec![1], data: vec![0.5] });
+    write_safetensors(&path, &tensors, &info.to_metadata()).unwrap();
+    let (network, found) = Network::load(&path, Compute::new(1).unwrap()).unwrap();
+    assert_eq!((network.parameters(), found), (&conv4(), info));
+
+    write_safetensors(&path, &tensors, &BTreeMap::new()).unwrap();
+    let error = Network::load(&path, Compute::new(1).unwrap()).unwrap_err();
+    let Error::Weights { source, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(source.to_string(), "metadata relata.backbone: expected the name of a backbone, got nothing");
 }
 
 #[test]

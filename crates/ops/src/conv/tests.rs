@@ -36,6 +36,16 @@ fn cases() -> Vec<(ConvSpec, usize, usize, usize)> {
         (spec(1, 1, 1, 1), 1, 1, 3),
         (spec(9, 17, 7, 1), 1, 8, 9),
         (spec(4, 9, 3, 3), 1, 10, 8),
+        // Outputs three and two pixels wide, whose rows go in pairs, of an odd number.
+        (spec(256, 512, 3, 2), 9, 6, 6),
+        (spec(24, 40, 3, 2), 2, 5, 4),
+        (spec(64, 16, 1, 1), 2, 3, 3),
+        // Even kernels, other paddings than half of the kernel, strides beyond it.
+        (ConvSpec { padding: 0, ..spec(16, 32, 2, 2) }, 2, 6, 9),
+        (ConvSpec { padding: 1, ..spec(6, 12, 2, 1) }, 2, 5, 4),
+        (ConvSpec { padding: 0, ..spec(16, 48, 3, 1) }, 2, 7, 6),
+        (ConvSpec { padding: 2, ..spec(16, 32, 3, 1) }, 2, 5, 6),
+        (ConvSpec { padding: 0, ..spec(8, 16, 1, 4) }, 2, 9, 7),
     ]
 }
 
