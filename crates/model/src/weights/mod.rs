@@ -34,7 +34,7 @@ impl WeightFile {
     /// Reads safetensors, or PyTorch's `.pth`, `.pt` and `.tar` (the zip format, and the one before PyTorch 1.6): state
     /// dicts, and dictionaries of them such as the reference's checkpoints. The bytes say which it is, not the name.
     /// f16, bf16, f64 and integers are converted to f32. Code inside a pickle is never run, and no file makes this hold more
-    /// than a small multiple of its size.
+    /// than some 20 times its size and a few hundred megabytes.
     ///
     /// # Errors
     /// [`Error::WeightFile`] where the file cannot be read, is cut short, is of no known format or holds no tensors.

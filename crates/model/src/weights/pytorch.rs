@@ -4,7 +4,8 @@
 //! (a magic number, a version, the writer's sizes, the object, the keys of the storages), then each storage as its number of
 //! elements and its bytes. The reference's published weights are of both kinds.
 //!
-//! Bytes are believed in nothing: what a file makes this reader hold is bounded by the file's own size.
+//! Bytes are believed in nothing: what a file makes this reader hold is bounded by the file's own size, and for the objects of its
+//! pickle by a constant.
 
 mod pickle;
 mod view;
