@@ -114,7 +114,7 @@ pub(crate) struct Correlation {
 }
 
 #[inline(always)]
-unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize>(
+unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize, const ADD: bool>(
     c: &Correlation,
     input: *const f32,
     weights: *const f32,
@@ -148,7 +148,7 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
             for (t, row) in acc.iter_mut().enumerate() {
                 for (v, value) in row.iter_mut().enumerate() {
                     let to = pixel(t).add(v * S::LANES);
-                    if c.accumulate {
+                    if ADD {
                         *value = S::add(*value, S::load(to));
                     }
                     S::store(to, *value);
@@ -162,7 +162,7 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
                 }
                 for (lane, value) in spill[..lanes].iter().enumerate() {
                     let to = pixel(t).add(lane);
-                    *to = if c.accumulate { *to + value } else { *value };
+                    *to = if ADD { *to + value } else { *value };
                 }
             }
         }
@@ -200,7 +200,7 @@ unsafe fn prefetch_row<S: Simd>(c: &Correlation, to: *const f32, lanes: usize) {
 }
 
 #[inline(always)]
-unsafe fn correlate_body<S: Simd, const V: usize>(
+unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool>(
     c: &Correlation,
     input: *const f32,
     weights: *const f32,
@@ -221,8 +221,8 @@ unsafe fn correlate_body<S: Simd, const V: usize>(
                 let to = output.add(c.out_origin + y * c.out_y_step + block * width);
                 if y < paired {
                     match (y % 2, c.out_w) {
-                        (0, 3) => correlate_tile::<S, 6, 2, V>(c, from, w, to, lanes, sums),
-                        (0, 2) => correlate_tile::<S, 4, 2, V>(c, from, w, to, lanes, sums),
+                        (0, 3) => correlate_tile::<S, 6, 2, V, ADD>(c, from, w, to, lanes, sums),
+                        (0, 2) => correlate_tile::<S, 4, 2, V, ADD>(c, from, w, to, lanes, sums),
                         _ => {}
                     }
                     continue;
@@ -232,7 +232,7 @@ unsafe fn correlate_body<S: Simd, const V: usize>(
                     let seen = c.in_y_step.max(c.rows * c.in_row_pitch);
                     prefetch::<S>(from.wrapping_add(seen), c.in_y_step + c.rows * c.in_row_pitch - seen);
                 }
-                if c.accumulate && y + 1 < c.out_h {
+                if ADD && y + 1 < c.out_h {
                     prefetch_row::<S>(c, to.wrapping_add(c.out_y_step), lanes);
                 }
                 // Offsets, for a pointer past the last pixel may lie past the buffer.
@@ -240,7 +240,7 @@ unsafe fn correlate_body<S: Simd, const V: usize>(
                 macro_rules! tiles {
                     ($t:literal, $while:expr) => {
                         while $while {
-                            correlate_tile::<S, $t, 1, V>(c, from.add(at_in), w, to.add(at_out), lanes, sums);
+                            correlate_tile::<S, $t, 1, V, ADD>(c, from.add(at_in), w, to.add(at_out), lanes, sums);
                             at_in += $t * c.in_x_step;
                             at_out += $t * c.out_x_step;
                             left -= $t;
@@ -261,6 +261,30 @@ unsafe fn correlate_body<S: Simd, const V: usize>(
             }
         }
     }
+}
+
+#[inline(always)]
+unsafe fn writing_body<S: Simd, const V: usize>(
+    c: &Correlation,
+    input: *const f32,
+    weights: *const f32,
+    output: *mut f32,
+    sums: Option<(*mut f32, *mut f32)>,
+) {
+    // SAFETY: as `correlate`.
+    unsafe { correlate_body::<S, V, false>(c, input, weights, output, sums) };
+}
+
+#[inline(always)]
+unsafe fn adding_body<S: Simd, const V: usize>(
+    c: &Correlation,
+    input: *const f32,
+    weights: *const f32,
+    output: *mut f32,
+    sums: Option<(*mut f32, *mut f32)>,
+) {
+    // SAFETY: as `correlate`.
+    unsafe { correlate_body::<S, V, true>(c, input, weights, output, sums) };
 }
 
 /// Sums of outer products, as strides in floats: for pixels (y, x) of some images, `acc[j][o] += input[n, y, x, j] · grad[n, y, x, o]`.
@@ -444,13 +468,34 @@ macro_rules! by_block {
     };
 }
 
+/// Correlates one image. `weights` are packed `[block][rows][run][block width]`; `sums`, where asked for, are two rows
+/// of `blocks x width` floats to which the outputs and their squares are added.
+///
+/// # Safety
+/// `block` was picked by an [`Isa`]; every offset that `c` reaches lies within the buffers.
+pub(crate) unsafe fn correlate(
+    block: Block,
+    c: &Correlation,
+    input: *const f32,
+    weights: *const f32,
+    output: *mut f32,
+    sums: Option<(*mut f32, *mut f32)>,
+) {
+    // Compiled apart: what adding needs costs the other registers.
+    // SAFETY: the caller's promise is passed on.
+    unsafe {
+        match c.accumulate {
+            false => correlate_writing(block, c, input, weights, output, sums),
+            true => correlate_adding(block, c, input, weights, output, sums),
+        }
+    }
+}
+
 by_block!(
-    /// Correlates one image. `weights` are packed `[block][rows][run][block width]`; `sums`, where asked for, are two rows
-    /// of `blocks x width` floats to which the outputs and their squares are added.
-    ///
-    /// # Safety
-    /// `block` was picked by an [`Isa`]; every offset that `c` reaches lies within the buffers.
-    correlate, correlate_body(c: &Correlation, input: *const f32, weights: *const f32, output: *mut f32, sums: Option<(*mut f32, *mut f32)>)
+    correlate_writing, writing_body(c: &Correlation, input: *const f32, weights: *const f32, output: *mut f32, sums: Option<(*mut f32, *mut f32)>)
+);
+by_block!(
+    correlate_adding, adding_body(c: &Correlation, input: *const f32, weights: *const f32, output: *mut f32, sums: Option<(*mut f32, *mut f32)>)
 );
 
 by_block!(
