@@ -41,7 +41,7 @@ mod test_support;
 pub use adam::{AdamStep, SgdStep, adam_step, sgd_step};
 pub use batch_norm::{BackwardShape, BatchNormParams, Epilogue, GradientSource, Normalisation, Pool, RunningStats};
 pub use buffer::Buffer;
-pub use chunks::{chunk_count, chunk_images};
+pub use chunks::{chunk_count, chunk_count_at_most, chunk_images};
 pub use conv::{Algorithm, Conv2d, ConvSpec};
 pub use error::{Error, Result};
 pub use layout::Layout;

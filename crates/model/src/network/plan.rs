@@ -1,7 +1,9 @@
 //! A net compiled for one batch size and one image size: every buffer sized, every gradient given its place.
 
 use crate::{Architecture, Error, Layer, Node, Op, Parameters, Result};
-use relata_ops::{AveragePool, Buffer, Conv2d, Epilogue, GradientSource, Isa, Layout, MaxPool, Normalisation, Pool, chunk_count};
+use relata_ops::{
+    AveragePool, Buffer, Conv2d, Epilogue, GradientSource, Isa, Layout, MaxPool, Normalisation, Pool, chunk_count_at_most,
+};
 use std::ops::Range;
 
 /// One fused step of a plan.
@@ -340,11 +342,6 @@ fn place_activations(steps: &[Step], layouts: &[Layout], rows: usize, training: 
         }
     }
     (Places { of_node, shared: slots.uses.iter().map(|&uses| uses > 1).collect() }, slots.sizes)
-}
-
-/// The most pieces that a batch of at most `rows` images is cut into: smaller batches may be cut into more.
-fn chunk_count_at_most(rows: usize) -> usize {
-    (1..=rows).map(chunk_count).max().unwrap_or(0)
 }
 
 /// The pool behind layer `index` that can be done in the same pass: it is next in the list, and alone in reading it, taps included.

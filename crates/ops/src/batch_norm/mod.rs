@@ -44,6 +44,18 @@ pub struct RunningStats<'a> {
     pub momentum: f32,
 }
 
+impl RunningStats<'_> {
+    /// Lets channel `c` follow a batch of `count` values: `(1 − momentum) · old + momentum · new`, the variance unbiased,
+    /// `var · count / (count − 1)`; that of a single value is its own, 0.
+    pub(crate) fn follow(&mut self, c: usize, mean: f64, var: f64, count: f64) {
+        let momentum = f64::from(self.momentum);
+        let unbiased = var * count / (count - 1.0).max(1.0);
+        for (running, new) in [(&mut self.mean[c], mean), (&mut self.var[c], unbiased)] {
+            *running = ((1.0 - momentum) * f64::from(*running) + momentum * new) as f32;
+        }
+    }
+}
+
 /// One layer's normalisation for one batch, `[C]` each: what forward applies and backward needs again.
 #[derive(Debug, Clone, Default)]
 pub struct Normalisation {
@@ -72,10 +84,16 @@ impl Normalisation {
     /// From a batch's statistics, as [`crate::Conv2d::forward`] gathers them (`[pieces][2][C]` for `n` images of `pixels`
     /// pixels); moves the running statistics along. A batch of one value has no unbiased variance: its own variance, 0,
     /// is then taken.
-    pub fn from_batch(&mut self, n: usize, pixels: usize, sums: &[f64], params: BatchNormParams<'_>, running: RunningStats<'_>) {
+    pub fn from_batch(
+        &mut self,
+        n: usize,
+        pixels: usize,
+        sums: &[f64],
+        params: BatchNormParams<'_>,
+        mut running: RunningStats<'_>,
+    ) {
         let channels = self.mean.len();
         let count = (n * pixels) as f64;
-        let momentum = f64::from(running.momentum);
         for c in 0..channels {
             let (mut sum, mut square) = (0.0, 0.0);
             for piece in sums.chunks_exact(2 * channels).take(chunk_count(n)) {
@@ -85,9 +103,7 @@ impl Normalisation {
             let mean = sum / count;
             let var = (square / count - mean * mean).max(0.0);
             self.set(c, mean, var, params);
-            let unbiased = var * count / (count - 1.0).max(1.0);
-            running.mean[c] = ((1.0 - momentum) * f64::from(running.mean[c]) + momentum * mean) as f32;
-            running.var[c] = ((1.0 - momentum) * f64::from(running.var[c]) + momentum * unbiased) as f32;
+            running.follow(c, mean, var, count);
         }
     }
 

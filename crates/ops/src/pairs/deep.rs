@@ -5,7 +5,9 @@ use super::max_kernels::{maximum, maximum_gradient};
 use super::rows::RowSums;
 use super::{EPS, PairOutcome, RelationPair, RelationPairs, check_images, check_sizes};
 use crate::loss::PairLoss;
-use crate::{Isa, Result, RunningStats, chunk_count, chunk_images, matmul, matmul_of_transposed, matmul_transposed};
+use crate::{
+    Isa, Result, RunningStats, chunk_count, chunk_count_at_most, chunk_images, matmul, matmul_of_transposed, matmul_transposed,
+};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -125,8 +127,7 @@ impl DeepPairHead {
             inv_std: vec![0.0; layers * hidden],
             logits: vec![0.0; rows],
             d_logits: vec![0.0; rows],
-            // A smaller batch may be cut into more pieces, but never into more than a batch has at most.
-            partial: vec![0.0; chunk_count(usize::MAX).min(rows) * 2 * hidden],
+            partial: vec![0.0; chunk_count_at_most(rows) * 2 * hidden],
             sums: vec![0.0; 2 * hidden],
         })
     }
@@ -136,7 +137,7 @@ impl DeepPairHead {
     pub fn bytes(views: usize, max_images: usize, shape: DeepPairHeadShape) -> usize {
         let DeepPairHeadShape { hidden, layers, shifts, .. } = shape;
         let rows = RelationPairs::rows(views, max_images, shifts);
-        let of_sums = size_of::<f64>() * 2 * hidden * chunk_count(usize::MAX).min(rows);
+        let of_sums = size_of::<f64>() * 2 * hidden * chunk_count_at_most(rows);
         size_of::<f32>() * rows * (shape.inputs() + (layers + 2) * hidden + 2)
             + of_sums
             + RelationPairs::count(views, shifts) * size_of::<RelationPair>()
@@ -205,7 +206,7 @@ impl DeepPairHead {
     }
 
     /// One hidden layer, from the rows or from the layer before it in `active`, into `active`.
-    fn forward(&mut self, layer: usize, rows: usize, params: &[f32], running: RunningStats<'_>) {
+    fn forward(&mut self, layer: usize, rows: usize, params: &[f32], mut running: RunningStats<'_>) {
         let (isa, hidden) = (self.isa, self.shape.hidden);
         assert!(running.mean.len() == hidden && running.var.len() == hidden, "running statistics");
         let [weight, bias, gamma, beta] = self.shape.layer(layer).map(|place| &params[place]);
@@ -218,7 +219,7 @@ impl DeepPairHead {
         let pieces = x.par_chunks(piece).zip(self.partial.par_chunks_mut(2 * hidden));
         pieces.for_each(|(x, sums)| kernels::moments(isa, x, origin, sums));
         join(&self.partial, chunk_count(rows), &mut self.sums);
-        let (n, momentum) = (rows as f64, f64::from(running.momentum));
+        let n = rows as f64;
         let inv_std = &mut self.inv_std[layer * hidden..][..hidden];
         let (means, squares) = self.sums.split_at_mut(hidden);
         for c in 0..hidden {
@@ -226,9 +227,7 @@ impl DeepPairHead {
             let var = (squares[c] / n - rest * rest).max(0.0);
             means[c] = f64::from(x[c]) + rest;
             inv_std[c] = 1.0 / (var + EPS).sqrt();
-            let moved = |old: f32, new: f64| ((1.0 - momentum) * f64::from(old) + momentum * new) as f32;
-            running.mean[c] = moved(running.mean[c], means[c] + f64::from(bias[c]));
-            running.var[c] = moved(running.var[c], var * n / (n - 1.0));
+            running.follow(c, means[c] + f64::from(bias[c]), var, n);
         }
         let (means, inv_std) = (&*means, &*inv_std);
         let pieces = x.par_chunks_mut(piece).zip(self.active.par_chunks_mut(piece));

@@ -210,18 +210,14 @@ impl PairHead {
     }
 
     /// Writes the gradients of the parameters and moves the running statistics.
-    fn update(&self, rows: usize, params: PairHeadParams<'_>, running: RunningStats<'_>, grads: &mut PairHeadGrads<'_>) {
-        let (momentum, rows) = (f64::from(running.momentum), rows as f64);
+    fn update(&self, rows: usize, params: PairHeadParams<'_>, mut running: RunningStats<'_>, grads: &mut PairHeadGrads<'_>) {
         for c in 0..self.hidden {
             let (channels, x) = (&self.blocks.channels[c / LANES], c % LANES);
             grads.bias[c] = 0.0;
             grads.bn_weight[c] = channels.d_weight[x] as f32;
             grads.bn_bias[c] = channels.d_bias[x] as f32;
             grads.w2[c] = channels.d_w2[x] as f32;
-            let mean = channels.mean[x] + f64::from(params.bias[c]);
-            let unbiased = channels.var[x] * rows / (rows - 1.0);
-            running.mean[c] = ((1.0 - momentum) * f64::from(running.mean[c]) + momentum * mean) as f32;
-            running.var[c] = ((1.0 - momentum) * f64::from(running.var[c]) + momentum * unbiased) as f32;
+            running.follow(c, channels.mean[x] + f64::from(params.bias[c]), channels.var[x], rows as f64);
         }
     }
 }

@@ -205,7 +205,7 @@ impl MaxPairHead {
         rows
     }
 
-    fn normalise_by_batch(&mut self, images: usize, input: Input<'_>, params: PairHeadParams<'_>, running: RunningStats<'_>) {
+    fn normalise_by_batch(&mut self, images: usize, input: Input<'_>, params: PairHeadParams<'_>, mut running: RunningStats<'_>) {
         let (isa, hidden) = (self.isa, self.hidden);
         self.total.fill(0.0);
         for (index, block) in self.blocks(images).enumerate() {
@@ -220,16 +220,12 @@ impl MaxPairHead {
             self.join(rows);
         }
         let count = RelationPairs::rows(self.views, images, self.shifts) as f64;
-        let momentum = f64::from(running.momentum);
         for c in 0..hidden {
             let rest = self.total[c] / count;
             let var = (self.total[hidden + c] / count - rest * rest).max(0.0);
             let mean = f64::from(self.norm.mean[c]) + rest;
             self.norm.set(c, mean, var, EPS, params);
-            let unbiased = var * count / (count - 1.0);
-            let with_bias = mean + f64::from(params.bias[c]);
-            running.mean[c] = ((1.0 - momentum) * f64::from(running.mean[c]) + momentum * with_bias) as f32;
-            running.var[c] = ((1.0 - momentum) * f64::from(running.var[c]) + momentum * unbiased) as f32;
+            running.follow(c, mean + f64::from(params.bias[c]), var, count);
         }
     }
 

@@ -4,7 +4,7 @@ use crate::conv::sum_pieces;
 use crate::conv::tile::{self, Block, Correlation, OuterProduct, pack_columns, pack_rows, unpack_columns};
 use crate::linear::{matmul, matmul_of_transposed, matmul_transposed};
 use crate::loss::PairLoss;
-use crate::{Buffer, Error, Isa, Result, chunk_count, chunk_images, scratch};
+use crate::{Buffer, Error, Isa, Result, chunk_count, chunk_count_at_most, chunk_images, scratch};
 use rayon::prelude::*;
 
 /// Places that go through all layers and back at once: three hidden layers of twice as many rows, at H = 256 384 kB, stay in a
@@ -61,7 +61,7 @@ impl PlaceHead {
         }
         let (wide, narrow) = (Block::pick(isa, hidden), Block::pick(isa, channels));
         let packed = |block: Block, columns: usize, inner: usize| Buffer::zeros(block.count(columns) * block.width() * inner);
-        let pieces = most_pieces(max_rows);
+        let pieces = chunk_count_at_most(max_rows);
         Ok(Self {
             isa,
             shape,
@@ -91,7 +91,7 @@ impl PlaceHead {
         let PlaceHeadShape { channels, width, hidden } = shape;
         let inputs = channels + width;
         let weights = hidden * (inputs + 2 * channels + 2 * hidden + channels.max(width));
-        let pieces = most_pieces(max_rows);
+        let pieces = chunk_count_at_most(max_rows);
         let floats = weights + 3 * max_rows * hidden + pieces * hidden * (hidden + channels);
         size_of::<f32>() * floats + size_of::<f64>() * pieces * totals_len(shape)
     }
@@ -213,11 +213,6 @@ impl PlaceHead {
 
 fn error(what: String) -> Error {
     Error::Shape { operator: "local discriminator", what }
-}
-
-/// Smaller batches may be cut into more pieces.
-fn most_pieces(rows: usize) -> usize {
-    (1..=rows).map(chunk_count).max().unwrap_or(0)
 }
 
 fn piece_len(wide: Block, shape: PlaceHeadShape) -> usize {
