@@ -34,7 +34,7 @@ pub type Watch<'a> = dyn Fn(Opening<'_>) + Sync + 'a;
 /// folder is not there but its archive is, that is unpacked first: see [`unpack_if_needed`].
 ///
 /// # Errors
-/// [`Error::UnknownDataset`], [`Error::HoldOut`], or the data set's own.
+/// [`crate::Error::UnknownDataset`], [`crate::Error::HoldOut`], or the data set's own.
 ///
 /// ```
 /// use relata_data::{DataConfig, Split, open};

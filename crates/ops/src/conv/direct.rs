@@ -3,7 +3,8 @@
 //! The data gradient of a layer with stride s is s·s small dense correlations, one for each class of input pixels.
 
 use super::ConvSpec;
-use super::tile::{self, Block, Correlation, OuterProduct, pack_columns, unpack_columns};
+use super::block::{Block, pack_columns, unpack_columns};
+use super::tile::{self, Correlation, OuterProduct};
 use crate::{Isa, Layout, scratch};
 
 /// A layer's direct form.

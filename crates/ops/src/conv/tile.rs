@@ -1,4 +1,4 @@
-//! The two register tiles that all convolution time is spent in, and their choice by instruction set and channel count.
+//! The two register tiles that all convolution time is spent in, compiled for each block of output channels (`block.rs`).
 //!
 //! [`correlate`] holds T output pixels x V vectors of output channels in registers over the whole kernel window. In NHWC
 //! the window's taps of one row, and their channels, lie side by side, so the window is `rows` runs of `run` floats;
@@ -10,84 +10,12 @@
 // T, V and M are constants: their loops unroll, and the indices become registers.
 #![allow(clippy::needless_range_loop)]
 
-use crate::Isa;
+use super::block::Block;
 #[cfg(target_arch = "aarch64")]
 use crate::simd::Neon;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512, Avx512Half};
-use crate::simd::{Level, Portable, Simd};
-
-/// Which tile a layer uses: how many output channels are in registers at once, and in what vectors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Block {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Avx2x1,
-    #[cfg(target_arch = "x86_64")]
-    Avx2x2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512Half,
-    #[cfg(target_arch = "x86_64")]
-    Avx512x1,
-    #[cfg(target_arch = "x86_64")]
-    Avx512x2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512x4,
-    #[cfg(target_arch = "aarch64")]
-    Neonx2,
-    #[cfg(target_arch = "aarch64")]
-    Neonx4,
-}
-
-impl Block {
-    /// The most output channels of any block.
-    pub(crate) const WIDEST: usize = 64;
-
-    pub(crate) fn pick(isa: Isa, channels_out: usize) -> Self {
-        match isa.level() {
-            Level::Portable => Self::Portable,
-            #[cfg(target_arch = "aarch64")]
-            Level::Neon if channels_out > 8 => Self::Neonx4,
-            #[cfg(target_arch = "aarch64")]
-            Level::Neon => Self::Neonx2,
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 if channels_out > 8 => Self::Avx2x2,
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => Self::Avx2x1,
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => match channels_out {
-                0..=8 => Self::Avx512Half,
-                9..=16 => Self::Avx512x1,
-                17..=32 => Self::Avx512x2,
-                _ => Self::Avx512x4,
-            },
-        }
-    }
-
-    /// Output channels a block.
-    pub(crate) fn width(self) -> usize {
-        match self {
-            Self::Portable => 8,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2x1 | Self::Avx512Half => 8,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2x2 | Self::Avx512x1 => 16,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512x2 => 32,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512x4 => 64,
-            #[cfg(target_arch = "aarch64")]
-            Self::Neonx2 => 8,
-            #[cfg(target_arch = "aarch64")]
-            Self::Neonx4 => 16,
-        }
-    }
-
-    /// Blocks that cover `channels_out`, the last one perhaps in part.
-    pub(crate) fn count(self, channels_out: usize) -> usize {
-        channels_out.div_ceil(self.width())
-    }
-}
+use crate::simd::{Portable, Simd};
 
 /// One correlation of an image with a bank of filters, as strides in floats. Forward passes and data gradients are both
 /// this, with other strides.
@@ -472,7 +400,7 @@ macro_rules! by_block {
 /// of `blocks x width` floats to which the outputs and their squares are added.
 ///
 /// # Safety
-/// `block` was picked by an [`Isa`]; every offset that `c` reaches lies within the buffers.
+/// `block` was picked by an [`crate::Isa`]; every offset that `c` reaches lies within the buffers.
 pub(crate) unsafe fn correlate(
     block: Block,
     c: &Correlation,
@@ -505,38 +433,3 @@ by_block!(
     /// As [`correlate`].
     accumulate_outer, outer_body(p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32)
 );
-
-/// `[rows, columns]` into `[block][rows][width]`, the last block filled up with zeros.
-pub(crate) fn pack_columns(matrix: &[f32], columns: usize, width: usize, packed: &mut [f32]) {
-    let rows = matrix.len() / columns;
-    for (block, part) in packed.chunks_exact_mut(rows * width).enumerate() {
-        let lanes = width.min(columns - block * width);
-        for (row, to) in matrix.chunks_exact(columns).zip(part.chunks_exact_mut(width)) {
-            to[..lanes].copy_from_slice(&row[block * width..][..lanes]);
-            to[lanes..].fill(0.0);
-        }
-    }
-}
-
-/// As [`pack_columns`] with the matrix transposed, `[columns, inner]`: into `[block][inner][width]`.
-pub(crate) fn pack_rows(matrix: &[f32], inner: usize, width: usize, packed: &mut [f32]) {
-    let columns = matrix.len() / inner;
-    packed[columns / width * width * inner..].fill(0.0);
-    for (column, row) in matrix.chunks_exact(inner).enumerate() {
-        let part = &mut packed[column / width * width * inner..];
-        for (i, value) in row.iter().enumerate() {
-            part[i * width + column % width] = *value;
-        }
-    }
-}
-
-/// The way back from [`pack_columns`].
-pub(crate) fn unpack_columns(packed: &[f32], columns: usize, width: usize, matrix: &mut [f32]) {
-    let rows = matrix.len() / columns;
-    for (block, part) in packed.chunks_exact(rows * width).enumerate() {
-        let lanes = width.min(columns - block * width);
-        for (row, from) in matrix.chunks_exact_mut(columns).zip(part.chunks_exact(width)) {
-            row[block * width..][..lanes].copy_from_slice(&from[..lanes]);
-        }
-    }
-}

@@ -6,8 +6,9 @@
 #[cfg(test)]
 mod tests;
 
+use crate::conv::block::{Block, pack_columns, pack_rows, unpack_columns};
 use crate::conv::sum_pieces;
-use crate::conv::tile::{self, Block, Correlation, OuterProduct, pack_columns, pack_rows, unpack_columns};
+use crate::conv::tile::{self, Correlation, OuterProduct};
 use crate::layout::holds;
 use crate::{Isa, scratch};
 use rayon::prelude::*;

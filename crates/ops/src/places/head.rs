@@ -1,7 +1,8 @@
 use super::kernels::{first_layer, into_first_layer, into_second_layer, logits};
 use super::{PlaceBatch, PlaceHeadGrads, PlaceHeadParams, PlaceHeadShape, PlaceOutcome};
+use crate::conv::block::{Block, pack_columns, pack_rows, unpack_columns};
 use crate::conv::sum_pieces;
-use crate::conv::tile::{self, Block, Correlation, OuterProduct, pack_columns, pack_rows, unpack_columns};
+use crate::conv::tile::{self, Correlation, OuterProduct};
 use crate::linear::{matmul, matmul_of_transposed, matmul_transposed};
 use crate::loss::PairLoss;
 use crate::{Buffer, Error, Isa, Result, chunk_count, chunk_count_at_most, chunk_images, scratch};

@@ -3,7 +3,7 @@
 //! Packed filters are `[block][position][C_in][block width]`.
 
 use super::{POSITIONS, Winograd, transform};
-use crate::conv::tile::Block;
+use crate::conv::block::Block;
 use rayon::prelude::*;
 use std::array::from_fn;
 

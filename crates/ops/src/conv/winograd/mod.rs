@@ -16,7 +16,8 @@ mod filters;
 mod transform;
 
 use super::ConvSpec;
-use super::tile::{self, Block, Correlation, OuterProduct};
+use super::block::Block;
+use super::tile::{self, Correlation, OuterProduct};
 use crate::{Isa, Layout, scratch};
 use std::ops::Range;
 use transform::OutputRow;
