@@ -169,7 +169,9 @@ impl Error {
             Self::TrainedOnTest { .. } => {
                 "train with data.split=train, or without scores (probe.after_train=false) and score other images then (--data)"
             }
-            Self::OtherData { .. } => "point data.root at the data that the run was trained on, or train a new run (--out)",
+            Self::OtherData { .. } => {
+                "point data.root or data.path at the data that the run was trained on, or train a new run (--out)"
+            }
             Self::Data(relata_data::Error::Missing { .. }) if cfg!(feature = "fetch") => {
                 return Some(format!("{} data fetch NAME downloads a data set and unpacks it", program()));
             }
