@@ -16,6 +16,7 @@ use crate::simd::Neon;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512, Avx512Half};
 use crate::simd::{Portable, Simd};
+use std::mem::MaybeUninit;
 
 /// One correlation of an image with a bank of filters, as strides in floats. Forward passes and data gradients are both
 /// this, with other strides.
@@ -236,7 +237,39 @@ pub(crate) struct OuterProduct {
 /// Pixels at once, about, that make loading and storing [`accumulate_outer`]'s sums little beside the products; of
 /// narrow blocks more, whose gradients stay in L1 all the same.
 pub(crate) fn outer_pixels(width: usize) -> usize {
-    (4096 / width).clamp(64, 128)
+    (GATHERED / width).min(128)
+}
+
+/// Floats of gradient that are gathered at once.
+const GATHERED: usize = 4096;
+
+/// Copies the block of the gradient, so that its pixels lie side by side, and fills up the lanes of a block that is not
+/// whole. Gives the product of the same pixels with the copy.
+#[inline(always)]
+unsafe fn gather<S: Simd, const V: usize>(p: &OuterProduct, grad: *const f32, gathered: *mut f32) -> OuterProduct {
+    let width = V * S::LANES;
+    let mut to = gathered;
+    for image in 0..p.images {
+        for y in 0..p.rows {
+            for x in 0..p.width {
+                // SAFETY: `accumulate_outer`'s promise; `gathered` holds all of these pixels.
+                unsafe {
+                    let from = grad.add(image * p.grad_image_step + y * p.grad_y_step + x * p.grad_x_step);
+                    if p.lanes == width {
+                        for v in 0..V {
+                            S::store(to.add(v * S::LANES), S::load(from.add(v * S::LANES)));
+                        }
+                    } else {
+                        for lane in 0..width {
+                            *to.add(lane) = if lane < p.lanes { *from.add(lane) } else { 0.0 };
+                        }
+                    }
+                    to = to.add(width);
+                }
+            }
+        }
+    }
+    OuterProduct { grad_image_step: p.rows * p.width * width, grad_y_step: p.width * width, grad_x_step: width, ..*p }
 }
 
 #[inline(always)]
@@ -244,7 +277,6 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize>(
     p: &OuterProduct,
     input: *const f32,
     grad: *const f32,
-    (images, rows): (usize, usize),
     acc_out: *mut f32,
 ) {
     // SAFETY: `accumulate_outer` was given buffers that hold all of it.
@@ -255,22 +287,14 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize>(
                 *value = S::load(acc_out.add((m * V + v) * S::LANES));
             }
         }
-        let whole = p.lanes == V * S::LANES;
-        let mut spill = [0.0f32; 64];
-        for image in 0..images {
-            for y in 0..rows {
+        for image in 0..p.images {
+            for y in 0..p.rows {
                 let mut from = input.add(image * p.in_image_step + y * p.in_y_step);
                 let mut g = grad.add(image * p.grad_image_step + y * p.grad_y_step);
                 for _ in 0..p.width {
-                    let lanes = if whole {
-                        g
-                    } else {
-                        spill[..p.lanes].copy_from_slice(std::slice::from_raw_parts(g, p.lanes));
-                        spill.as_ptr()
-                    };
                     let mut gv = [S::zero(); V];
                     for (v, value) in gv.iter_mut().enumerate() {
-                        *value = S::load(lanes.add(v * S::LANES));
+                        *value = S::load(g.add(v * S::LANES));
                     }
                     for m in 0..M {
                         let x = S::splat(*from.add(m));
@@ -294,49 +318,68 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize>(
 
 #[inline(always)]
 unsafe fn outer_body<S: Simd, const V: usize>(p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32) {
-    // Some rows of an image, few enough to stay in L1, or some images that are small.
+    let width = V * S::LANES;
+    let most = outer_pixels(width);
+    // Pixels of many channels lie a power of two apart and share a few sets of the cache, which hold a part of them only.
+    let gathers = p.lanes < width || (width <= 16 && p.grad_x_step >= 256 && p.run >= 64);
+    let mut gathered = MaybeUninit::<[f32; GATHERED]>::uninit();
+    // Some pixels of a row, or some rows of an image, few enough to stay in L1, or some images that are small.
+    let columns_at_once = if gathers { most.min(p.width) } else { p.width };
     let row_floats = p.width * (p.grad_x_step + p.in_x_step);
-    let pixels = outer_pixels(V * S::LANES);
-    let rows_at_once = (6144 / row_floats.max(1)).max(pixels.div_ceil(p.width.max(1))).min(p.rows).max(1);
-    let images_at_once = if p.images > 1 { (pixels / (p.rows * p.width)).clamp(1, p.images) } else { 1 };
+    let rows_at_once = match gathers {
+        true => most / p.width.max(1),
+        false => (6144 / row_floats.max(1)).max(most.div_ceil(p.width.max(1))),
+    };
+    let rows_at_once = rows_at_once.min(p.rows).max(1);
+    let images_at_once = if p.images > 1 { (most / (p.rows * p.width)).clamp(1, p.images) } else { 1 };
     // Not `step_by`, which divides: for a band of tiles that is a twentieth of the time.
-    let mut first = 0;
-    while first < p.images {
-        let images = images_at_once.min(p.images - first);
-        let mut y = 0;
-        while y < p.rows {
-            let pixels = (images, rows_at_once.min(p.rows - y));
-            // SAFETY: as `accumulate_outer`.
-            unsafe {
-                let input = input.add(first * p.in_image_step + y * p.in_y_step);
-                let grad = grad.add(first * p.grad_image_step + y * p.grad_y_step);
-                let mut j = 0;
-                macro_rules! tiles {
-                    ($m:literal, $most:expr) => {
-                        let end = j + ($most / $m) * $m;
-                        while j < end {
-                            outer_tile::<S, $m, V>(p, input.add(j), grad, pixels, acc.add(j * V * S::LANES));
-                            j += $m;
-                        }
-                    };
-                }
-                // As many accumulators as registers hold, see `correlate_body`; a small last tile would wait on its own
-                // products, so the others are made smaller, or one larger.
-                if V == 4 || (V == 2 && S::LANES == 8) {
-                    let fives = if p.run == 9 { 5 } else { (6 - p.run % 6) % 6 * 5 };
-                    tiles!(5, if fives <= p.run { fives } else { 0 });
-                    tiles!(6, p.run - j);
-                } else {
-                    tiles!(9, if p.run % 8 == 1 && p.run > 1 { 9 } else { 0 });
-                    tiles!(8, p.run - j);
-                }
-                tiles!(4, p.run - j);
-                tiles!(2, p.run - j);
-                tiles!(1, p.run - j);
+    let (mut image, mut y, mut x) = (0, 0, 0);
+    while image < p.images && p.rows * p.width > 0 {
+        let mut part = OuterProduct {
+            images: images_at_once.min(p.images - image),
+            rows: rows_at_once.min(p.rows - y),
+            width: columns_at_once.min(p.width - x),
+            ..*p
+        };
+        // SAFETY: as `accumulate_outer`; a part that is gathered has `most` pixels at the most.
+        unsafe {
+            let input = input.add(image * p.in_image_step + y * p.in_y_step + x * p.in_x_step);
+            let mut grad = grad.add(image * p.grad_image_step + y * p.grad_y_step + x * p.grad_x_step);
+            if gathers {
+                part = gather::<S, V>(&part, grad, gathered.as_mut_ptr().cast());
+                grad = gathered.as_ptr().cast();
             }
-            y += rows_at_once;
+            let mut j = 0;
+            macro_rules! tiles {
+                ($m:literal, $most:expr) => {
+                    let end = j + ($most / $m) * $m;
+                    while j < end {
+                        outer_tile::<S, $m, V>(&part, input.add(j), grad, acc.add(j * width));
+                        j += $m;
+                    }
+                };
+            }
+            // As many accumulators as registers hold, see `correlate_body`; a small last tile would wait on its own
+            // products, so the others are made smaller, or one larger.
+            if V == 4 || (V == 2 && S::LANES == 8) {
+                let fives = if p.run == 9 { 5 } else { (6 - p.run % 6) % 6 * 5 };
+                tiles!(5, if fives <= p.run { fives } else { 0 });
+                tiles!(6, p.run - j);
+            } else {
+                tiles!(9, if p.run % 8 == 1 && p.run > 1 { 9 } else { 0 });
+                tiles!(8, p.run - j);
+            }
+            tiles!(4, p.run - j);
+            tiles!(2, p.run - j);
+            tiles!(1, p.run - j);
         }
-        first += images;
+        x += columns_at_once;
+        if x >= p.width {
+            (x, y) = (0, y + rows_at_once);
+        }
+        if y >= p.rows {
+            (y, image) = (0, image + images_at_once);
+        }
     }
 }
 
