@@ -288,8 +288,13 @@ impl Conv2d {
 
     /// Tasks that a piece's sums are cut into where there are few pieces.
     fn tasks_a_piece(&self) -> usize {
-        let parts = self.gradient_len() / self.part_len();
-        parts / parts_together(parts, self.part_len())
+        self.gradient_len() / self.part_len() / self.parts_together()
+    }
+
+    /// Parts of a piece's sums that a task takes together. Winograd's transform of the input serves all of them.
+    fn parts_together(&self) -> usize {
+        let cache = if self.winograd.is_some() { 256 << 10 } else { 80 << 10 };
+        parts_together(self.gradient_len() / self.part_len(), self.part_len(), cache)
     }
 
     /// Floats of one piece's sums of the weight gradient.
@@ -316,7 +321,7 @@ impl Conv2d {
         // images while these are in the cache.
         let (parts, group) = match len / part_len {
             1 => (len, images),
-            _ if pieces < ENOUGH_PIECES => match parts_together(len / part_len, part_len) {
+            _ if pieces < ENOUGH_PIECES => match self.parts_together() {
                 1 => (part_len, images),
                 together => (together * part_len, self.images_at_once().min(images)),
             },
@@ -351,10 +356,12 @@ impl Conv2d {
 
     /// Adds some images to the parts of a piece's sums, of which `sums` holds those from `first_part` on.
     fn accumulate(&self, input: &[f32], d_output: &[f32], first_part: usize, sums: &mut [f32]) {
-        for (part, sums) in (first_part..).zip(sums.chunks_exact_mut(self.part_len())) {
-            match &self.winograd {
-                Some(winograd) => winograd.accumulate(input, d_output, self.output_target(), part, sums),
-                None => self.direct.accumulate(input, d_output, part, sums),
+        match &self.winograd {
+            Some(winograd) => winograd.accumulate(input, d_output, self.output_target(), first_part, sums),
+            None => {
+                for (part, sums) in (first_part..).zip(sums.chunks_exact_mut(self.part_len())) {
+                    self.direct.accumulate(input, d_output, part, sums);
+                }
             }
         }
     }
@@ -440,10 +447,9 @@ impl Conv2d {
 }
 
 /// Parts of a weight gradient's sums, out of `parts` of `len` floats, that a task takes together: some equal share of them
-/// that stays in the cache while images pass by.
-fn parts_together(parts: usize, len: usize) -> usize {
-    const IN_CACHE: usize = 80 << 10;
-    (1..=parts).rev().find(|&together| parts.is_multiple_of(together) && together * len <= IN_CACHE).unwrap_or(1)
+/// that stays in the cache, `cache` floats, while images pass by.
+fn parts_together(parts: usize, len: usize, cache: usize) -> usize {
+    (1..=parts).rev().find(|&together| parts.is_multiple_of(together) && together * len <= cache).unwrap_or(1)
 }
 
 /// Images that a thread takes at once: whole pieces of the batch, and enough of small images for Winograd's products.

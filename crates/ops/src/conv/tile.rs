@@ -243,6 +243,10 @@ pub(crate) fn outer_pixels(width: usize) -> usize {
 /// Floats of gradient that are gathered at once.
 const GATHERED: usize = 4096;
 
+/// Room for gathered gradients, on a cache line's border.
+#[repr(align(64))]
+struct Gathered(MaybeUninit<[f32; GATHERED]>);
+
 /// Copies the block of the gradient, so that its pixels lie side by side, and fills up the lanes of a block that is not
 /// whole. Gives the product of the same pixels with the copy.
 #[inline(always)]
@@ -322,7 +326,7 @@ unsafe fn outer_body<S: Simd, const V: usize>(p: &OuterProduct, input: *const f3
     let most = outer_pixels(width);
     // Pixels of many channels lie a power of two apart and share a few sets of the cache, which hold a part of them only.
     let gathers = p.lanes < width || (width <= 16 && p.grad_x_step >= 256 && p.run >= 64);
-    let mut gathered = MaybeUninit::<[f32; GATHERED]>::uninit();
+    let mut gathered = Gathered(MaybeUninit::uninit());
     // Some pixels of a row, or some rows of an image, few enough to stay in L1, or some images that are small.
     let columns_at_once = if gathers { most.min(p.width) } else { p.width };
     let row_floats = p.width * (p.grad_x_step + p.in_x_step);
@@ -346,8 +350,8 @@ unsafe fn outer_body<S: Simd, const V: usize>(p: &OuterProduct, input: *const f3
             let input = input.add(image * p.in_image_step + y * p.in_y_step + x * p.in_x_step);
             let mut grad = grad.add(image * p.grad_image_step + y * p.grad_y_step + x * p.grad_x_step);
             if gathers {
-                part = gather::<S, V>(&part, grad, gathered.as_mut_ptr().cast());
-                grad = gathered.as_ptr().cast();
+                part = gather::<S, V>(&part, grad, gathered.0.as_mut_ptr().cast());
+                grad = gathered.0.as_ptr().cast();
             }
             let mut j = 0;
             macro_rules! tiles {

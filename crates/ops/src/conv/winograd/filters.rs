@@ -74,7 +74,7 @@ impl Winograd {
     }
 
     /// The first output channel of a block, and how many it has.
-    fn lanes(&self, block: usize) -> (usize, usize) {
+    pub(super) fn lanes(&self, block: usize) -> (usize, usize) {
         let first = block * self.block.width();
         (first, self.block.width().min(self.channels_out - first))
     }

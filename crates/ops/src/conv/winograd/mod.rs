@@ -222,50 +222,53 @@ impl Winograd {
         }
     }
 
-    /// Adds to `sums`, `[position][C_in][block width]`, the gradient of the transformed filters of one block of output
-    /// channels over all images of `input`; `d_output` lies as `target` says.
-    pub(super) fn accumulate(&self, input: &[f32], d_output: &[f32], target: Target, block: usize, sums: &mut [f32]) {
+    /// Adds to `sums`, `[block][position][C_in][block width]` from `first_block` on, the gradient of the transformed filters
+    /// of some blocks of output channels over all images of `input`; `d_output` lies as `target` says.
+    pub(super) fn accumulate(&self, input: &[f32], d_output: &[f32], target: Target, first_block: usize, sums: &mut [f32]) {
         let images = input.len() / self.from.image_len();
         assert!(d_output.len() >= images * target.image_len, "output gradient of a convolution");
-        assert_eq!(sums.len(), self.block_len(), "gradient of transformed filters");
-        let (across, width) = (self.tiles_across(), self.block.width());
-        let lanes = width.min(self.channels_out - block * width);
-        let (in_position, out_position) = (self.position(self.from.channels), self.position(lanes));
+        assert!(sums.len().is_multiple_of(self.block_len()), "gradient of transformed filters");
+        let across = self.tiles_across();
+        let in_position = self.position(self.from.channels);
         scratch::with(self.scratch_len(), |scratch| {
             let (tiles, gradients) = scratch.split_at_mut(POSITIONS * in_position);
             for band in self.bands(images) {
                 // SAFETY: scratch and images hold what these lengths say.
                 unsafe { self.input_band(input, band.clone(), tiles.as_mut_ptr()) };
-                for (at, row) in band.clone().enumerate() {
-                    let TileRow { image, y } = self.tile_row(row);
-                    let image = &d_output[image * target.image_len..][..target.image_len];
-                    let row = |y: usize| {
-                        let from = target.origin + y * target.y_step + block * width;
-                        image[from..][..(self.from.width - 1) * target.x_step + lanes].as_ptr()
-                    };
-                    let (upper, lower) = (row(y), (y + 1 < self.from.height).then(|| row(y + 1)));
-                    // SAFETY: the rows were cut to their length, the band's tiles lie in the scratch.
-                    unsafe {
-                        let to = gradients.as_mut_ptr().add(at * across * lanes);
-                        let x_step = target.x_step;
-                        transform::gradient_tiles(self.isa, upper, lower, self.from.width, x_step, lanes, to, out_position);
+                for (block, sums) in (first_block..).zip(sums.chunks_exact_mut(self.block_len())) {
+                    let (first, lanes) = self.lanes(block);
+                    let out_position = self.position(lanes);
+                    for (at, row) in band.clone().enumerate() {
+                        let TileRow { image, y } = self.tile_row(row);
+                        let image = &d_output[image * target.image_len..][..target.image_len];
+                        let row = |y: usize| {
+                            let from = target.origin + y * target.y_step + first;
+                            image[from..][..(self.from.width - 1) * target.x_step + lanes].as_ptr()
+                        };
+                        let (upper, lower) = (row(y), (y + 1 < self.from.height).then(|| row(y + 1)));
+                        // SAFETY: the rows were cut to their length, the band's tiles lie in the scratch.
+                        unsafe {
+                            let to = gradients.as_mut_ptr().add(at * across * lanes);
+                            let x_step = target.x_step;
+                            transform::gradient_tiles(self.isa, upper, lower, self.from.width, x_step, lanes, to, out_position);
+                        }
                     }
-                }
-                let product = OuterProduct {
-                    images: 1,
-                    in_x_step: self.from.channels,
-                    grad_x_step: lanes,
-                    rows: 1,
-                    width: band.len() * across,
-                    run: self.from.channels,
-                    lanes,
-                    ..OuterProduct::default()
-                };
-                for p in 0..POSITIONS {
-                    // SAFETY: as above; `sums` holds every position.
-                    unsafe {
-                        let (from, grad) = (tiles.as_ptr().add(p * in_position), gradients.as_ptr().add(p * out_position));
-                        tile::accumulate_outer(self.block, &product, from, grad, sums[p * self.filter_len()..].as_mut_ptr());
+                    let product = OuterProduct {
+                        images: 1,
+                        in_x_step: self.from.channels,
+                        grad_x_step: lanes,
+                        rows: 1,
+                        width: band.len() * across,
+                        run: self.from.channels,
+                        lanes,
+                        ..OuterProduct::default()
+                    };
+                    for (p, sums) in sums.chunks_exact_mut(self.filter_len()).enumerate() {
+                        // SAFETY: as above; `sums` is one position's.
+                        unsafe {
+                            let (from, grad) = (tiles.as_ptr().add(p * in_position), gradients.as_ptr().add(p * out_position));
+                            tile::accumulate_outer(self.block, &product, from, grad, sums.as_mut_ptr());
+                        }
                     }
                 }
             }
