@@ -53,6 +53,15 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
 ) {
     // SAFETY: `correlate` was given buffers that hold the whole correlation, and walks within it.
     unsafe {
+        let pixel = |t: usize| output.add(t / (T / R) * c.out_y_step + t % (T / R) * c.out_x_step);
+        if ADD && R == 1 {
+            // What the same pixels of the next row will be added to.
+            for t in 0..T {
+                for v in 0..V {
+                    S::prefetch(pixel(t).wrapping_add(c.out_y_step + v * S::LANES));
+                }
+            }
+        }
         let mut acc = [[S::zero(); V]; T];
         let mut w = weights;
         for r in 0..c.rows {
@@ -72,7 +81,6 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
                 }
             }
         }
-        let pixel = |t: usize| output.add(t / (T / R) * c.out_y_step + t % (T / R) * c.out_x_step);
         if lanes == V * S::LANES {
             for (t, row) in acc.iter_mut().enumerate() {
                 for (v, value) in row.iter_mut().enumerate() {
@@ -119,15 +127,6 @@ unsafe fn prefetch<S: Simd>(from: *const f32, floats: usize) {
     }
 }
 
-/// Asks for a row of output pixels that will soon be added to. Out of line: within the loop around it, it costs registers.
-#[inline(never)]
-unsafe fn prefetch_row<S: Simd>(c: &Correlation, to: *const f32, lanes: usize) {
-    for x in 0..c.out_w {
-        // SAFETY: as `prefetch`.
-        unsafe { prefetch::<S>(to.wrapping_add(x * c.out_x_step), lanes) };
-    }
-}
-
 #[inline(always)]
 unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool>(
     c: &Correlation,
@@ -160,9 +159,6 @@ unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool>(
                     // What the next row of pixels will be the first to read.
                     let seen = c.in_y_step.max(c.rows * c.in_row_pitch);
                     prefetch::<S>(from.wrapping_add(seen), c.in_y_step + c.rows * c.in_row_pitch - seen);
-                }
-                if ADD && y + 1 < c.out_h {
-                    prefetch_row::<S>(c, to.wrapping_add(c.out_y_step), lanes);
                 }
                 // Offsets, for a pointer past the last pixel may lie past the buffer.
                 let (mut left, mut at_in, mut at_out) = (c.out_w, 0, 0);
