@@ -39,7 +39,8 @@ impl<'a> Images<'a> {
     /// [`Error::Size`] where the number of floats is not rows · H · W · C, or there are none.
     pub fn of_size(data: &'a [f32], rows: usize, size: [usize; 3]) -> Result<Self> {
         let [height, width, channels] = size;
-        if data.len() != rows * height * width * channels || data.is_empty() {
+        let floats = [height, width, channels].iter().try_fold(rows, |floats, side| floats.checked_mul(*side));
+        if floats != Some(data.len()) || data.is_empty() {
             return Err(Error::Size {
                 what: "images",
                 expected: format!("{rows} x {height} x {width} x {channels} floats, more than none"),

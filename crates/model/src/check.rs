@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 impl Architecture {
     /// Whether the executors can run the list: layers read what stands before them, with its channels, under names of their
-    /// own, and the list ends in [`Op::GlobalAverage`] of [`Architecture::width`] channels.
+    /// own, the list ends in [`Op::GlobalAverage`] of [`Architecture::width`] channels, and taps are outputs of convolutions.
     ///
     /// # Errors
     /// [`Error::Layers`] with the first layer of which that is not so.
@@ -21,6 +21,9 @@ impl Architecture {
             let input = read(layer.input)?;
             let output = match &layer.op {
                 Op::ConvNorm { conv, conv_name, norm_name, residual, .. } => {
+                    if [conv.kernel, conv.stride, conv.channels_out].contains(&0) {
+                        return Err(self.fault(index, "has a kernel, a stride or an output of 0".to_owned()));
+                    }
                     if conv.channels_in != input {
                         return Err(self.fault(index, format!("reads {} channels of {input}", conv.channels_in)));
                     }
@@ -40,6 +43,13 @@ impl Architecture {
                 Op::AveragePool2 | Op::MaxPool | Op::GlobalAverage => input,
             };
             channels.push(output);
+        }
+        for &tap in &self.taps {
+            let layer = tap.checked_sub(1).and_then(|index| self.layers.get(index));
+            if !layer.is_some_and(|layer| matches!(layer.op, Op::ConvNorm { .. })) {
+                let what = format!("taps value {tap}, which no convolution gives");
+                return Err(Error::Layers { backbone: self.describe(), what });
+            }
         }
         let ends = self.layers.last().is_some_and(|layer| layer.op == Op::GlobalAverage);
         if !ends || channels.last() != Some(&self.width) {

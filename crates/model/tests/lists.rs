@@ -134,6 +134,11 @@ fn lists_that_do_not_fit_together_are_refused_by_their_layer() {
     );
     assert_eq!(of(vec![conv(2, (3, 8), 3, 1, None, "first")], 8), "net: layer 1 reads value 2, which does not stand before it");
     assert_eq!(of(vec![conv(0, (4, 8), 3, 1, None, "first")], 8), "net: layer 1 reads 4 channels of 3");
+    assert_eq!(of(vec![conv(0, (3, 8), 3, 0, None, "first")], 8), "net: layer 1 has a kernel, a stride or an output of 0");
+    for tap in [0, 2, 9] {
+        let tapped = Architecture { taps: vec![tap], ..list("net", 3, vec![first()], 8) };
+        assert_eq!(message(tapped), format!("net: taps value {tap}, which no convolution gives"));
+    }
     assert_eq!(
         of(vec![first(), conv(1, (8, 16), 3, 1, Some(1), "second")], 16),
         "net: layer 2 adds value 1, of 8 channels, to 16"

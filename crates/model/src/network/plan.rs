@@ -205,7 +205,7 @@ impl Plan {
                     StepKind::ConvNorm(Box::new(step))
                 }
                 Op::MaxPool => {
-                    let pool = MaxPool::new(isa, input, halos[output]);
+                    let pool = MaxPool::new(isa, input, halos[output])?;
                     layouts[output] = pool.output;
                     let winners = buffers.vector(rows * pool.output.pixels() * pool.output.channels);
                     StepKind::MaxPool { pool, winners }

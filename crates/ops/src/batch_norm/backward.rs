@@ -1,5 +1,6 @@
 use super::{Normalisation, Pool};
 use crate::chunks::chunk_images;
+use crate::layout::holds;
 use crate::simd::{by_channel_group, group, group_mut, multiversion};
 use crate::{Isa, Layout, chunk_count, scratch};
 use rayon::prelude::*;
@@ -37,6 +38,9 @@ impl BackwardShape {
     ///
     /// For layers with a residual, whose ReLU's mask cannot be had from z alone, `cut_off` is the layer's output and where
     /// it lies: `d_out` is first set to zero where that is, and is then the residual's gradient too.
+    ///
+    /// # Panics
+    /// Where a slice is too short, or `cut_off` has other sides than `d_out`.
     pub fn reduce(
         self,
         n: usize,
@@ -50,6 +54,9 @@ impl BackwardShape {
     ) {
         let channels = self.z.channels;
         let (z_len, d) = (self.z.image_len(), self.gradient());
+        if let Some((_, layout)) = cut_off {
+            assert_eq!(layout.with_halo(0), d, "the output that cuts a gradient off");
+        }
         let chunk = chunk_images(n);
         let sums = &mut sums[..chunk_count(n) * 2 * channels];
         let pieces = d_out[..n * d.image_len()].par_chunks_mut(chunk * d.image_len());
@@ -94,10 +101,14 @@ impl BackwardShape {
     }
 
     /// Second pass, over the images that `z` holds and on this thread alone: writes
-    /// `d_z = scale · (g − d_bias / M − x̂ · d_weight / M)` in the place of z, `d_out` being these images' gradient.
+    /// `d_z = scale · (g − d_bias / M − x̂ · d_weight / M)` in the place of z, `d_out` being these images' gradient, and perhaps more.
+    ///
+    /// # Panics
+    /// Where `d_out` has fewer images than `z`.
     pub fn write(self, d_out: &[f32], z: &mut [f32], norm: &Normalisation) {
         let d = self.gradient();
         let share = self.share() as f32;
+        assert!(holds(d_out, z.len() / self.z.image_len(), d.image_len()), "gradient of a normalisation's output");
         let write = if self.source.relu { write_row::<true> } else { write_row::<false> };
         for (z, d_out) in z.chunks_exact_mut(self.z.image_len()).zip(d_out.chunks_exact(d.image_len())) {
             self.each_row(d, |y, row| {

@@ -84,6 +84,9 @@ impl Normalisation {
     /// From a batch's statistics, as [`crate::Conv2d::forward`] gathers them (`[pieces][2][C]` for `n` images of `pixels`
     /// pixels); moves the running statistics along. A batch of one value has no unbiased variance: its own variance, 0,
     /// is then taken.
+    ///
+    /// # Panics
+    /// Where `sums` or a slice of the parameters or running statistics is too short.
     pub fn from_batch(
         &mut self,
         n: usize,
@@ -93,10 +96,11 @@ impl Normalisation {
         mut running: RunningStats<'_>,
     ) {
         let channels = self.mean.len();
+        let sums = &sums[..chunk_count(n) * 2 * channels];
         let count = (n * pixels) as f64;
         for c in 0..channels {
             let (mut sum, mut square) = (0.0, 0.0);
-            for piece in sums.chunks_exact(2 * channels).take(chunk_count(n)) {
+            for piece in sums.chunks_exact(2 * channels) {
                 sum += piece[c];
                 square += piece[channels + c];
             }

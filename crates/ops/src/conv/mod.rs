@@ -56,10 +56,10 @@ impl ConvSpec {
         addressable(self.kernel.checked_mul(self.kernel)?.checked_mul(self.channels_in)?.checked_mul(self.channels_out)?)
     }
 
-    /// Output side for an input side, `(side + 2p − k) / s + 1`; `None` where the kernel does not fit.
+    /// Output side for an input side, `(side + 2p − k) / s + 1`; `None` where the kernel does not fit or a number is out of range.
     #[must_use]
     pub fn output_side(self, side: usize) -> Option<usize> {
-        Some((side + 2 * self.padding).checked_sub(self.kernel)? / self.stride + 1)
+        side.checked_add(self.padding.checked_mul(2)?)?.checked_sub(self.kernel)?.checked_div(self.stride)?.checked_add(1)
     }
 
     /// Multiply-adds of one image's forward pass, counted as two operations each.
@@ -99,8 +99,9 @@ impl Conv2d {
     /// Prepares a layer whose input lies as `input`; its output gets a halo of `output_halo` pixels.
     ///
     /// # Errors
-    /// [`Error::Shape`] where channels differ, the kernel is larger than the padded image, the input's halo is narrower
-    /// than the padding, or the stride is zero.
+    /// [`Error::Shape`] where kernel, stride, channels or image have a zero, channels differ, the kernel is larger than the
+    /// padded image, the input's halo is narrower than the padding, or images, weights or strides are more than can be
+    /// addressed.
     pub fn new(isa: Isa, spec: ConvSpec, input: Layout, output_halo: usize) -> Result<Self> {
         Self::with_algorithm(isa, spec, input, output_halo, Algorithm::Fastest)
     }
@@ -113,6 +114,9 @@ impl Conv2d {
         let shape = |what: String| Error::Shape { operator: "convolution", what };
         if spec.stride == 0 || spec.kernel == 0 || spec.channels_in == 0 || spec.channels_out == 0 {
             return Err(shape(format!("{spec:?} has a zero")));
+        }
+        if input.height == 0 || input.width == 0 {
+            return Err(shape(format!("an image of {} x {} pixels", input.height, input.width)));
         }
         if input.channels != spec.channels_in {
             return Err(shape(format!("input has {} channels, expected {}", input.channels, spec.channels_in)));
@@ -128,7 +132,10 @@ impl Conv2d {
             )));
         };
         let output = Layout { height, width, channels: spec.channels_out, halo: output_halo };
-        if input.checked_image_len().is_none() || output.checked_image_len().is_none() || spec.checked_weight_len().is_none() {
+        // Steps between windows too, of which kernels compute offsets.
+        let step = || addressable(spec.stride.checked_mul(input.row_pitch())?);
+        let sizes = [input.checked_image_len(), output.checked_image_len(), spec.checked_weight_len()];
+        if sizes.contains(&None) || step().is_none() {
             return Err(shape(format!("{spec:?} of images of {} x {} is more than can be addressed", input.height, input.width)));
         }
         let suits = algorithm == Algorithm::Fastest && Winograd::suits(spec);
@@ -147,7 +154,8 @@ impl Conv2d {
     pub fn gradient_halo(spec: ConvSpec, input: Layout) -> usize {
         let (k, s, p) = (spec.kernel as isize, spec.stride as isize, spec.padding as isize);
         let reach = |side: usize| {
-            let out = spec.output_side(side).unwrap_or(0) as isize;
+            let Some(out) = spec.output_side(side) else { return 0 };
+            let out = out as isize;
             let before = -(p - (k - 1)).div_euclid(s);
             let after = (side as isize - 1 + p).div_euclid(s) - (out - 1);
             before.max(after).max(0) as usize

@@ -157,26 +157,51 @@ fn weight_gradient_matches_the_definition() {
 
 #[test]
 fn thread_count_does_not_change_a_bit() {
-    let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let layer =
-                Conv2d::new(Isa::best(), spec(8, 16, 3, 1), Layout { height: 6, width: 5, channels: 8, halo: 1 }, 1).unwrap();
-            let n = 67;
-            let input = with_halo(&noise("input", n * 30 * 8), layer.input(), n);
-            let d_output = with_halo(&noise("d_output", n * 30 * 16), layer.output(), n);
-            let mut packed = vec![0.0; layer.forward_packed_len()];
-            layer.pack_forward(&f32s(&noise("weights", 9 * 8 * 16)), &mut packed);
-            let mut output = vec![0.0; n * layer.output().image_len()];
-            let mut sums = vec![0.0; chunk_count(n) * 32];
-            layer.forward(n, &input, &packed, &mut output, Some(&mut sums));
-            let mut workspace = vec![0.0; layer.gradient_workspace_len(n)];
-            let mut d_weights = vec![0.0; 9 * 8 * 16];
-            layer.weight_gradient(n, &input, &d_output, &mut workspace, &mut d_weights);
-            (output, sums, d_weights)
-        })
-    };
-    assert!(run(1) == run(4));
+    // The direct form and Winograd's, in many pieces of the batch and, where the weights are large, in few.
+    for (spec, n, height, width) in [
+        (spec(8, 16, 3, 1), 67, 6, 5),
+        (spec(16, 32, 3, 1), 67, 6, 5),
+        (spec(256, 256, 3, 1), 9, 3, 2),
+        (spec(256, 512, 3, 2), 9, 3, 3),
+    ] {
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let layout = Layout { height, width, channels: spec.channels_in, halo: 1 };
+                let layer = Conv2d::new(Isa::best(), spec, layout, 1).unwrap();
+                let input = with_halo(&noise("input", n * layout.pixels() * layout.channels), layout, n);
+                let out = layer.output();
+                let mut d_output = with_halo(&noise("d_output", n * out.pixels() * out.channels), out, n);
+                let weights = f32s(&noise("weights", spec.weight_len()));
+                let mut packed = vec![0.0; layer.forward_packed_len()];
+                layer.pack_forward(&weights, &mut packed);
+                let mut output = vec![0.0; n * out.image_len()];
+                let mut sums = vec![0.0; chunk_count(n) * 2 * out.channels];
+                layer.forward(n, &input, &packed, &mut output, Some(&mut sums));
+                let mut packed = vec![0.0; layer.backward_packed_len()];
+                layer.pack_backward(&weights, &mut packed);
+                let mut d_input = vec![0.0; n * layout.pixels() * layout.channels];
+                layer.data_gradient(n, &d_output, &packed, &mut d_input, false);
+                let mut workspace = vec![0.0; layer.gradient_workspace_len(n)];
+                let mut d_weights = vec![0.0; spec.weight_len()];
+                layer.weight_gradient(n, &input, &d_output, &mut workspace, &mut d_weights);
+                let (mut d_input_at_once, mut d_weights_at_once) = (d_input.clone(), d_weights.clone());
+                let to = Some((&mut d_input_at_once[..], true));
+                layer.backward(n, &input, &mut d_output, |_, _| {}, &packed, to, &mut workspace, &mut d_weights_at_once);
+                (output, sums, d_input, d_weights, d_input_at_once, d_weights_at_once)
+            })
+        };
+        assert!(run(1) == run(4), "{spec:?}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "halo of a convolution's output gradient")]
+fn a_gradient_without_its_halo_is_never_read() {
+    let layout = Layout { height: 4, width: 4, channels: 3, halo: 1 };
+    let layer = Conv2d::new(Isa::best(), spec(3, 8, 3, 1), layout, 0).unwrap();
+    let mut d_input = vec![0.0; 48];
+    layer.data_gradient(1, &[0.0; 128], &vec![0.0; layer.backward_packed_len()], &mut d_input, false);
 }
 
 #[test]
@@ -188,6 +213,15 @@ fn what_does_not_fit_is_an_error() {
     assert!(is_shape(new(spec(3, 8, 7, 1), layout)), "halo narrower than the padding");
     assert!(is_shape(new(ConvSpec { padding: 0, ..spec(3, 8, 5, 1) }, layout)), "kernel larger than the image");
     assert!(is_shape(new(ConvSpec { stride: 0, ..spec(3, 8, 3, 1) }, layout)), "stride of zero");
+    assert!(is_shape(new(ConvSpec { kernel: 0, ..spec(3, 8, 3, 1) }, layout)), "kernel of zero");
+    assert!(is_shape(new(spec(3, 0, 3, 1), layout)), "no channels");
+    assert!(is_shape(new(spec(3, 8, 1, 1), Layout { height: 0, ..layout })), "no pixels");
+    assert!(is_shape(new(spec(3, usize::MAX / 16, 3, 1), layout)), "more weights than can be addressed");
+    // A stride whose products wrap would have gradients read anywhere.
+    for stride in [(1 << 63) + 1, usize::MAX, 1 << 60] {
+        assert!(is_shape(new(spec(3, 8, 3, stride), layout)), "stride of {stride}");
+        assert_eq!(Conv2d::gradient_halo(ConvSpec { stride: 0, ..spec(3, 8, 3, 1) }, layout), 0);
+    }
 }
 
 /// The root mean square distance from f64, relative to the root mean square of what is computed.
@@ -198,7 +232,7 @@ fn distance(actual: &[f32], expected: &[f64]) -> f64 {
 }
 
 #[test]
-fn winograd_rounds_no_more_than_the_definition() {
+fn winograd_rounds_forward_no_more_than_the_definition_and_the_weight_gradient_little_more() {
     for channels in [16, 64, 256] {
         let (spec, n, side) = (spec(channels, channels, 3, 1), 1, 8);
         let layout = Layout { height: side, width: side, channels, halo: 1 };

@@ -3,6 +3,7 @@ use super::{PlaceBatch, PlaceHeadGrads, PlaceHeadParams, PlaceHeadShape, PlaceOu
 use crate::conv::block::{Block, pack_columns, pack_rows, unpack_columns};
 use crate::conv::sum_pieces;
 use crate::conv::tile::{self, Correlation, OuterProduct};
+use crate::layout::addressable;
 use crate::linear::{matmul, matmul_of_transposed, matmul_transposed};
 use crate::loss::PairLoss;
 use crate::{Buffer, Error, Isa, Result, chunk_count, chunk_count_at_most, chunk_images, scratch};
@@ -54,11 +55,15 @@ impl PlaceHead {
     /// For batches of up to `max_rows` images.
     ///
     /// # Errors
-    /// [`Error::Shape`] where a size is 0.
+    /// [`Error::Shape`] where a size is 0 or they are more than can be addressed.
     pub fn new(isa: Isa, shape: PlaceHeadShape, max_rows: usize) -> Result<Self> {
         let PlaceHeadShape { channels, width, hidden } = shape;
-        if channels * width * hidden * max_rows == 0 {
+        if [channels, width, hidden, max_rows].contains(&0) {
             return Err(error(format!("{shape:?} for {max_rows} images, expected 1 or more of each")));
+        }
+        let weights = || hidden.checked_mul(channels.checked_add(width)?.checked_add(hidden)?).and_then(addressable);
+        if weights().is_none() || max_rows.checked_mul(hidden).and_then(addressable).is_none() {
+            return Err(error(format!("{shape:?} for {max_rows} images is more than can be addressed")));
         }
         let (wide, narrow) = (Block::pick(isa, hidden), Block::pick(isa, channels));
         let packed = |block: Block, columns: usize, inner: usize| Buffer::zeros(block.count(columns) * block.width() * inner);
@@ -100,8 +105,11 @@ impl PlaceHead {
     /// Loss and all gradients of a batch.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the sizes of map, features, parameters and gradients are not those of the shape, or a map's foreign row is
-    /// its own.
+    /// [`Error::Shape`] where there are more images than the head is for, a map's foreign row is its own or none of the batch,
+    /// or a place is not on the map.
+    ///
+    /// # Panics
+    /// Where map, features, parameters or gradients are not of the shape's sizes.
     pub fn step(
         &mut self,
         batch: PlaceBatch<'_>,
@@ -185,28 +193,25 @@ impl PlaceHead {
 
     fn check(&self, batch: PlaceBatch<'_>, params: PlaceHeadParams<'_>, grads: &PlaceHeadGrads<'_>) -> Result<()> {
         let PlaceHeadShape { channels, width, .. } = self.shape;
-        let n = batch.foreign.len();
+        let (n, pixels, expected) = (batch.foreign.len(), batch.layout.pixels(), self.shape.parameter_lengths());
         let PlaceHeadParams { w1, b1, w2, b2, w3, b3 } = params;
-        let found = [w1, b1, w2, b2, w3, b3].map(<[f32]>::len);
+        assert_eq!([w1, b1, w2, b2, w3, b3].map(<[f32]>::len), expected, "parameters of a local discriminator");
         let gradients = [&grads.w1, &grads.b1, &grads.w2, &grads.b2, &grads.w3, &grads.b3].map(|d| d.len());
-        let expected = self.shape.parameter_lengths();
-        if found != expected || gradients != expected {
-            return Err(error(format!("{found:?} parameters and {gradients:?} gradients, expected {expected:?} of both")));
+        assert_eq!(gradients, expected, "gradients of a local discriminator");
+        assert_eq!(batch.layout.channels, channels, "channels of a map of places");
+        let (map, d_map) = (n * batch.layout.image_len(), n * pixels * channels);
+        assert_eq!((batch.map.len(), grads.map.len()), (map, d_map), "maps of places and their gradient");
+        assert_eq!((batch.features.len(), grads.features.len()), (n * width, n * width), "features and their gradient");
+        if n < 2 || n > self.max_rows {
+            return Err(error(format!("{n} images, expected 2 to {}", self.max_rows)));
         }
-        if n == 0 || n > self.max_rows || batch.foreign.iter().enumerate().any(|(map, row)| *row >= n || *row == map) {
-            let expected = format!("expected 2 to {}, each with a row that is not its own", self.max_rows);
-            return Err(error(format!("rows {:?} set against {n} maps, {expected}", batch.foreign)));
+        if let Some((map, row)) = batch.foreign.iter().enumerate().find(|&(map, &row)| row >= n || row == map) {
+            return Err(error(format!("map {map} is set against row {row}, expected another of the {n}")));
         }
-        let pixels = batch.layout.pixels();
-        let found = (batch.layout.channels, batch.map.len(), batch.features.len(), grads.map.len(), grads.features.len());
-        let expected = (channels, n * batch.layout.image_len(), n * width, n * pixels * channels, n * width);
-        if found != expected {
-            return Err(error(format!(
-                "(channels, map, features and their gradients) of {found:?} floats, expected {expected:?}"
-            )));
-        }
-        if batch.place_count() == 0 || batch.places.is_some_and(|places| places.iter().any(|place| *place >= pixels)) {
-            return Err(error(format!("places {:?}, expected 1 or more of {pixels}", batch.places)));
+        let wrong = batch.places.and_then(|places| places.iter().find(|place| **place >= pixels));
+        if batch.place_count() == 0 || wrong.is_some() {
+            let found = wrong.map_or("no place".to_owned(), |place| format!("place {place}"));
+            return Err(error(format!("{found}, expected one or more of {pixels}")));
         }
         Ok(())
     }

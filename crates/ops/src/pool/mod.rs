@@ -12,6 +12,9 @@ use crate::{Error, Isa, Layout, Result};
 use rayon::prelude::*;
 
 /// `out[n, c] = Σ_{y,x} in[n,y,x,c] / (H·W)`; `out` is dense, `[n, C]`.
+///
+/// # Panics
+/// Where a slice is shorter than its `n` images.
 pub fn global_average(n: usize, input: &[f32], layout: Layout, out: &mut [f32]) {
     let channels = layout.channels;
     let share = 1.0 / layout.pixels() as f32;
@@ -30,10 +33,13 @@ pub fn global_average(n: usize, input: &[f32], layout: Layout, out: &mut [f32]) 
 }
 
 /// Gradient of [`global_average`]: `d_in[n,y,x,c] = d_out[n,c] / (H·W)`, overwritten; both dense.
+///
+/// # Panics
+/// Where a slice is shorter than its `n` images.
 pub fn global_average_gradient(n: usize, d_out: &[f32], pixels: usize, channels: usize, d_in: &mut [f32]) {
     let image = pixels * channels;
     let share = 1.0 / pixels as f32;
-    d_in[..n * image].par_chunks_mut(image).zip(d_out.par_chunks(channels)).for_each(|(d_in, d_out)| {
+    d_in[..n * image].par_chunks_mut(image).zip(d_out[..n * channels].par_chunks(channels)).for_each(|(d_in, d_out)| {
         for pixel in d_in.chunks_exact_mut(channels) {
             pixel.iter_mut().zip(d_out).for_each(|(to, from)| *to = from * share);
         }
@@ -67,6 +73,9 @@ impl AveragePool {
     }
 
     /// Writes the means to the output's inner pixels.
+    ///
+    /// # Panics
+    /// Where a slice is shorter than its `n` images.
     pub fn forward(&self, n: usize, input: &[f32], output: &mut [f32]) {
         let (i, o) = (self.input, self.output);
         output[..n * o.image_len()].par_chunks_mut(o.image_len()).enumerate().for_each(|(image, output)| {
@@ -78,6 +87,9 @@ impl AveragePool {
     }
 
     /// Gradient: a quarter of each output's to its four pixels, none to an odd last row or column; `d_in` is overwritten; both dense.
+    ///
+    /// # Panics
+    /// As [`AveragePool::forward`].
     pub fn gradient(&self, n: usize, d_out: &[f32], d_in: &mut [f32]) {
         let (i, o) = (Layout { halo: 0, ..self.input }, Layout { halo: 0, ..self.output });
         d_in[..n * i.image_len()].par_chunks_mut(i.image_len()).enumerate().for_each(|(image, d_in)| {
@@ -146,15 +158,23 @@ const PADDING: usize = 1;
 
 impl MaxPool {
     /// For images that lie as `input`; the output gets a halo of `output_halo` pixels.
-    #[must_use]
-    pub fn new(isa: Isa, input: Layout, output_halo: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the images have no pixel.
+    pub fn new(isa: Isa, input: Layout, output_halo: usize) -> Result<Self> {
+        if input.pixels() == 0 {
+            return Err(Error::Shape { operator: "max pool", what: format!("{input:?} has no pixel") });
+        }
         let side = |side: usize| (side + 2 * PADDING - KERNEL) / STRIDE + 1;
         let output = Layout { height: side(input.height), width: side(input.width), channels: input.channels, halo: output_halo };
-        Self { isa, input, output }
+        Ok(Self { isa, input, output })
     }
 
     /// Writes the maxima to the output's inner pixels, and to `winners` (dense, one byte an output) which pixel of the
     /// window it was, 0 to 8 in reading order; of equals the first, as in PyTorch.
+    ///
+    /// # Panics
+    /// Where a slice is shorter than its `n` images.
     pub fn forward(&self, n: usize, input: &[f32], output: &mut [f32], winners: &mut [u8]) {
         let (i, o) = (self.input, self.output);
         let dense = o.pixels() * o.channels;
@@ -174,6 +194,9 @@ impl MaxPool {
     }
 
     /// Gradient: each output's goes to its winner; `d_in` is overwritten; both dense.
+    ///
+    /// # Panics
+    /// As [`MaxPool::forward`].
     pub fn gradient(&self, n: usize, d_out: &[f32], winners: &[u8], d_in: &mut [f32]) {
         let dense_in = Layout { halo: 0, ..self.input };
         let (i, o) = (dense_in, self.output);

@@ -64,6 +64,7 @@ fn average_and_its_gradient_are_the_definitions_on_odd_sides_and_channels() {
         }
     }
     assert!(matches!(AveragePool::new(Isa::best(), Layout::dense(1, 5, 2), 0), Err(Error::Shape { .. })));
+    assert!(matches!(MaxPool::new(Isa::best(), Layout::dense(0, 5, 2), 0), Err(Error::Shape { .. })));
 }
 
 #[test]
@@ -75,7 +76,7 @@ fn maximum_takes_the_first_of_equals_and_sends_the_gradient_there() {
     for y in 0..3 {
         input[layout.row(y)].copy_from_slice(&image[y * 4..][..4]);
     }
-    let pool = MaxPool::new(Isa::best(), layout, 0);
+    let pool = MaxPool::new(Isa::best(), layout, 0).unwrap();
     assert_eq!((pool.output.height, pool.output.width), (2, 2));
     let (mut out, mut winners) = (vec![0.0; 4], vec![0; 4]);
     pool.forward(1, &input, &mut out, &mut winners);
@@ -95,7 +96,7 @@ fn maximum_and_its_gradient_are_the_definitions_on_odd_sides_and_channels() {
     for isa in Isa::available() {
         for (height, width, channels, n) in [(5, 7, 19, 2), (6, 4, 16, 1), (1, 1, 3, 1), (2, 9, 40, 3)] {
             let layout = Layout { height, width, channels, halo: 1 };
-            let pool = MaxPool::new(isa, layout, 1);
+            let pool = MaxPool::new(isa, layout, 1).unwrap();
             let values = noise("maximum", n * height * width * channels);
             let dense = |image: usize, y: usize, x: usize, c: usize| ((image * height + y) * width + x) * channels + c;
             let mut input = vec![7.0; n * layout.image_len()];
