@@ -1,12 +1,15 @@
-//! Single kernels on one thread, for `cargo bench -p relata-ops`: convolution in both of its forms, batch norm, the pair
-//! head, Adam. Throughputs are in products (convolution), values (batch norm, Adam) or pair rows (head).
+//! Single kernels on one thread, for `cargo bench -p relata-ops`: convolution in both of its forms, linear layers, batch
+//! norm, pools, the pair head, Deep InfoMax's place head, Adam. Throughputs are in products (convolution, linear layers),
+//! values (batch norm, pools, Adam), pair rows or places. What is timed is first looked at: a wrong kernel has no time.
 //!
 //! How these compare with the processor's peak, layer by layer: `cargo xtask bench --only kernels`.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use relata_ops::{
-    AdamStep, Algorithm, BackwardShape, BatchNormParams, Buffer, Conv2d, ConvSpec, Epilogue, GradientSource, Isa, Layout,
-    Normalisation, PairHead, PairHeadGrads, PairHeadParams, PairLoss, Pool, RunningStats, adam_step, chunk_count,
+    AdamStep, Algorithm, AveragePool, BackwardShape, BatchNormParams, Buffer, Conv2d, ConvSpec, Epilogue, GradientSource, Isa,
+    Layout, MaxPool, Normalisation, PairHead, PairHeadGrads, PairHeadParams, PairLoss, PlaceBatch, PlaceHead, PlaceHeadGrads,
+    PlaceHeadParams, PlaceHeadShape, Pool, RunningStats, adam_step, chunk_count, global_average, matmul, matmul_of_transposed,
+    matmul_transposed,
 };
 
 /// Values between −1 and 1 without a short period: a processor foresees the branches of repeated data.
@@ -18,6 +21,13 @@ fn noise(len: usize) -> Buffer {
         *value = (state >> 8) as f32 / (1 << 23) as f32 - 1.0;
     }
     values
+}
+
+/// Whether two results differ by rounding alone.
+fn assert_agree(a: &[f32], b: &[f32], what: &str) {
+    let largest = b.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(a.len() == b.len() && largest > 0.0 && worst <= 1e-4 * largest, "{what}: off by {worst} of {largest}");
 }
 
 fn one_thread() -> rayon::ThreadPool {
@@ -33,12 +43,16 @@ fn convolution(c: &mut Criterion) {
     {
         let spec = ConvSpec { channels_in, channels_out, kernel: 3, stride, padding: 1 };
         let from = Layout { height: side, width: side, channels: channels_in, halo: 1 };
-        for algorithm in [Algorithm::Fastest, Algorithm::Direct] {
+        let mut results: Option<(Buffer, Buffer, Buffer)> = None;
+        // Other layers have the direct form alone.
+        let winograd = stride == 1 && channels_in.is_multiple_of(16);
+        for algorithm in [Algorithm::Direct, Algorithm::Fastest].into_iter().take(1 + usize::from(winograd)) {
             let halo = Conv2d::gradient_halo(spec, from);
             let layer = Conv2d::with_algorithm(Isa::best(), spec, from, halo, algorithm).expect("a layer that fits");
             let (input, weights) = (noise(IMAGES * layer.input().image_len()), noise(spec.weight_len()));
-            // Of the output only the halo has to be zero; noise there does not change the time.
-            let mut output = noise(IMAGES * layer.output().image_len());
+            let mut output = Buffer::zeros(IMAGES * layer.output().image_len());
+            let mut d_output = noise(output.len());
+            layer.output().clear_halo(IMAGES, &mut d_output);
             let mut packed = Buffer::zeros(layer.forward_packed_len());
             let mut packed_backward = Buffer::zeros(layer.backward_packed_len());
             layer.pack_forward(&weights, &mut packed);
@@ -47,19 +61,99 @@ fn convolution(c: &mut Criterion) {
             let mut workspace = Buffer::zeros(layer.gradient_workspace_len(IMAGES));
             let mut d_weights = Buffer::zeros(spec.weight_len());
             let name = format!("{side} px, {channels_in} to {channels_out}, stride {stride}, {algorithm:?}");
+            layer.forward(IMAGES, &input, &packed, &mut output, None);
+            layer.data_gradient(IMAGES, &d_output, &packed_backward, &mut d_input, false);
+            layer.weight_gradient(IMAGES, &input, &d_output, &mut workspace, &mut d_weights);
+            if let Some((expected, d_expected, d_expected_weights)) = &results {
+                assert_agree(&output, expected, &name);
+                assert_agree(&d_input, d_expected, &name);
+                assert_agree(&d_weights, d_expected_weights, &name);
+            }
+            results = Some((output.clone(), d_input.clone(), d_weights.clone()));
             group.throughput(Throughput::Elements(IMAGES as u64 * spec.forward_flops(layer.output()) / 2));
             group.bench_function(BenchmarkId::new("forward", &name), |bencher| {
                 bencher.iter(|| thread.install(|| layer.forward(IMAGES, &input, &packed, &mut output, None)));
             });
             group.bench_function(BenchmarkId::new("data gradient", &name), |bencher| {
-                bencher.iter(|| thread.install(|| layer.data_gradient(IMAGES, &output, &packed_backward, &mut d_input, false)));
+                bencher.iter(|| thread.install(|| layer.data_gradient(IMAGES, &d_output, &packed_backward, &mut d_input, false)));
             });
             group.bench_function(BenchmarkId::new("weight gradient", &name), |bencher| {
                 bencher
-                    .iter(|| thread.install(|| layer.weight_gradient(IMAGES, &input, &output, &mut workspace, &mut d_weights)));
+                    .iter(|| thread.install(|| layer.weight_gradient(IMAGES, &input, &d_output, &mut workspace, &mut d_weights)));
             });
         }
     }
+    group.finish();
+}
+
+fn linear(c: &mut Criterion) {
+    let (thread, isa) = (one_thread(), Isa::best());
+    let mut group = c.benchmark_group("linear");
+    for (rows, inner, columns) in [(2048, 64, 256), (2048, 512, 256), (4096, 256, 256)] {
+        let (input, weights, d_out) = (noise(rows * inner), noise(columns * inner), noise(rows * columns));
+        let (mut out, mut d_input, mut d_weights) =
+            (Buffer::zeros(rows * columns), Buffer::zeros(rows * inner), Buffer::zeros(columns * inner));
+        matmul_transposed(isa, rows, inner, columns, &input, &weights, &mut out, false);
+        let expected: f32 = input[inner..2 * inner].iter().zip(&weights[2 * inner..]).map(|(a, b)| a * b).sum();
+        assert!((out[columns + 2] - expected).abs() < 1e-3, "a linear layer gives {}, expected {expected}", out[columns + 2]);
+        let name = format!("{rows} rows, {inner} to {columns}");
+        group.throughput(Throughput::Elements((rows * inner * columns) as u64));
+        group.bench_function(BenchmarkId::new("forward", &name), |bencher| {
+            bencher.iter(|| thread.install(|| matmul_transposed(isa, rows, inner, columns, &input, &weights, &mut out, false)));
+        });
+        group.bench_function(BenchmarkId::new("data gradient", &name), |bencher| {
+            bencher.iter(|| thread.install(|| matmul(isa, rows, columns, inner, &d_out, &weights, &mut d_input, false)));
+        });
+        group.bench_function(BenchmarkId::new("weight gradient", &name), |bencher| {
+            bencher.iter(|| thread.install(|| matmul_of_transposed(isa, rows, columns, inner, &d_out, &input, &mut d_weights)));
+        });
+    }
+    group.finish();
+}
+
+fn pools(c: &mut Criterion) {
+    const IMAGES: usize = 64;
+    let (thread, isa) = (one_thread(), Isa::best());
+    let mut group = c.benchmark_group("pool");
+    let layout = |side: usize, channels: usize| Layout { height: side, width: side, channels, halo: 1 };
+
+    let maximum = MaxPool::new(isa, layout(48, 64), 1).expect("sides that fit");
+    let (mut input, dense) = (noise(IMAGES * maximum.input.image_len()), IMAGES * maximum.output.pixels() * 64);
+    maximum.input.clear_halo(IMAGES, &mut input);
+    let (mut out, mut winners) = (Buffer::zeros(IMAGES * maximum.output.image_len()), vec![0; dense]);
+    let (d_out, mut d_input) = (noise(dense), Buffer::zeros(IMAGES * maximum.input.pixels() * 64));
+    maximum.forward(IMAGES, &input, &mut out, &mut winners);
+    let window = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(y, x)| input[maximum.input.offset(y, x)]);
+    assert_eq!(out[maximum.output.offset(0, 0)], window.into_iter().fold(f32::MIN, f32::max), "a maximum");
+    group.throughput(Throughput::Elements((IMAGES * maximum.input.pixels() * 64) as u64));
+    group.bench_function("maximum, 48 px, 64 channels, forward", |bencher| {
+        bencher.iter(|| thread.install(|| maximum.forward(IMAGES, &input, &mut out, &mut winners)));
+    });
+    group.bench_function("maximum, 48 px, 64 channels, gradient", |bencher| {
+        bencher.iter(|| thread.install(|| maximum.gradient(IMAGES, &d_out, &winners, &mut d_input)));
+    });
+
+    let average = AveragePool::new(isa, layout(32, 8), 1).expect("sides that fit");
+    let input = noise(IMAGES * average.input.image_len());
+    let (mut out, d_out) = (Buffer::zeros(IMAGES * average.output.image_len()), noise(IMAGES * average.output.pixels() * 8));
+    let mut d_input = Buffer::zeros(IMAGES * average.input.pixels() * 8);
+    average.forward(IMAGES, &input, &mut out);
+    let window = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(y, x)| input[average.input.offset(y, x)]);
+    assert!((out[average.output.offset(0, 0)] - window.iter().sum::<f32>() / 4.0).abs() < 1e-6, "an average");
+    group.throughput(Throughput::Elements((IMAGES * average.input.pixels() * 8) as u64));
+    group.bench_function("average, 32 px, 8 channels, forward", |bencher| {
+        bencher.iter(|| thread.install(|| average.forward(IMAGES, &input, &mut out)));
+    });
+    group.bench_function("average, 32 px, 8 channels, gradient", |bencher| {
+        bencher.iter(|| thread.install(|| average.gradient(IMAGES, &d_out, &mut d_input)));
+    });
+
+    let from = Layout { halo: 0, ..layout(3, 512) };
+    let (input, mut out) = (noise(IMAGES * from.image_len()), vec![0.0; IMAGES * 512]);
+    group.throughput(Throughput::Elements((IMAGES * from.pixels() * 512) as u64));
+    group.bench_function("global average, 3 px, 512 channels, forward", |bencher| {
+        bencher.iter(|| thread.install(|| global_average(IMAGES, &input, from, &mut out)));
+    });
     group.finish();
 }
 
@@ -105,7 +199,7 @@ fn pair_head(c: &mut Criterion) {
     const HIDDEN: usize = 256;
     let thread = one_thread();
     let mut group = c.benchmark_group("pair head");
-    for views in [4, 32] {
+    for views in [4, 8, 16, 32] {
         let len = views * IMAGES * HIDDEN;
         let (left, right) = (noise(len), noise(len));
         let (mut d_left, mut d_right) = (Buffer::zeros(len), Buffer::zeros(len));
@@ -135,6 +229,40 @@ fn pair_head(c: &mut Criterion) {
     group.finish();
 }
 
+fn place_head(c: &mut Criterion) {
+    const IMAGES: usize = 64;
+    let thread = one_thread();
+    let shape = PlaceHeadShape { channels: 8, width: 64, hidden: 256 };
+    let layout = Layout::dense(8, 8, shape.channels);
+    let (map, features) = (noise(IMAGES * layout.image_len()), noise(IMAGES * shape.width));
+    let (mut d_map, mut d_features) = (Buffer::zeros(map.len()), Buffer::zeros(features.len()));
+    let [w1, b1, w2, b2, w3, b3] = &shape.parameter_lengths().map(noise);
+    let mut grads = shape.parameter_lengths().map(Buffer::zeros);
+    let foreign: Vec<usize> = (0..IMAGES).map(|image| (image + 1) % IMAGES).collect();
+    let mut head = PlaceHead::new(Isa::best(), shape, IMAGES).expect("a head that fits");
+    let mut step = || {
+        let [d_w1, d_b1, d_w2, d_b2, d_w3, d_b3] = &mut grads;
+        let grads = PlaceHeadGrads {
+            w1: d_w1,
+            b1: d_b1,
+            w2: d_w2,
+            b2: d_b2,
+            w3: d_w3,
+            b3: d_b3,
+            map: &mut d_map,
+            features: &mut d_features,
+        };
+        let batch = PlaceBatch { map: &map, layout, features: &features, foreign: &foreign, places: None };
+        head.step(batch, 1.0, PlaceHeadParams { w1, b1, w2, b2, w3, b3 }, grads).expect("a batch that fits").loss
+    };
+    let loss = step();
+    assert!(loss.is_finite() && loss == step(), "the same loss of the same batch");
+    let mut group = c.benchmark_group("place head");
+    group.throughput(Throughput::Elements((IMAGES * layout.pixels()) as u64));
+    group.bench_function("forward and backward, 64 places", |bencher| bencher.iter(|| thread.install(&mut step)));
+    group.finish();
+}
+
 fn adam(c: &mut Criterion) {
     // As many as ResNet-32 has.
     const PARAMETERS: usize = 464_000;
@@ -155,5 +283,5 @@ fn adam(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, convolution, batch_norm, pair_head, adam);
+criterion_group!(benches, convolution, linear, batch_norm, pools, pair_head, place_head, adam);
 criterion_main!(benches);

@@ -5,6 +5,9 @@
 //! a gradient check; work is cut by its size alone ([`chunk_images`]), so results are the same bits at any number of threads. Call them
 //! inside a rayon pool to say how many there are.
 //!
+//! What is asked for at construction, and a batch that an operator cannot take, are answered by [`Error::Shape`]; a slice that is
+//! too short for what was built is a fault of the program, and panics.
+//!
 //! ```
 //! use relata_ops::{Conv2d, ConvSpec, Isa, Layout};
 //!

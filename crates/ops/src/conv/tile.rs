@@ -470,7 +470,7 @@ by_block!(
 );
 
 by_block!(
-    /// Adds outer products of one image and one block of output channels to `acc`, `[run][block width]`.
+    /// Adds outer products of some images and one block of output channels to `acc`, `[run][block width]`.
     ///
     /// # Safety
     /// As [`correlate`].
