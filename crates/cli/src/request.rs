@@ -21,7 +21,7 @@ const LABEL_FRACTION: &str = "probe.label_fraction";
 pub(crate) fn of(protocol: Protocol, config: &Config, trained: &Config, seeds: &[u64]) -> Request {
     let counts = |key: &str| match key.split_once('.') {
         Some(("data", _)) => !NO_IMAGES.contains(&key),
-        Some(("probe", key)) => protocol.has_setting(key),
+        Some(("probe", key)) => protocol.has_setting(&config.probe, key),
         _ => false,
     };
     let settings = config.as_settings().into_iter().filter(|(key, _)| counts(key));
@@ -36,10 +36,11 @@ pub(crate) fn of(protocol: Protocol, config: &Config, trained: &Config, seeds: &
     request
 }
 
-/// Whether what `asked` tells of images, and of the share of their labels, is as in `wanted`.
+/// Whether what `asked` tells of images, and of the share of their labels, is as in `wanted`, where both tell it: a retrieval of test
+/// images among themselves has no such share.
 pub(crate) fn same_images(asked: &Request, wanted: &Request) -> bool {
     let mut told = asked.iter().filter(|(key, _)| key.starts_with("data.") || *key == LABEL_FRACTION);
-    told.all(|(key, value)| wanted.get(key) == Some(value))
+    told.all(|(key, value)| wanted.get(key).is_none_or(|wanted| wanted == value))
 }
 
 #[cfg(test)]
@@ -77,6 +78,19 @@ mod tests {
         assert_ne!(request(&own, &[0]), request(&own, &[1]));
         assert_ne!(request(&own, &[1]), request(&own, &[1, 2]));
         assert_eq!(of(Protocol::Knn, &own, &own, &[1]), of(Protocol::Knn, &own, &own, &[2]), "nothing is drawn");
+    }
+
+    #[test]
+    fn a_setting_that_changes_nothing_is_not_asked_for() {
+        let own = Config::default();
+        let few = |gallery: &str| {
+            let settings = ["probe.label_fraction=0.1".to_owned(), format!("probe.retrieval.gallery={gallery}")];
+            of(Protocol::Retrieval, &own.changed_by(&settings).unwrap(), &own, &[1, 2])
+        };
+        let says = |request: &Request| [LABEL_FRACTION, "probe.seed"].map(|key| request.contains_key(key));
+        assert_eq!((says(&few("train")), says(&few("test"))), ([true; 2], [false; 2]));
+        assert!(same_images(&of(Protocol::Retrieval, &own, &own, &[0]), &few("test")));
+        assert!(!same_images(&of(Protocol::Retrieval, &own, &own, &[0]), &few("train")));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a protocol says of each test row, and the figures that need more than its first choice.
 
+use crate::{Error, Result};
+
 /// Classes that top-5 accuracy looks at.
 pub(crate) const TOP: usize = 5;
 
@@ -27,13 +29,33 @@ impl Answer {
 }
 
 /// The answers of `logits [n, classes]`; a confidence is the softmax of the largest, in f64.
-pub(crate) fn answers_of_logits(logits: &[f32], labels: &[usize], classes: usize) -> Vec<Answer> {
-    let answer = |(row, &label): (&[f32], &usize)| {
-        let most = f64::from(row[first_largest(row)]);
+///
+/// # Errors
+/// As [`classes_of_logits`].
+pub(crate) fn answers_of_logits(logits: &[f32], labels: &[usize], classes: usize) -> Result<Vec<Answer>> {
+    let likeliest = classes_of_logits(logits, classes)?;
+    let answer = |((row, &label), class): ((&[f32], &usize), usize)| {
+        let most = f64::from(row[class]);
         let sum: f64 = row.iter().map(|&logit| (f64::from(logit) - most).exp()).sum();
         Answer::new(row, label, 1.0 / sum)
     };
-    logits.chunks_exact(classes).zip(labels).map(answer).collect()
+    Ok(logits.chunks_exact(classes).zip(labels).zip(likeliest).map(answer).collect())
+}
+
+/// The class of each row of `logits [n, classes]`: that of the largest, the lower one of equals. Minus infinity is a class that is never
+/// the answer.
+///
+/// # Errors
+/// [`Error::NoAnswer`] for a row that holds a NaN, or whose largest is infinite: whichever class were named would be chance.
+pub(crate) fn classes_of_logits(logits: &[f32], classes: usize) -> Result<Vec<usize>> {
+    let class = |(row, logits): (usize, &[f32])| {
+        let class = first_largest(logits);
+        match logits.iter().find(|logit| logit.is_nan()).or(Some(&logits[class]).filter(|most| most.is_infinite())) {
+            Some(&value) => Err(Error::NoAnswer { row, value }),
+            None => Ok(class),
+        }
+    };
+    logits.chunks_exact(classes).enumerate().map(class).collect()
 }
 
 /// The place of the largest value, the first of equals.
@@ -60,7 +82,8 @@ pub(crate) fn expected_calibration_error(labels: &[usize], answers: &[Answer]) -
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, answers_of_logits, expected_calibration_error, share_in_top};
+    use super::{Answer, answers_of_logits, classes_of_logits, expected_calibration_error, share_in_top};
+    use crate::Error;
 
     #[test]
     fn the_five_likeliest_count_and_of_equals_the_lower_class_comes_first() {
@@ -74,9 +97,20 @@ mod tests {
 
     #[test]
     fn a_confidence_is_the_softmax_of_the_largest_logit() {
-        let answers = answers_of_logits(&[0.0, 3f32.ln(), 1000.0, 0.0], &[0, 0], 2);
+        let answers = answers_of_logits(&[0.0, 3f32.ln(), 1000.0, 0.0], &[0, 0], 2).unwrap();
         assert_eq!((answers[0].class, answers[1].class), (1, 0));
         assert!((answers[0].confidence - 0.75).abs() < 1e-7 && answers[1].confidence == 1.0, "{answers:?}");
+    }
+
+    #[test]
+    fn a_row_without_a_largest_logit_has_no_answer() {
+        let (nan, inf) = (f32::NAN, f32::INFINITY);
+        for row in [[nan, 1.0], [1.0, nan], [1.0, inf], [-inf, -inf]] {
+            let logits = [&[1.0, 2.0], &row[..]].concat();
+            assert!(matches!(classes_of_logits(&logits, 2), Err(Error::NoAnswer { row: 1, .. })), "{row:?}");
+            assert!(matches!(answers_of_logits(&logits, &[0, 0], 2), Err(Error::NoAnswer { row: 1, .. })), "{row:?}");
+        }
+        assert_eq!(classes_of_logits(&[-inf, -5.0], 2).unwrap(), [1], "a class without training images");
     }
 
     #[test]

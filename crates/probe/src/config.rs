@@ -22,9 +22,9 @@ pub struct ProbeConfig {
     pub batch_size: usize,
     /// Linear probe: Adam's learning rate. Default 1e-3: the paper's.
     pub lr: f64,
-    /// Seed of the linear probe's first weights and order of images, of k-means' first centres and of the labels drawn.
-    /// Default 0. Not the run's seed, so that
-    /// scores of several runs differ by their backbones alone.
+    /// Seed of the linear probe's first weights and order of images, of k-means' first centres, of the labels drawn, and of what
+    /// fine-tuning and supervised training draw. Default 0. Not the run's seed, so that scores of several runs differ by their
+    /// backbones alone.
     pub seed: u64,
     /// Share of the training labels of each class that a protocol is given, above 0 and at most 1; which ones, `seed` says.
     /// Default 1: all. 0.01 and 0.1 are the usual semi-supervised settings.

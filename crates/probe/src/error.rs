@@ -45,6 +45,12 @@ pub enum Error {
     /// Features of no image at all.
     #[error("there are no features: expected at least one row")]
     Empty,
+    /// A file that holds features of no image, or of no width.
+    #[error("{} holds no features: expected at least one row of at least one number", path.display())]
+    EmptyFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// Numbers, width and rows that do not fit together.
     #[error("{what}: expected {expected}, got {got}")]
     Size {
@@ -121,7 +127,7 @@ pub enum Error {
         /// Its name in the test features.
         test: String,
     },
-    /// A linear probe whose loss grew beyond all numbers.
+    /// A probe whose loss, or a weight with it, grew beyond all numbers.
     #[error("the probe's loss is {loss} in epoch {epoch}: try a smaller learning rate than {lr}")]
     Diverged {
         /// The epoch, from 1.
@@ -130,6 +136,16 @@ pub enum Error {
         loss: f64,
         /// The learning rate.
         lr: f64,
+    },
+    /// A row for which no class is the likeliest: a logit is no number, or beyond all that 32 bits hold.
+    #[error(
+        "row {row} has no likeliest class: a logit of it is {value}; try a smaller learning rate, or features of a smaller scale"
+    )]
+    NoAnswer {
+        /// The row of the features to be told.
+        row: usize,
+        /// The logit.
+        value: f32,
     },
     /// A training that was stopped on the user's wish.
     #[error("{protocol} was stopped in epoch {} of {total}", epochs + 1)]

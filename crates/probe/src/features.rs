@@ -127,15 +127,18 @@ pub(crate) fn labels_to_score<'a>(width: usize, class_names: &[String], test: &'
     if width != test.width {
         return Err(Error::WidthDiffers { train: width, test: test.width });
     }
-    if class_names.len() != test.class_names.len() {
-        return Err(Error::ClassCountDiffers { train: class_names.len(), test: test.class_names.len() });
+    same_classes(class_names, &test.class_names)?;
+    Ok(labels)
+}
+
+/// Refuses images of other classes than those that were fitted on.
+pub(crate) fn same_classes(train: &[String], test: &[String]) -> Result<()> {
+    if train.len() != test.len() {
+        return Err(Error::ClassCountDiffers { train: train.len(), test: test.len() });
     }
-    match (0..class_names.len()).find(|&label| class_names[label] != test.class_names[label]) {
-        Some(label) => {
-            let (train, test) = (class_names[label].clone(), test.class_names[label].clone());
-            Err(Error::ClassNameDiffers { label, train, test })
-        }
-        None => Ok(labels),
+    match (0..train.len()).find(|&label| train[label] != test[label]) {
+        Some(label) => Err(Error::ClassNameDiffers { label, train: train[label].clone(), test: test[label].clone() }),
+        None => Ok(()),
     }
 }
 

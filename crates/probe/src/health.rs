@@ -218,6 +218,7 @@ mod tests {
             health(&Features::unlabelled(values, 8).unwrap(), &Compute::new(1).unwrap()).warnings.join("")
         };
         assert!(words(&|_, column| column as f64).contains("all images have the same"));
+        assert!(words(&|_, column| 0.1 * column as f64 - 1e5).contains("all images have the same"));
         let line = |row: usize, column: usize| (row * column) as f64 + 1e-3 * hash_uniform("line", row * 8 + column);
         assert!(words(&line).contains("of 8 dimensions they fill 1.0"), "{}", words(&line));
         let dead = |row: usize, column: usize| if column < 3 { hash_uniform("dead", row * 8 + column) } else { 0.5 };

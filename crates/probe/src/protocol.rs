@@ -6,7 +6,7 @@ use std::str::FromStr;
 use relata_model::Compute;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Features, ProbeConfig, Result, Score};
+use crate::{Error, Features, Gallery, ProbeConfig, Result, Score};
 
 /// A way to score a backbone: by its frozen features, or by training it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -155,19 +155,24 @@ impl Protocol {
     /// Whether another [`ProbeConfig::seed`] may be another score.
     #[must_use]
     pub fn draws(self, config: &ProbeConfig) -> bool {
-        self.entry().draws || config.label_fraction < 1.0
+        self.entry().draws || (config.label_fraction < 1.0 && self.uses_training_images(config))
     }
 
-    /// Whether a setting of [`ProbeConfig`], by its key (`epochs`, `logistic.l2`), is part of this protocol: another value is another
+    /// Whether training images have a say in the score: not where test images are searched for among themselves.
+    fn uses_training_images(self, config: &ProbeConfig) -> bool {
+        self != Self::Retrieval || config.retrieval.gallery == Gallery::Train
+    }
+
+    /// Whether a setting of `config`, by its key (`epochs`, `logistic.l2`), is part of this protocol: another value is another
     /// request. The seed is not among them, see [`Protocol::draws`].
     #[must_use]
-    pub fn has_setting(self, key: &str) -> bool {
+    pub fn has_setting(self, config: &ProbeConfig, key: &str) -> bool {
         let own = match self {
             Self::Linear => ["epochs", "batch_size", "lr"].contains(&key),
             Self::Knn => ["k", "temperature"].contains(&key),
             _ => key.split_once('.').is_some_and(|(table, _)| table == self.name()),
         };
-        own || key == "label_fraction"
+        own || (key == "label_fraction" && self.uses_training_images(config))
     }
 
     fn entry(self) -> &'static Entry {
@@ -192,10 +197,11 @@ impl FromStr for Protocol {
 /// Fits a protocol on `train`, or on [`ProbeConfig::label_fraction`] of it, and scores it on `test`.
 ///
 /// # Errors
-/// [`Error::NeedsBackbone`] for a protocol that [`Protocol::trains_backbone`]; as the protocol's own `fit` and `score`, such as [`crate::LinearProbe::fit`] and [`crate::LinearModel::score`].
+/// [`Error::NeedsBackbone`] for a protocol that [`Protocol::trains_backbone`]; as the protocol's own `fit` and `score`, such as
+/// [`crate::LinearProbe::fit`] and [`crate::LinearModel::score`].
 pub fn evaluate(protocol: Protocol, config: &ProbeConfig, train: &Features, test: &Features, compute: &Compute) -> Result<Score> {
     let score = protocol.entry().score.ok_or(Error::NeedsBackbone { protocol })?;
-    if config.label_fraction == 1.0 {
+    if config.label_fraction == 1.0 || !protocol.uses_training_images(config) {
         return score(config, train, test, compute);
     }
     let mut score = score(config, &train.stratified(config.label_fraction, config.seed)?, test, compute)?;
@@ -229,13 +235,14 @@ mod tests {
     fn every_setting_is_that_of_a_protocol_or_changes_no_score() {
         let others = ["after_train", "protocols", "seed", "extract_batch_size", "workers"];
         let serde_json::Value::Object(config) = serde_json::to_value(ProbeConfig::default()).unwrap() else { panic!() };
+        let default = ProbeConfig::default();
         for (key, value) in config {
             let keys: Vec<String> = match value.as_object() {
                 Some(table) => table.keys().map(|name| format!("{key}.{name}")).collect(),
                 None => vec![key.clone()],
             };
             for key in keys {
-                let count = Protocol::ALL.into_iter().filter(|protocol| protocol.has_setting(&key)).count();
+                let count = Protocol::ALL.into_iter().filter(|protocol| protocol.has_setting(&default, &key)).count();
                 let expected = if others.contains(&key.as_str()) { 0 } else { 1 };
                 assert!(count == expected || (key == "label_fraction" && count == Protocol::ALL.len()), "{key}: {count}");
             }

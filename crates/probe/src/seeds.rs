@@ -94,7 +94,7 @@ mod tests {
 
     use super::evaluate_seeds;
     use crate::test_clouds::clouds;
-    use crate::{Error, ProbeConfig, Protocol, Score, evaluate};
+    use crate::{Error, Gallery, ProbeConfig, Protocol, Retrieval, Score, evaluate};
 
     fn scores(config: &ProbeConfig, protocol: Protocol, seeds: &[u64]) -> Result<Score, Error> {
         let (train, test) = (clouds(0, 200, 4, 3, 2.0), clouds(200, 100, 4, 3, 2.0));
@@ -137,6 +137,16 @@ mod tests {
             assert_eq!((score.train_images, score.test_images), (21, 100), "{protocol}");
             assert_eq!((&score.settings["label_fraction"], &score.settings["label_seed"]), (&0.1.into(), &7.into()));
         }
+    }
+
+    #[test]
+    fn a_retrieval_of_test_images_has_no_seed_and_no_share_of_the_training_labels() {
+        let config =
+            ProbeConfig { label_fraction: 0.1, retrieval: Retrieval { gallery: Gallery::Test }, ..ProbeConfig::default() };
+        let score = scores(&config, Protocol::Retrieval, &[1, 2, 3]).unwrap();
+        assert_eq!((score.by_seed.len(), score.accuracy_std_points(), score.train_images), (0, None, 200));
+        assert!(["seeds", "label_fraction", "label_seed"].iter().all(|key| !score.settings.contains_key(*key)));
+        assert!(!Protocol::Retrieval.has_setting(&config, "label_fraction"));
     }
 
     #[test]

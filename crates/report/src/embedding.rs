@@ -21,7 +21,7 @@ pub(crate) enum Method {
     Pca,
 }
 
-/// Points `[n]` for rows of `features [n, dim]`; `None` where all rows are the same or not finite.
+/// Points `[n]` for rows of `features [n, dim]`; `None` where all rows are the same, but for rounding, or not finite.
 pub(crate) fn embed(features: &[f32], dim: usize) -> Option<(Method, Vec<[f32; 2]>)> {
     let axes = pca(features, dim)?;
     let n = axes.len();
@@ -42,14 +42,17 @@ fn pca(features: &[f32], dim: usize) -> Option<Vec<[f32; 2]>> {
     let n = features.len() / dim;
     let mut mean = vec![0.0_f64; dim];
     for row in features.chunks_exact(dim) {
-        mean.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value) / n as f64);
+        mean.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
     }
+    mean.iter_mut().for_each(|sum| *sum /= n as f64);
     let mut centred: Vec<f64> = Vec::with_capacity(features.len());
     for row in features.chunks_exact(dim) {
         centred.extend(row.iter().zip(&mean).map(|(&value, mean)| f64::from(value) - mean));
     }
     let total: f64 = centred.iter().map(|value| value * value).sum();
-    if total <= f64::EPSILON {
+    let squares: f64 = features.iter().map(|&value| f64::from(value).powi(2)).sum();
+    // Half a digit of f32 on every value is as much.
+    if total <= f64::from(f32::EPSILON).powi(2) / 4.0 * squares {
         return None;
     }
     let mut points = vec![[0.0_f32; 2]; n];
@@ -180,8 +183,18 @@ mod tests {
     #[test]
     fn features_that_tell_nothing_apart_have_no_picture() {
         assert!(embed(&[], 4).is_none());
-        assert!(embed(&[1.0; 400], 4).is_none());
+        assert!([1.0, 0.1, 12_345_679.0, 1e-20].iter().all(|&value| embed(&[value; 400], 4).is_none()));
         assert!(embed(&[f32::NAN; 400], 4).is_none());
+    }
+
+    #[test]
+    fn small_features_are_told_apart_as_large_ones_are() {
+        for scale in [1e-12, 1e12] {
+            let features: Vec<f32> = two_groups(40, 4).iter().map(|value| value * scale).collect();
+            let (_, points) = embed(&features, 4).unwrap();
+            assert!(points.iter().flatten().all(|value| value.is_finite()));
+            assert!(points.iter().any(|point| point != &points[0]), "{scale}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use relata_artifact::{Metrics, ProbeResult, Provenance};
 use toml::{Table, Value};
 
 use crate::numbers::{count, counted, percent};
-use crate::scores::{gain, label_share_pct, protocol_title, with_share};
+use crate::scores::{accuracy, gain, label_share_pct, protocol_title, with_share};
 
 /// The few settings that a sentence about the run needs; what is missing is left out of it.
 #[derive(Debug, Default)]
@@ -158,7 +158,10 @@ fn outcome(probe: &ProbeResult) -> Markup {
     };
     let article = with_share(&article, label_share_pct(probe));
     html! {
-        (article) " reaches " strong { (percent(probe.accuracy_pct)) } " on " (probe.data) " (" (probe.split) ")"
+        (article) " reaches " strong { (accuracy(probe)) } " on " (probe.data) " (" (probe.split)
+        @let seeds = probe.accuracy_by_seed_pct.len();
+        @if seeds > 1 { ", " (counted(seeds as u64, "seed")) }
+        ")"
         @match (probe.baseline_random_pct, probe.gain_points()) {
             (Some(baseline), Some(points)) => {
                 ", against " (percent(baseline)) " with random weights: " (gain(points))

@@ -156,11 +156,14 @@ fn open(class: &str, width: f64, height: f64, probe: &ProbeResult) -> String {
     format!(r#"<svg class="{class}" viewBox="0 0 {width:.0} {height:.0}" role="img" aria-label="{alt}">"#)
 }
 
+/// A long name without its middle: names that begin alike often end otherwise.
 fn shortened(name: &str) -> String {
-    if name.chars().count() <= MAX_LETTERS {
+    let letters = name.chars().count();
+    if letters <= MAX_LETTERS {
         return name.to_owned();
     }
-    name.chars().take(MAX_LETTERS - 1).chain(['…']).collect()
+    let (first, last) = (MAX_LETTERS / 2, MAX_LETTERS / 2 - 1);
+    name.chars().take(first).chain(['…']).chain(name.chars().skip(letters - last)).collect()
 }
 
 #[cfg(test)]
@@ -209,6 +212,7 @@ mod tests {
         probe.confusion[1] = vec![0, 0];
         probe.class_names = vec!["<a name that is far too long>".into(), "ü".into()];
         let page = figure(&probe).into_string();
-        assert!(page.contains("&lt;a name that is…") && !page.contains("NaN"));
+        assert!(page.contains(">&lt;a name …o long&gt;<") && !page.contains("NaN"));
+        assert_ne!(shortened("great spotted woodpecker"), shortened("great spotted cuckoo"));
     }
 }

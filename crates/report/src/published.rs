@@ -50,7 +50,8 @@ const FINETUNED: [(&str, f64); 3] = [("supervised", 69.82), ("simclr", 89.31), (
 const NOTEBOOK_PCT: f64 = 52.33;
 
 /// Training images of the data sets in the tables; STL-10's are its unlabelled ones.
-const SIZES: [(&str, u64); 4] = [("cifar10", 50_000), ("cifar100", 50_000), ("tiny", 100_000), ("stl10", 100_000)];
+const SIZES: [(&str, u64); 5] =
+    [("cifar10", 50_000), ("cifar100", 50_000), ("supercifar100", 50_000), ("tiny", 100_000), ("stl10", 100_000)];
 
 /// Where a figure was published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -328,6 +329,16 @@ mod tests {
         let part = Facts { images: Some(2000), ..facts("conv4", "relational", "cifar10", 10, 8) };
         let few = ProbeResult { train_images: 2000, ..linear };
         assert_eq!(find(&part, &few)[0].differences(&part, &few).len(), 4);
+    }
+
+    #[test]
+    fn a_probe_of_a_part_of_the_images_is_not_the_papers() {
+        for (trained_on, scored_on) in COLUMNS {
+            let paper = facts("resnet32", "simclr", trained_on, 200, 2);
+            let part = ProbeResult { train_images: 20_000, ..probe("linear", scored_on) };
+            let differences = find(&paper, &part)[0].differences(&paper, &part);
+            assert!(differences.iter().any(|words| words.starts_with("probe fitted on 20,000 of ")), "{scored_on}");
+        }
     }
 
     #[test]

@@ -254,7 +254,7 @@ fn chance(probe: &ProbeResult) -> Option<f64> {
 
 fn legend(probes: &[(String, ProbeResult)]) -> Markup {
     let any = |has: fn(&ProbeResult) -> bool| probes.iter().any(|(_, probe)| has(probe));
-    let supervised = probes.iter().find_map(|(_, probe)| probe.baseline_supervised_pct);
+    let supervised: Vec<f64> = probes.iter().filter_map(|(_, probe)| probe.baseline_supervised_pct).collect();
     html! {
         ul.legend.bounds {
             li { span.key.run {} "this run" }
@@ -270,8 +270,12 @@ fn legend(probes: &[(String, ProbeResult)]) -> Markup {
                     }
                 }
             }
-            @if let Some(bound) = supervised {
-                li { span.key.supervised {} "trained with labels, the upper bound: " (percent(bound)) }
+            @if let Some(bound) = supervised.first() {
+                li {
+                    span.key.supervised {} "trained with labels, the upper bound"
+                    // Of other images, or another share of the labels, it is another.
+                    @if supervised.iter().all(|other| other == bound) { ": " (percent(*bound)) }
+                }
             }
         }
     }

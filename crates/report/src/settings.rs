@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use relata_artifact::Provenance;
 
-use crate::numbers::{count, plain};
+use crate::numbers::{counted, plain};
 
 /// Digits of a digest that are shown; the rest is in provenance.json.
 const SHOWN_DIGITS: usize = 12;
@@ -45,7 +45,7 @@ fn table(provenance: &Provenance) -> Markup {
                     tr {
                         th scope="row" { "data" }
                         td {
-                            (data.name) ", " (data.split) ", " (count(data.images)) " images"
+                            (data.name) ", " (data.split) ", " (counted(data.images, "image"))
                             @if !data.sha256.is_empty() {
                                 @let digits: String = data.sha256.chars().take(SHOWN_DIGITS).collect();
                                 ", " span.digest { "sha-256 " code title=(data.sha256) { (digits) "…" } }

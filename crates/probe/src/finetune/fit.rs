@@ -181,7 +181,7 @@ impl Head {
         let labels = labels_to_score(width, class_names, test)?;
         let mut logits = vec![0.0; test.rows() * classes];
         compute.install(|| forward(compute.isa(), &self.parameters, width, test.values(), classes, &mut logits));
-        let answers = answers_of_logits(&logits, labels, classes);
+        let answers = answers_of_logits(&logits, labels, classes)?;
         Ok(Score::of_answers(protocol, settings, train_images, class_names, labels, &answers))
     }
 }

@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::error::check;
+use crate::extract::labels;
+use crate::features::same_classes;
 use crate::label_fraction::stratified_rows;
 use crate::{Error, ProbeConfig, Protocol, Result, Score};
 use fit::{Fit, Training};
@@ -109,8 +111,9 @@ pub struct LabelledImages {
 /// first weights. It is left there, that of a training which is done too, until all that a score needs is done and it is removed.
 ///
 /// # Errors
-/// [`Error::FrozenProtocol`] for a protocol that takes features; [`Error::Stopped`], [`Error::Unfinished`]; [`Error::Setting`], [`Error::Unlabelled`], [`Error::OneClass`],
-/// [`Error::Diverged`]; as [`crate::extract`].
+/// Before anything is trained [`Error::FrozenProtocol`] for a protocol that takes features, [`Error::Setting`], [`Error::Unlabelled`],
+/// [`Error::OneClass`], [`Error::ClassCountDiffers`], [`Error::ClassNameDiffers`], [`Error::Unfinished`]; then [`Error::Stopped`],
+/// [`Error::Diverged`], [`Error::NoAnswer`]; as [`crate::extract`].
 pub fn train_and_score(
     protocol: Protocol,
     config: &ProbeConfig,
@@ -131,6 +134,9 @@ pub fn train_and_score(
         settings.insert("label_fraction".to_owned(), config.label_fraction.into());
         settings.insert("label_seed".to_owned(), config.seed.into());
     }
+    // Now, for the test images are not looked at before all is trained.
+    same_classes(images.train.class_names(), images.test.class_names())?;
+    labels(&*images.test)?;
     let train = fraction_of(&images.train, config)?;
     let request = || {
         let (settings, prepared) = (Value::Object(settings.clone()), &images.augmentation);
@@ -155,8 +161,7 @@ fn fraction_of(train: &Arc<dyn Dataset>, config: &ProbeConfig) -> Result<Arc<dyn
     if config.label_fraction == 1.0 {
         return Ok(Arc::clone(train));
     }
-    let labels = crate::extract::labels(&**train)?;
-    let rows = stratified_rows(&labels, config.label_fraction, config.seed)?;
+    let rows = stratified_rows(&labels(&**train)?, config.label_fraction, config.seed)?;
     Ok(Arc::new(Subset::of(Arc::clone(train), rows)?))
 }
 

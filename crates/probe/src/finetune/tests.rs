@@ -17,6 +17,8 @@ use crate::{Error, ProbeConfig, Protocol, Score};
 struct Halves {
     len: usize,
     names: Vec<String>,
+    /// An image that has no label.
+    unlabelled: Option<usize>,
 }
 
 impl Dataset for Halves {
@@ -32,7 +34,7 @@ impl Dataset for Halves {
     }
 
     fn label(&self, index: usize) -> Option<usize> {
-        (!self.names.is_empty()).then_some(index % self.names.len().max(1))
+        (!self.names.is_empty() && self.unlabelled != Some(index)).then_some(index % self.names.len().max(1))
     }
 
     fn class_names(&self) -> &[String] {
@@ -49,7 +51,8 @@ impl Dataset for Halves {
 }
 
 fn images(classes: usize) -> LabelledImages {
-    let data = |len| -> Arc<dyn Dataset> { Arc::new(Halves { len, names: (0..classes).map(|c| c.to_string()).collect() }) };
+    let names: Vec<String> = (0..classes).map(|c| c.to_string()).collect();
+    let data = |len| -> Arc<dyn Dataset> { Arc::new(Halves { len, names: names.clone(), unlabelled: None }) };
     let augmentation = Pipeline::new(&supervised_augmentation(8), 8, [0.5; 3], [0.25; 3]).unwrap();
     LabelledImages { train: data(65), test: data(20), augmentation }
 }
@@ -164,6 +167,21 @@ fn what_cannot_be_trained_is_refused() {
     assert!(matches!(run(Protocol::Supervised, &wrong, 2), Error::Diverged { .. } | Error::NotFinite { .. }));
     wrong.finetune.batch_size = 1;
     assert!(matches!(run(Protocol::Finetune, &wrong, 2), Error::Setting { key, .. } if key == "probe.finetune.batch_size"));
+}
+
+#[test]
+fn images_that_cannot_be_scored_are_refused_before_anything_is_trained() {
+    let run = |test: Halves| {
+        let (mut backbone, compute) = network(1);
+        let mut watch = StopAfter { steps: 1, start: None, heard: Vec::new() };
+        let images = LabelledImages { test: Arc::new(test), ..images(2) };
+        train_and_score(Protocol::Finetune, &config(), &mut backbone, &images, &compute, None, &mut watch).unwrap_err()
+    };
+    let named = |names: &[&str]| Halves { len: 4, names: names.iter().map(ToString::to_string).collect(), unlabelled: None };
+    assert!(matches!(run(named(&["0", "other"])), Error::ClassNameDiffers { label: 1, .. }));
+    assert!(matches!(run(named(&["0"])), Error::ClassCountDiffers { train: 2, test: 1 }));
+    assert!(matches!(run(Halves { unlabelled: Some(3), ..named(&["0", "1"]) }), Error::Unlabelled { what } if what == "half 3"));
+    assert!(matches!(run(named(&["0", "1"])), Error::Stopped { .. }));
 }
 
 /// Stops after that many steps, and remembers what it heard.

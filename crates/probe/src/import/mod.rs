@@ -36,7 +36,8 @@ impl FeatureFile {
     /// Each with the file: [`Error::UnknownFormat`], [`Error::Read`]; [`Error::NotNpy`], [`Error::NpyVersion`],
     /// [`Error::NpyHeader`], [`Error::FortranOrder`], [`Error::Dtype`], [`Error::Shape`], [`Error::FileLength`];
     /// [`Error::NotSafetensors`], [`Error::MissingTensor`]; [`Error::CsvHeader`], [`Error::CsvTwice`], [`Error::CsvFields`],
-    /// [`Error::CsvValue`], [`Error::CsvClass`]; [`Error::ValueNotFinite`], [`Error::NegativeLabel`], [`Error::LabelCount`], [`Error::Empty`].
+    /// [`Error::CsvValue`], [`Error::CsvClass`]; [`Error::ValueNotFinite`], [`Error::NegativeLabel`], [`Error::LabelCount`],
+    /// [`Error::EmptyFile`].
     pub fn read(path: &Path, labels: Option<&Path>) -> Result<Self> {
         let mut file = match path.extension().and_then(|ending| ending.to_str()) {
             Some("npy") => npy::features(path, &read(path)?)?,
@@ -57,7 +58,7 @@ impl FeatureFile {
 
     fn new(path: &Path, values: Vec<f32>, width: usize) -> Result<Self> {
         if values.is_empty() {
-            return Err(Error::Empty);
+            return Err(Error::EmptyFile { path: path.to_owned() });
         }
         Ok(Self { path: path.to_owned(), values, width, labels: None, names: BTreeMap::new() })
     }

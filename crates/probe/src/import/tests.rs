@@ -122,8 +122,8 @@ fn every_fault_of_an_array_has_its_own_error() {
     assert!(matches!(of(&good, &[&data[..], &[0]].concat()), Error::FileLength { expected: 16, got: 17, .. }));
     let vast = header("<f4", "False", &format!("({}, 8)", u64::MAX / 2));
     assert!(matches!(of(&vast, &data), Error::FileLength { expected: usize::MAX, .. }));
-    assert!(matches!(of(&header("<f4", "False", "(0, 2)"), &[]), Error::Empty));
-    assert!(matches!(of(&header("<f4", "False", "(2, 0)"), &[]), Error::Empty));
+    assert!(matches!(of(&header("<f4", "False", "(0, 2)"), &[]), Error::EmptyFile { .. }));
+    assert!(matches!(of(&header("<f4", "False", "(2, 0)"), &[]), Error::EmptyFile { .. }));
     for broken in [
         good.replace("descr", "dtype"),
         good.replace("False", "0"),
@@ -163,7 +163,7 @@ fn every_fault_of_csv_has_its_own_error() {
     assert!(missing("label,f1,f2\n0,1,2\n", "f0"));
     assert!(matches!(refused("f0,f1,f1\n1,2,3\n"), Error::CsvTwice { column, .. } if column == "f1"));
     assert!(matches!(refused(""), Error::CsvHeader { .. }));
-    assert!(matches!(refused("label,f0\n"), Error::Empty));
+    assert!(matches!(refused("label,f0\n"), Error::EmptyFile { .. }));
     assert!(matches!(refused("label,f0\n0,1\n0\n"), Error::CsvFields { line: 3, expected: 2, got: 1, .. }));
     let error = refused("label,class,f0\n0,\"a\nb\",1\n0,\"a\nb\",one\n");
     assert!(matches!(&error, Error::CsvValue { line: 4, column, value, .. } if column == "f0" && value == "one"), "{error:?}");

@@ -9,7 +9,7 @@ use relata_ops::{Isa, matmul_of_transposed, matmul_transposed};
 use relata_optim::{Adam, AdamConfig};
 use serde_json::{Map, Value, json};
 
-use crate::answers::{answers_of_logits, first_largest};
+use crate::answers::{answers_of_logits, classes_of_logits};
 use crate::error::check;
 use crate::features::{labels_to_fit, labels_to_score};
 use crate::{Error, Features, Protocol, Result, Score};
@@ -61,7 +61,7 @@ impl LinearProbe {
     /// Fits the layer.
     ///
     /// # Errors
-    /// [`Error::Setting`], [`Error::Unlabelled`], [`Error::OneClass`], or [`Error::Diverged`] where the loss leaves the
+    /// [`Error::Setting`], [`Error::Unlabelled`], [`Error::OneClass`], or [`Error::Diverged`] where the loss or a weight leaves the
     /// numbers.
     pub fn fit(&self, train: &Features, compute: &Compute) -> Result<LinearModel> {
         self.validate()?;
@@ -109,10 +109,9 @@ impl LinearModel {
     /// The class of each row of `values [n, D]`: the one with the largest logit, the lower one of equals.
     ///
     /// # Errors
-    /// [`Error::Size`] where the values are no whole rows.
+    /// [`Error::Size`] where the values are no whole rows; [`Error::NoAnswer`] where the logits leave the numbers.
     pub fn predict(&self, values: &[f32]) -> Result<Vec<usize>> {
-        let classes = self.class_names.len();
-        Ok(self.logits(values)?.chunks_exact(classes).map(first_largest).collect())
+        classes_of_logits(&self.logits(values)?, self.class_names.len())
     }
 
     /// `[n, classes]` for `values [n, D]`: `values · weightᵀ + bias`.
@@ -134,10 +133,11 @@ impl LinearModel {
     /// Scores the layer on other images.
     ///
     /// # Errors
-    /// [`Error::Unlabelled`], [`Error::WidthDiffers`], [`Error::ClassCountDiffers`], [`Error::ClassNameDiffers`].
+    /// [`Error::Unlabelled`], [`Error::WidthDiffers`], [`Error::ClassCountDiffers`], [`Error::ClassNameDiffers`];
+    /// [`Error::NoAnswer`] where the logits leave the numbers.
     pub fn score(&self, test: &Features) -> Result<Score> {
         let labels = labels_to_score(self.width, &self.class_names, test)?;
-        let answers = answers_of_logits(&self.logits(test.values())?, labels, self.class_names.len());
+        let answers = answers_of_logits(&self.logits(test.values())?, labels, self.class_names.len())?;
         let settings = self.probe.settings();
         Ok(Score::of_answers(Protocol::Linear, settings, self.train_images, &self.class_names, labels, &answers))
     }
@@ -230,7 +230,11 @@ impl<'a> Fit<'a> {
                 sum += self.gradients_of(rows);
                 adam.step(&mut self.parameters, &self.gradients);
             }
-            let loss = sum / self.train.rows() as f64;
+            let mut loss = sum / self.train.rows() as f64;
+            // The losses are those before each step, so that they do not see what the last one did.
+            if epoch + 1 == epochs && self.parameters.iter().any(|value| !value.is_finite()) {
+                loss = f64::NAN;
+            }
             if !loss.is_finite() {
                 return Err(Error::Diverged { epoch: epoch + 1, loss, lr });
             }

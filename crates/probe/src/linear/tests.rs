@@ -147,6 +147,21 @@ fn what_cannot_be_fitted_is_refused() {
 }
 
 #[test]
+fn weights_that_the_last_step_ruined_give_no_score() {
+    // One batch an epoch: the only loss is that of the first weights.
+    let leap = |lr| {
+        let probe = LinearProbe { lr, epochs: 1, batch_size: 1000, ..LinearProbe::default() };
+        probe.fit(&clouds(0, 100, 16, 2, 1.0), &compute(1))
+    };
+    assert!(matches!(leap(3e38), Err(Error::Diverged { epoch: 1, .. })));
+    // Still numbers, but their products with such features are none.
+    let model = leap(1e30).unwrap();
+    let test = Features::new(vec![1e20; 32], 16, vec![0, 1], names(2)).unwrap();
+    assert!(matches!(model.score(&test), Err(Error::NoAnswer { row: 0, .. })));
+    assert!(matches!(model.predict(test.values()), Err(Error::NoAnswer { row: 0, .. })));
+}
+
+#[test]
 fn features_of_another_kind_cannot_be_scored() {
     let model = LinearProbe { epochs: 1, ..LinearProbe::default() }.fit(&clouds(0, 20, 4, 2, 1.0), &compute(1)).unwrap();
     let score = |test: &Features| model.score(test).unwrap_err();

@@ -10,7 +10,7 @@ use relata_ops::{Isa, matmul_of_transposed};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::answers::{answers_of_logits, first_largest};
+use crate::answers::{answers_of_logits, classes_of_logits};
 use crate::error::check;
 use crate::features::{labels_to_fit, labels_to_score};
 use crate::linear::forward;
@@ -127,9 +127,9 @@ impl LogisticModel {
     /// The class of each row of `values [n, D]`: the one with the largest logit, the lower one of equals.
     ///
     /// # Errors
-    /// [`Error::Size`] where the values are no whole rows.
+    /// [`Error::Size`] where the values are no whole rows; [`Error::NoAnswer`] where the logits leave the numbers.
     pub fn predict(&self, values: &[f32]) -> Result<Vec<usize>> {
-        Ok(self.logits(values)?.chunks_exact(self.class_names.len()).map(first_largest).collect())
+        classes_of_logits(&self.logits(values)?, self.class_names.len())
     }
 
     /// `[n, classes]` for `values [n, D]`; minus infinity for a class without training images.
@@ -160,10 +160,11 @@ impl LogisticModel {
     /// Scores the classifier on other images.
     ///
     /// # Errors
-    /// [`Error::Unlabelled`], [`Error::WidthDiffers`], [`Error::ClassCountDiffers`], [`Error::ClassNameDiffers`].
+    /// [`Error::Unlabelled`], [`Error::WidthDiffers`], [`Error::ClassCountDiffers`], [`Error::ClassNameDiffers`];
+    /// [`Error::NoAnswer`] where the logits leave the numbers.
     pub fn score(&self, test: &Features) -> Result<Score> {
         let labels = labels_to_score(self.scaling.mean.len(), &self.class_names, test)?;
-        let answers = answers_of_logits(&self.logits(test.values())?, labels, self.class_names.len());
+        let answers = answers_of_logits(&self.logits(test.values())?, labels, self.class_names.len())?;
         let settings = self.probe.settings();
         let mut score = Score::of_answers(Protocol::Logistic, settings, self.train_images, &self.class_names, labels, &answers);
         score.other("iterations", self.iterations as f64);

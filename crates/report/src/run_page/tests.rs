@@ -277,6 +277,39 @@ fn the_headline_is_the_runs_own_score_and_others_say_what_they_are() {
 }
 
 #[test]
+fn a_mean_over_seeds_is_said_to_be_one_in_the_headline_too() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = empty_run(&parent, "run");
+    let probe = ProbeResult {
+        protocol: "linear".into(),
+        data: "shapes".into(),
+        split: "test".into(),
+        accuracy_pct: 58.8,
+        accuracy_std_points: Some(0.25),
+        accuracy_by_seed_pct: vec![58.5, 58.8, 59.1],
+        ..ProbeResult::default()
+    };
+    run.write_probe("linear", &probe).unwrap();
+    let page = render_run(&run).unwrap().replace(['\u{202f}', '\u{a0}'], " ");
+    assert!(page.contains("reaches <strong>58.8 ± 0.2 %</strong> on shapes (test, 3 seeds)"), "{page}");
+}
+
+#[test]
+fn an_upper_bound_is_a_number_in_the_legend_only_where_it_is_that_of_all() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = empty_run(&parent, "run");
+    let page = |bounds: [f64; 2]| {
+        for (name, bound) in ["linear", "knn"].iter().zip(bounds) {
+            let probe = ProbeResult { baseline_supervised_pct: Some(bound), ..ProbeResult::default() };
+            run.write_probe(name, &probe).unwrap();
+        }
+        render_run(&run).unwrap().replace(['\u{202f}', '\u{a0}'], " ")
+    };
+    assert!(page([71.0, 71.0]).contains("the upper bound: 71.0 %</li>"));
+    assert!(page([71.0, 45.0]).contains("the upper bound</li>"));
+}
+
+#[test]
 fn fine_tuning_is_not_said_to_be_of_frozen_features() {
     let parent = tempfile::tempdir().unwrap();
     let run = empty_run(&parent, "tuned");
