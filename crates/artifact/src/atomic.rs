@@ -39,6 +39,8 @@ impl AtomicFile {
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let temp = builder.tempfile_in(folder).map_err(Error::io("write", destination))?;
         let (file, temp_path) = temp.into_parts();
+        // So that nobody takes it for a leftover while it is written. Not every file system can lock.
+        let _ = file.try_lock();
         Ok(Self { destination: destination.to_owned(), temp_path, writer: BufWriter::with_capacity(BUFFER_BYTES, file) })
     }
 
@@ -56,9 +58,11 @@ impl AtomicFile {
         let Self { destination, temp_path, writer } = self;
         let file = writer.into_inner().map_err(|error| Error::io("write", &destination)(error.into_error()))?;
         file.sync_all().map_err(Error::io("write", &destination))?;
-        drop(file); // an open file cannot be renamed everywhere
+        // Its lock holds until it has its name; an open file cannot be renamed everywhere.
+        let _open = cfg!(unix).then_some(file);
         temp_path.persist(&destination).map_err(|error| Error::io("replace", &destination)(error.error))?;
-        sync_folder(folder_of(&destination))
+        let folder = folder_of(&destination);
+        sync_folder(folder).map_err(Error::io("sync", folder))
     }
 }
 
@@ -89,19 +93,18 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> Result<()> {
-    let result = File::open(folder).and_then(|handle| handle.sync_all());
-    match result {
-        // Some network and overlay file systems cannot sync a folder; the rename itself has succeeded.
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
-        other => other.map_err(Error::io("sync", folder)),
+/// The names in a folder, onto the disk; only Unix can open a folder for that.
+///
+/// Some network and overlay file systems cannot do it, and say so: that is no error, since what was renamed has its name.
+/// `sync.rs` of relata-data has the same function, for neither crate depends on the other.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if !cfg!(unix) {
+        return Ok(());
     }
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> Result<()> {
-    Ok(()) // a folder cannot be opened for syncing there
+    match File::open(folder).and_then(|opened| opened.sync_all()) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        synced => synced,
+    }
 }
 
 #[cfg(test)]
@@ -166,6 +169,22 @@ mod tests {
             let Error::Io { action: "write", path: named, source } = &error else { panic!("{error:?}") };
             assert_eq!((named, source.kind()), (&path, kind));
         }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        sync_folder(folder.path()).unwrap();
+        assert_eq!(sync_folder(&folder.path().join("nowhere")).is_err(), cfg!(unix));
+    }
+
+    /// `/proc` is such a file system on every machine.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_system_that_cannot_sync_folders_is_borne() {
+        let folder = Path::new("/proc");
+        assert_eq!(File::open(folder).unwrap().sync_all().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        sync_folder(folder).unwrap();
     }
 
     #[cfg(unix)]

@@ -27,8 +27,8 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
-    /// Another process trains in the folder.
-    #[error("{} is in use: another process is training there", path.display())]
+    /// Another process trains in the folder, or writes there.
+    #[error("{} is in use: another process is at work there", path.display())]
     InUse {
         /// The folder.
         path: PathBuf,
@@ -90,7 +90,7 @@ pub enum Error {
         reason: String,
     },
     /// A tensor has another element type than the one that is read here.
-    #[error("{}: tensor {tensor} is {got}, expected {expected}", path.display())]
+    #[error("{}: tensor {tensor} is {got}, expected {expected}: convert it, or take another file", path.display())]
     DType {
         /// The file.
         path: PathBuf,

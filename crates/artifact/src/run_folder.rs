@@ -5,8 +5,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{
     Checkpoint, Error, FeatureSample, Metrics, MetricsWriter, Neighbours, Provenance, Result, TensorRef, ViewGrid, read_metrics,
@@ -19,7 +20,7 @@ mod results;
 
 pub use lock::RunLock;
 
-use guard::{SUBFOLDERS, empty, entries, is_leftover, is_run, is_unused, nearest_runs, why_no_run};
+use guard::{SUBFOLDERS, empty, entries, is_abandoned, is_leftover, is_run, is_unused, nearest_runs, why_no_run};
 
 const CONFIG: &str = "config.toml";
 const PROVENANCE: &str = "provenance.json";
@@ -284,7 +285,7 @@ impl RunFolder {
     pub fn remove_unfinished(&self, prefix: &str) -> Result<()> {
         let folder = self.unfinished_dir();
         for (name, path) in entries(&folder)? {
-            if name.starts_with(prefix) || is_leftover(&name) {
+            if name.starts_with(prefix) || (is_leftover(&name) && is_abandoned(&path)) {
                 fs::remove_file(&path).map_err(Error::io("remove", &path))?;
             }
         }
@@ -342,11 +343,10 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`].
     pub fn write_views(&self, grid: &ViewGrid, png: &[u8]) -> Result<()> {
-        write_json(&self.figures_dir().join("views.json"), grid)?;
-        self.write_figure("views.png", png)
+        self.write_captioned("views", grid, png)
     }
 
-    /// The picture of views as PNG bytes, with its captions (empty ones where `views.json` is missing).
+    /// The picture of views as PNG bytes, with its captions (empty ones where `views.json` is missing, or another picture's).
     ///
     /// # Errors
     /// [`Error::Json`], [`Error::Io`].
@@ -354,26 +354,41 @@ impl RunFolder {
         let Some(png) = self.figure("views.png")? else {
             return Ok(None);
         };
-        let grid = read_json(&self.figures_dir().join("views.json"))?.unwrap_or_default();
+        let grid = self.captions_of("views", &png)?.unwrap_or_default();
         Ok(Some((grid, png)))
     }
 
-    /// Writes images with their nearest neighbours, `figures/neighbours.json` and the tiles `figures/neighbours.png`.
+    /// Writes images with their nearest neighbours, the tiles `figures/neighbours.png` and `figures/neighbours.json`.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn write_neighbours(&self, neighbours: &Neighbours, png: &[u8]) -> Result<()> {
-        write_json(&self.figures_dir().join("neighbours.json"), neighbours)?;
-        self.write_figure("neighbours.png", png)
+        self.write_captioned("neighbours", neighbours, png)
     }
 
-    /// Images with their nearest neighbours, and their tiles as PNG bytes; `None` where either is missing.
+    /// Images with their nearest neighbours, and their tiles as PNG bytes; `None` where either is missing, or they are not of
+    /// each other.
     ///
     /// # Errors
     /// [`Error::Json`], [`Error::Io`].
     pub fn neighbours(&self) -> Result<Option<(Neighbours, Vec<u8>)>> {
-        let neighbours = read_json(&self.figures_dir().join("neighbours.json"))?;
-        Ok(neighbours.zip(self.figure("neighbours.png")?))
+        let Some(png) = self.figure("neighbours.png")? else {
+            return Ok(None);
+        };
+        Ok(self.captions_of("neighbours", &png)?.map(|neighbours| (neighbours, png)))
+    }
+
+    /// The picture first, then what it shows: whoever is stopped in between leaves captions that are of no picture.
+    fn write_captioned(&self, name: &str, captions: &impl Serialize, png: &[u8]) -> Result<()> {
+        self.write_figure(&format!("{name}.png"), png)?;
+        let captioned = Captioned { picture: Some(digest(png)), captions };
+        write_json(&self.figures_dir().join(format!("{name}.json")), &captioned)
+    }
+
+    /// `None` where there are none, or of another picture. Older versions did not say of which they are.
+    fn captions_of<T: DeserializeOwned>(&self, name: &str, png: &[u8]) -> Result<Option<T>> {
+        let read: Option<Captioned<T>> = read_json(&self.figures_dir().join(format!("{name}.json")))?;
+        Ok(read.filter(|read| read.picture.as_ref().is_none_or(|picture| *picture == digest(png))).map(|read| read.captions))
     }
 
     /// Writes `report.html`.
@@ -384,8 +399,8 @@ impl RunFolder {
         write_atomic(&self.report_path(), html.as_bytes())
     }
 
-    /// Removes temporary files that a killed process left behind, and says how many. Only for the process that owns
-    /// the run: another one's unfinished writes would be lost.
+    /// Removes temporary files that a killed process left behind, and says how many; not those that another process writes, such as
+    /// a probe beside a training. Only for the process that owns the run: not every file system tells them apart.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -394,7 +409,7 @@ impl RunFolder {
         let subfolders = [self.checkpoints_dir(), self.probes_dir(), self.unfinished_dir(), self.figures_dir()];
         for folder in std::iter::once(self.path.clone()).chain(subfolders) {
             for (name, path) in entries(&folder)? {
-                if is_leftover(&name) {
+                if is_leftover(&name) && is_abandoned(&path) {
                     fs::remove_file(&path).map_err(Error::io("remove", &path))?;
                     removed += 1;
                 }
@@ -410,6 +425,20 @@ impl RunFolder {
     fn feature_sample_path(&self) -> PathBuf {
         self.probes_dir().join("sample.safetensors")
     }
+}
+
+/// What a picture shows, and which picture it is.
+#[derive(Serialize, Deserialize)]
+struct Captioned<T> {
+    /// The first 16 digits of its SHA-256.
+    #[serde(default)]
+    picture: Option<String>,
+    #[serde(flatten)]
+    captions: T,
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn names_with_extension(folder: &Path, extension: &str) -> Result<Vec<String>> {

@@ -80,6 +80,14 @@ pub struct SkippedImage {
     pub reason: String,
 }
 
+/// The reason, behind the origin where it does not name that itself.
+impl std::fmt::Display for SkippedImage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { origin, reason, .. } = self;
+        if reason.contains(origin.as_str()) { f.write_str(reason) } else { write!(f, "{origin}: {reason}") }
+    }
+}
+
 /// A batch that was not delivered because fewer than two of its images were there: one image has nothing to be told apart from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DroppedBatch {

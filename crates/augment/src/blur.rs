@@ -14,7 +14,8 @@ pub(crate) struct Blur {
 impl Blur {
     /// `w(i) = exp(-i² / (2 sigma²))`, normalised over -radius ..= radius.
     pub(crate) fn fill(&mut self, radius: usize, sigma_px: f32) {
-        let weight = |i: usize| (-0.5 * (i as f64 / f64::from(sigma_px)).powi(2)).exp();
+        // The middle's is 1 for any sigma, that of 0 included, which blurs nothing.
+        let weight = |i: usize| if i == 0 { 1.0 } else { (-0.5 * (i as f64 / f64::from(sigma_px)).powi(2)).exp() };
         let total: f64 = weight(0) + 2.0 * (1..=radius).map(weight).sum::<f64>();
         self.weights.clear();
         self.weights.extend((0..=radius).map(|i| (weight(i) / total) as f32));
@@ -69,7 +70,7 @@ mod tests {
 
     #[test]
     fn weights_sum_to_one_and_a_constant_plane_stays() {
-        for (radius, sigma) in [(1, 0.1), (1, 2.0), (4, 1.3)] {
+        for (radius, sigma) in [(1, 0.0), (1, 0.1), (1, 2.0), (4, 1.3)] {
             let mut blur = Blur::default();
             blur.fill(radius, sigma);
             let sum = blur.weights[0] + 2.0 * blur.weights[1..].iter().sum::<f32>();

@@ -272,7 +272,8 @@ impl PipelineConfig {
         probability("augment.affine.p", p)?;
         check("augment.affine.degrees", (0.0..=180.0).contains(&degrees), degrees, "0 to 180")?;
         check("augment.affine.translate", (0.0..=1.0).contains(&translate), translate, "0 to 1, in sides of the view")?;
-        check("augment.affine.scale", ordered(scale), scale, "[smallest, largest], both above 0")?;
+        let fits = ordered(scale) && scale[0] >= 1e-3 && scale[1] <= 1e3;
+        check("augment.affine.scale", fits, scale, "[smallest, largest] in 0.001 to 1000")?;
         check("augment.affine.shear", (0.0..90.0).contains(&shear), shear, "0 to 90 (exclusive)")?;
         let JitterConfig { p, brightness, contrast, saturation, hue } = self.jitter;
         probability("augment.jitter.p", p)?;
@@ -286,7 +287,8 @@ impl PipelineConfig {
         probability("augment.blur.p", p)?;
         let odd = kernel == 0 || kernel % 2 == 1;
         check("augment.blur.kernel", odd && kernel <= MAX_SIDE_PX, kernel, "0 (a tenth of the side) or an odd number of pixels")?;
-        check("augment.blur.sigma", ordered(sigma), sigma, "[smallest, largest], both above 0")?;
+        // Far below, an f32 has no word for it.
+        check("augment.blur.sigma", ordered(sigma) && sigma[0] >= 1e-3, sigma, "[smallest, largest], both 0.001 or more")?;
         probability("augment.solarise.p", self.solarise.p)?;
         check("augment.solarise.threshold", (0.0..=1.0).contains(&self.solarise.threshold), self.solarise.threshold, "0 to 1")?;
         let CutoutConfig { p, area } = self.cutout;
@@ -341,7 +343,7 @@ fn probability(key: &'static str, p: f64) -> Result<()> {
 }
 
 fn strength(key: &'static str, value: f64) -> Result<()> {
-    check(key, value >= 0.0 && value.is_finite(), value, "0 or more")
+    check(key, (0.0..=100.0).contains(&value), value, "0 to 100")
 }
 
 fn channels(key: &'static str, values: &[f64], allowed: &'static str, good: impl Fn(f64) -> bool) -> Result<()> {

@@ -29,7 +29,7 @@ pub struct LoaderConfig {
     pub on_bad_image: OnBadImage,
 }
 
-/// What a loader does where an image cannot be read.
+/// What a loader does where an image cannot be read. [`relata_data::OnBadImage`] is another: it says which images there are at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnBadImage {
     /// The epoch ends with the error.
@@ -65,21 +65,22 @@ impl LoaderConfig {
     #[must_use]
     pub fn to_evaluation(&self) -> Self {
         let Self { batch_size, views, workers, prefetch, seed, on_bad_image, .. } = *self;
-        Self { workers, prefetch, seed, on_bad_image, ..Self::evaluation(batch_size * views) }
+        Self { workers, prefetch, seed, on_bad_image, ..Self::evaluation(batch_size.saturating_mul(views)) }
     }
 
     /// The loader's memory in bytes, about, for views of `side_px` while the consumer holds one batch: the batches in
-    /// flight and the workers' scratch for images of the views' size. Images larger than the views add their own decoded
+    /// flight and the workers' scratch for images of the views' size; more than a number holds is the largest number. Images larger than the views add their own decoded
     /// size, one a worker.
     #[must_use]
     pub fn bytes(&self, side_px: usize) -> usize {
-        let batch = 4 * self.batch_size * self.views * side_px * side_px * 3;
-        self.buffers() * batch + self.workers.max(1) * Scratch::bytes(side_px, side_px)
+        let factors = [self.batch_size, self.views, side_px, side_px, self.buffers()];
+        let batches = factors.into_iter().fold(4 * 3, usize::saturating_mul);
+        batches.saturating_add(self.workers.max(1).saturating_mul(Scratch::bytes(side_px, side_px)))
     }
 
     /// Batches that exist at once: those ahead and the consumer's.
     fn buffers(&self) -> usize {
-        self.workers * self.ahead() + 1
+        self.workers.saturating_mul(self.ahead()).saturating_add(1)
     }
 
     /// Batches made or in the making, a worker.

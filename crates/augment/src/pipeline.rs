@@ -182,7 +182,8 @@ impl Pipeline {
     /// meaning of every step is that of torchvision 0.24's functions on float tensors (resize with antialiasing), to 1e-5.
     ///
     /// # Errors
-    /// [`Error::CropOutside`] where the crop does not fit the image, or the cut-out the view.
+    /// [`Error::CropOutside`] where the crop does not fit the image, or the cut-out the view; [`Error::Setting`] for a blur below 0
+    /// or of no number.
     ///
     /// # Panics
     /// Where `out` is not [`Pipeline::view_len`] long.
@@ -197,12 +198,19 @@ impl Pipeline {
         if let Some(crop) = parameters.cutout.filter(|part| !part.fits(side, side)) {
             return Err(Error::CropOutside { crop, width_px: side, height_px: side });
         }
+        let sigma_px = parameters.blur_sigma_px.unwrap_or(0.0);
+        check("blur_sigma_px", sigma_px >= 0.0 && sigma_px.is_finite(), sigma_px, "0 or more")?;
         self.render(parameters, image, out, scratch);
         Ok(())
     }
 
     /// Needs a crop and a cut-out that fit.
     fn render(&self, parameters: &ViewParameters, image: &Image, out: &mut [f32], scratch: &mut Scratch) {
+        self.render_by(pixels, parameters, image, out, scratch);
+    }
+
+    /// With one of the forms of [`pixels`].
+    fn render_by(&self, pixels: Pixels, parameters: &ViewParameters, image: &Image, out: &mut [f32], scratch: &mut Scratch) {
         assert_eq!(out.len(), self.view_len(), "a view of {} px has {} floats", self.side_px, self.view_len());
         let side = self.side_px;
         let crop = match parameters.crop {
@@ -234,15 +242,32 @@ impl Pipeline {
     }
 }
 
-/// All work on pixels, compiled for each instruction set and chosen at run time.
-///
-/// The same additions and multiplications in the same order everywhere (no contraction, no reassociation): the same bits.
+type Pixels = fn(&Image, CropBox, usize, &ViewParameters, bool, &Normalise, &mut [f32], &mut Scratch);
+
+/// [`pixels_body`], compiled for each instruction set and chosen at run time.
 #[multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+bmi1+bmi2+fma",
     "x86_64+avx2+bmi1+bmi2+fma",
     "x86_64+sse4.1"
 ))]
 fn pixels(
+    image: &Image,
+    crop: CropBox,
+    side: usize,
+    parameters: &ViewParameters,
+    blurred: bool,
+    normalise: &Normalise,
+    out: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    pixels_body(image, crop, side, parameters, blurred, normalise, out, scratch);
+}
+
+/// All work on pixels.
+///
+/// The same additions and multiplications in the same order everywhere (no contraction, no reassociation): the same bits.
+#[inline(always)]
+fn pixels_body(
     image: &Image,
     crop: CropBox,
     side: usize,

@@ -45,6 +45,11 @@ fn boxed(value: &Value) -> CropBox {
     CropBox { top_px, left_px, height_px, width_px }
 }
 
+fn shift(value: &Value) -> Option<Crop> {
+    let [top_px, left_px] = [0, 1].map(|place| value[place].as_i64());
+    Some(Crop::Shifted { top_px: top_px? as isize, left_px: left_px? as isize })
+}
+
 /// The changes named come first, in their order; the others follow and change nothing.
 fn jitter(changes: &Value) -> Option<Jitter> {
     let mut jitter = Jitter { order: [Adjustment::Hue; 4], brightness: 1.0, contrast: 1.0, saturation: 1.0, hue: 0.0 };
@@ -80,7 +85,7 @@ fn views_are_torchvisions() {
     for (index, case) in cases.iter().enumerate() {
         let flag = |name: &str| case[name].as_bool().expect("a flag");
         let parameters = ViewParameters {
-            crop: Crop::Resized(boxed(&case["crop"])),
+            crop: shift(&case["shift"]).unwrap_or_else(|| Crop::Resized(boxed(&case["crop"]))),
             flip: flag("flip"),
             affine: affine(&case["affine"]),
             jitter: jitter(&case["adjust"]),

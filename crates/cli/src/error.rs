@@ -72,6 +72,10 @@ pub enum Error {
         name: String,
         /// How much of what: `3 of 60000 images are broken`.
         faults: Vec<String>,
+        /// Whether there are broken images among them.
+        broken: bool,
+        /// Whether files are damaged or missing.
+        lacking: bool,
     },
     /// A batch that the machine has no memory for.
     #[error("batches of {images} images in {views} views need {needed} of memory, and {free} are free{}", fitting(*largest_batch, *most_views))]
@@ -173,11 +177,12 @@ impl Error {
                 "point data.root or data.path at the data that the run was trained on, or train a new run (--out)"
             }
             Self::Data(relata_data::Error::Missing { .. }) if cfg!(feature = "fetch") => {
-                return Some(format!("{} data fetch NAME downloads a data set and unpacks it", program()));
+                return Some(format!(
+                    "{} data fetch NAME downloads a data set and unpacks it; a folder of it that is there is to be moved away first",
+                    program()
+                ));
             }
-            Self::NotWhole { .. } => {
-                "data.on_bad_image=skip leaves broken images out; what is damaged or missing is to be unpacked or downloaded again"
-            }
+            Self::NotWhole { broken, lacking, .. } => return not_whole_help(*broken, *lacking),
             Self::Data(relata_data::Error::BrokenImage { .. }) => return Some(broken_help()),
             Self::Train(relata_train::Error::Augment(relata_augment::Error::Image { .. }))
             | Self::Probe(relata_probe::Error::Images(relata_augment::Error::Image { .. })) => return Some(broken_help()),
@@ -232,8 +237,21 @@ fn folder_help(error: &relata_artifact::Error) -> Option<&'static str> {
         }
         relata_artifact::Error::InUse { .. } => "wait for it, or choose another place (--out)",
         relata_artifact::Error::NotOverwritten { .. } => "choose another place (--out)",
+        relata_artifact::Error::Json { line: Some(_), .. } => "cut that line out of the file",
+        relata_artifact::Error::Json { path, .. } if path.parent().is_some_and(|folder| folder.ends_with("probes")) => {
+            "mend it, or move it out of probes/, which holds results alone"
+        }
+        relata_artifact::Error::Json { .. } => "mend it, or move it away",
         _ => return None,
     })
+}
+
+/// `None` where the faults themselves say all.
+fn not_whole_help(broken: bool, lacking: bool) -> Option<String> {
+    let skip = broken.then_some("data.on_bad_image=skip leaves broken images out");
+    let again = "bring what is damaged or missing, or move the folder away and unpack or download the data set again";
+    let help: Vec<&str> = skip.into_iter().chain(lacking.then_some(again)).collect();
+    (!help.is_empty()).then(|| help.join("; "))
 }
 
 fn broken_help() -> String {
@@ -248,6 +266,7 @@ fn data_code(error: &relata_data::Error) -> u8 {
         | Data::UnknownDataset { .. }
         | Data::NoSuchSplit { .. }
         | Data::Missing { .. }
+        | Data::Incomplete { .. }
         | Data::NotOffered { .. } => USAGE,
         _ => FAILURE,
     }
@@ -306,6 +325,25 @@ mod tests {
             assert!(help(io("create").into()).contains("--out"));
             assert_eq!(help(io("read").into()), "");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_no_json_comes_with_what_to_do() {
+        let help = |path: &str, line| {
+            let source = serde_json::from_str::<u8>("{").unwrap_err();
+            Error::Artifact(relata_artifact::Error::Json { path: path.into(), line, source }).help().unwrap_or_default()
+        };
+        assert!(help("run/probes/notes.json", None).contains("out of probes/"));
+        assert!(help("run/metrics.jsonl", Some(3)).contains("that line"));
+        assert!(help("run/provenance.json", None).contains("move it away"));
+    }
+
+    #[test]
+    fn what_is_not_whole_comes_with_what_helps_against_its_faults() {
+        let help = |broken, lacking| Error::NotWhole { name: "a".into(), faults: Vec::new(), broken, lacking }.help();
+        assert_eq!(help(false, false), None);
+        assert!(help(true, false).is_some_and(|help| help.contains("on_bad_image") && !help.contains("missing")));
+        assert!(help(false, true).is_some_and(|help| !help.contains("on_bad_image") && help.contains("missing")));
     }
 
     #[test]

@@ -67,6 +67,8 @@ impl Evaluation<'_> {
         compute: &Compute,
         log: &Log,
     ) -> Result<Vec<ProbeResult>> {
+        // What lies among the results and is none is said before any work, not after it.
+        self.run.probes()?;
         let (training, frozen): (Vec<_>, Vec<_>) = protocols.iter().partition(|protocol| protocol.trains_backbone());
         // First those that train, the upper bound of the others among them.
         for &protocol in &training {

@@ -67,7 +67,8 @@ impl Default for DataConfig {
     }
 }
 
-/// What to do with image files that cannot be read.
+/// What to do with image files that cannot be read, at the opening of a data set. What a loader does with an image that turns out
+/// broken later is another matter: `relata_augment::OnBadImage`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnBadImage {

@@ -24,7 +24,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// An image file that no decoder understands, or that is cut short.
-    #[error("broken image {}: {reason}", path.display())]
+    #[error("cannot decode {}: {reason}", path.display())]
     BrokenImage {
         /// The image file.
         path: PathBuf,
@@ -63,7 +63,8 @@ pub enum Error {
     },
     /// A file of fixed-size records that does not hold a whole number of them, at least one.
     #[error("{} has {got_bytes} bytes: expected a whole number of records of {record_bytes} bytes, \
-             but record {} is cut short", path.display(), got_bytes / record_bytes)]
+             but record {} is cut short; copy it again, or remove its folder and unpack the publisher's archive again",
+            path.display(), got_bytes / record_bytes)]
     CutShort {
         /// The file.
         path: PathBuf,
@@ -73,8 +74,8 @@ pub enum Error {
         got_bytes: usize,
     },
     /// A file of records of the published length, but with other bytes than its publisher's.
-    #[error("{} has its published length, but MD5 {got} instead of {expected}: it is damaged; unpack the publisher's archive again",
-            path.display())]
+    #[error("{} has its published length, but MD5 {got} instead of {expected}: it is damaged; remove its folder, and unpack \
+             the publisher's archive again", path.display())]
     DamagedFile {
         /// The file.
         path: PathBuf,
@@ -96,7 +97,7 @@ pub enum Error {
         allowed: RangeInclusive<usize>,
     },
     /// A file of labels that holds more or fewer of them than there are images.
-    #[error("{} holds {got} labels, but {} holds {expected} images: unpack both from the same archive",
+    #[error("{} holds {got} labels, but {} holds {expected} images: remove their folder, and unpack both from the same archive",
             path.display(), images.display())]
     LabelCount {
         /// The file of labels.
@@ -109,7 +110,7 @@ pub enum Error {
         got: usize,
     },
     /// A list of class names with too few or too many of them.
-    #[error("{} names {got} classes: expected {expected}", path.display())]
+    #[error("{} names {got} classes: expected {expected}; remove its folder, and unpack the publisher's archive again", path.display())]
     ClassNames {
         /// The file.
         path: PathBuf,
@@ -158,6 +159,14 @@ pub enum Error {
         /// What it holds.
         got: String,
     },
+    /// A data set's folder that is there, but not all that belongs into it, where the data set was to be brought.
+    #[error("{} is there, but {}: move it away, and get the data set again", folder.display(), lacks(folder, missing))]
+    Incomplete {
+        /// The folder.
+        folder: PathBuf,
+        /// What is not in it; nothing where it is no folder, but a file, or a link that leads nowhere.
+        missing: Vec<PathBuf>,
+    },
     /// An archive that is not the one that its publisher offers.
     #[error("{} ({bytes} bytes) has {} {got}: expected {}; it is damaged or cut short: remove it and download it again",
             path.display(), expected.algorithm(), expected.digits())]
@@ -172,12 +181,14 @@ pub enum Error {
         got: String,
     },
     /// An archive that cannot be unpacked.
-    #[error("cannot unpack {}: {reason}; if it is damaged or cut short, remove it and download it again", path.display())]
+    #[error("cannot unpack {}: {reason}; {}", path.display(), get_again(*offered))]
     BadArchive {
         /// The archive.
         path: PathBuf,
         /// Why.
         reason: String,
+        /// Whether anybody offers it: else it is of the user's own making.
+        offered: bool,
     },
     /// An archive that would write where it should not; nothing of it is left.
     #[error("{} is not to be trusted and was not unpacked: its entry {entry:?} {reason}", path.display())]
@@ -276,10 +287,7 @@ pub enum Error {
         list: PathBuf,
     },
     /// Folders that are called like splits, but not as these are called here.
-    #[error(
-        "{}: its folders {folders} would be classes, but are called like splits; call them train and test (or val)",
-        path.display()
-    )]
+    #[error("{} holds {folders}: by place a class, by name a split; call the folders train and test (or val)", path.display())]
     SplitNames {
         /// The folder.
         path: PathBuf,
@@ -287,7 +295,7 @@ pub enum Error {
         folders: String,
     },
     /// An image that its list of labels leaves out.
-    #[error("{} has no line for the image {name}: unpack both from the same archive", path.display())]
+    #[error("{} has no line for the image {name}: remove their folder, and unpack both from the same archive", path.display())]
     Unannotated {
         /// The list.
         path: PathBuf,
@@ -390,6 +398,26 @@ fn or_archive(archive: &Archive, path: &Path) -> String {
         let checksum = in_brackets(archive.checksum().as_ref());
         format!("; or get {url}{checksum} another way and put it at {}, which serves as well", path.display())
     })
+}
+
+fn get_again(offered: bool) -> &'static str {
+    if offered {
+        "if it is damaged or cut short, remove it and download it again"
+    } else {
+        "pack the folder again: the folder itself, with all that belongs into it"
+    }
+}
+
+/// The first three of what is missing, and how many there are more.
+fn lacks(folder: &Path, missing: &[PathBuf]) -> String {
+    const NAMED: usize = 3;
+    if missing.is_empty() {
+        return "is no folder, or a link that leads nowhere".to_owned();
+    }
+    let names: Vec<_> =
+        missing.iter().take(NAMED).map(|path| path.strip_prefix(folder).unwrap_or(path).display().to_string()).collect();
+    let more = if missing.len() > NAMED { format!(" and {} more", missing.len() - NAMED) } else { String::new() };
+    format!("lacks {}{more}", names.join(", "))
 }
 
 fn and_more(files: usize) -> String {

@@ -146,7 +146,7 @@ fn without_broken(dataset: Arc<dyn Dataset>, watch: &Watch<'_>) -> Result<Arc<dy
         return Err(broken.swap_remove(0).reason);
     }
     for image in &broken {
-        tracing::warn!("skipped: {}", image.reason);
+        tracing::warn!("skipped: {image}");
         watch(Opening::LeftOut(image));
     }
     let bad: Vec<usize> = broken.iter().map(|image| image.index).collect();

@@ -5,6 +5,7 @@ use std::path::Path;
 /// The names in a folder, onto the disk; only Unix can open a folder for that.
 ///
 /// Some network and overlay file systems cannot do it, and say so: that is no error, since what was renamed has its name.
+/// `atomic.rs` of relata-artifact has the same function, for neither crate depends on the other.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());

@@ -1,9 +1,11 @@
+use std::error::Error as _;
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use crate::{Dataset, Error};
+use crate::{Dataset, Error, Image};
 
 /// What [`verify`] found.
 #[derive(Debug)]
@@ -43,54 +45,79 @@ pub struct Broken {
     pub reason: Error,
 }
 
+/// The reason with its causes, behind the source where it does not name that itself: `cannot decode photos/a.png: unexpected end of file`.
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let causes = std::iter::successors(self.reason.source(), |&cause| cause.source());
+        let reason = causes.fold(self.reason.to_string(), |text, cause| format!("{text}: {cause}"));
+        if reason.contains(&self.source) { f.write_str(&reason) } else { write!(f, "{}: {reason}", self.source) }
+    }
+}
+
 /// Reads every image, on all of rayon's threads, and collects what is wrong with any of them, or with the files they lie in.
 ///
 /// `progress` is called with the number of images read so far and the number of all, from any thread, not necessarily in
-/// rising order; the last number comes exactly once.
+/// rising order; the last number comes exactly once. Of images that can be read, nothing is kept but counts.
 #[must_use]
 pub fn verify(dataset: &dyn Dataset, progress: impl Fn(usize, usize) + Sync) -> Report {
-    let images = dataset.len();
+    let (images, class_names) = (dataset.len(), dataset.class_names());
     let read = AtomicUsize::new(0);
-    let sides: Vec<Result<(usize, usize), Broken>> = (0..images)
-        .into_par_iter()
-        .map(|index| {
-            let sides = match dataset.image(index) {
-                Ok(image) => Ok((image.width_px(), image.height_px())),
-                Err(reason) => Err(Broken { index, source: dataset.source(index), reason }),
-            };
-            progress(read.fetch_add(1, Ordering::Relaxed) + 1, images);
-            sides
-        })
-        .collect();
-
-    let mut report = Report {
-        images,
-        broken: Vec::new(),
-        damaged_files: dataset.damaged_files(),
-        width_px: None,
-        height_px: None,
-        per_class: dataset.class_names().iter().map(|name| (name.clone(), 0)).collect(),
-        unlabelled: 0,
-    };
-    for (index, sides) in sides.into_iter().enumerate() {
-        match sides {
-            Err(broken) => report.broken.push(broken),
-            Ok((width_px, height_px)) => {
-                widen(&mut report.width_px, width_px);
-                widen(&mut report.height_px, height_px);
-                match dataset.label(index).and_then(|label| report.per_class.get_mut(label)) {
-                    Some((_, count)) => *count += 1,
-                    None => report.unlabelled += 1,
-                }
-            }
+    let none = || Tally { per_class: vec![0; class_names.len()], ..Tally::default() };
+    let tally = (0..images).into_par_iter().fold(none, |mut tally, index| {
+        match dataset.image(index) {
+            Ok(image) => tally.add(&image, dataset.label(index)),
+            Err(reason) => tally.broken.push(Broken { index, source: dataset.source(index), reason }),
         }
+        progress(read.fetch_add(1, Ordering::Relaxed) + 1, images);
+        tally
+    });
+    let Tally { mut broken, width_px, height_px, per_class, unlabelled } = tally.reduce(none, Tally::with);
+    broken.sort_by_key(|broken| broken.index);
+    Report {
+        images,
+        broken,
+        damaged_files: dataset.damaged_files(),
+        width_px,
+        height_px,
+        per_class: class_names.iter().cloned().zip(per_class).collect(),
+        unlabelled,
     }
-    report
 }
 
-fn widen(range: &mut Option<RangeInclusive<usize>>, value: usize) {
-    *range = Some(match range {
-        None => value..=value,
-        Some(range) => value.min(*range.start())..=value.max(*range.end()),
-    });
+/// What some of the images come to.
+#[derive(Default)]
+struct Tally {
+    broken: Vec<Broken>,
+    width_px: Option<RangeInclusive<usize>>,
+    height_px: Option<RangeInclusive<usize>>,
+    per_class: Vec<usize>,
+    unlabelled: usize,
+}
+
+impl Tally {
+    fn add(&mut self, image: &Image, label: Option<usize>) {
+        let of = |side_px| Some(side_px..=side_px);
+        self.width_px = joined(self.width_px.take(), of(image.width_px()));
+        self.height_px = joined(self.height_px.take(), of(image.height_px()));
+        match label.and_then(|label| self.per_class.get_mut(label)) {
+            Some(count) => *count += 1,
+            None => self.unlabelled += 1,
+        }
+    }
+
+    fn with(mut self, other: Self) -> Self {
+        self.broken.extend(other.broken);
+        self.width_px = joined(self.width_px, other.width_px);
+        self.height_px = joined(self.height_px, other.height_px);
+        self.per_class.iter_mut().zip(other.per_class).for_each(|(count, more)| *count += more);
+        self.unlabelled += other.unlabelled;
+        self
+    }
+}
+
+fn joined(a: Option<RangeInclusive<usize>>, b: Option<RangeInclusive<usize>>) -> Option<RangeInclusive<usize>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(*a.start().min(b.start())..=*a.end().max(b.end())),
+        (one, None) | (None, one) => one,
+    }
 }

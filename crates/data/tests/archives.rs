@@ -287,6 +287,14 @@ fn a_name_that_comes_twice_is_refused() {
     for (archive, bytes) in [(TGZ, tgz(&entries)), (ZIP, zip(&entries))] {
         assert!(matches!(refused(&archive, &bytes, &UnpackLimits::default()), Error::UnsafeEntry { .. }));
     }
+    // To the letter: what writes archives refuses to do so, so that one name is made of another.
+    let entries: [Entry<'_>; 2] = [("set/a", EntryType::Regular, b"1"), ("set/b", EntryType::Regular, b"2")];
+    let mut bytes = zip(&entries);
+    let places: Vec<usize> = (0..bytes.len() - 5).filter(|&at| &bytes[at..at + 5] == b"set/b").collect();
+    assert_eq!(places.len(), 2, "in front of the file, and in the directory");
+    places.into_iter().for_each(|at| bytes[at + 4] = b'a');
+    let error = refused(&ZIP, &bytes, &UnpackLimits::default());
+    assert!(matches!(&error, Error::BadArchive { reason, .. } if reason.contains("twice")), "{error}");
 }
 
 #[test]
@@ -338,7 +346,11 @@ fn a_size_that_no_counter_holds_is_stopped_too() {
 fn an_archive_without_the_folder_is_refused() {
     let entries: [Entry<'_>; 1] = [("settle/a", EntryType::Regular, b"a")];
     for (archive, bytes) in [(TGZ, tgz(&entries)), (ZIP, zip(&entries)), (TGZ, b"<html>not found</html>".to_vec())] {
-        assert!(matches!(refused(&archive, &bytes, &UnpackLimits::default()), Error::BadArchive { .. }));
+        // What nobody offers cannot be downloaded again.
+        for (url, advice) in [(None, "pack the folder"), (Some("http://127.0.0.1/set"), "download it again")] {
+            let error = refused(&Archive { url, ..archive }, &bytes, &UnpackLimits::default());
+            assert!(matches!(error, Error::BadArchive { .. }) && error.to_string().contains(advice), "{error}");
+        }
     }
     let root = tempfile::tempdir().unwrap();
     let error = unpack_quietly(&TGZ, root.path(), &UnpackLimits::default());

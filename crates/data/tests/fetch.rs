@@ -11,7 +11,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use md5::{Digest, Md5};
-use relata_data::{Archive, Error, FetchOptions, Progress, Work, fetch};
+use relata_data::{Archive, Error, FetchOptions, Progress, Work, entry, fetch};
 use relata_testkit::hash_uniform;
 use tempfile::TempDir;
 
@@ -157,6 +157,7 @@ fn options() -> FetchOptions {
         read_timeout: Duration::from_secs(10),
         attempts: 3,
         retry_delay: Duration::ZERO,
+        ..FetchOptions::default()
     }
 }
 
@@ -250,14 +251,8 @@ fn the_same_cut_again_and_again_ends() {
 
 #[test]
 fn wrong_bytes_are_found_and_removed() {
-    let (server, root) = (serve(&[Answer::WrongBytes]), new_root());
-    match fetch_quietly(&server, root.path()).unwrap_err() {
-        Error::Checksum { bytes, expected, .. } => {
-            assert_eq!((bytes, Some(*expected)), (server.file.len() as u64, server.archive.checksum()));
-        }
-        other => panic!("{other}"),
-    }
-    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0, "nothing is left");
+    let (reason, part) = failure(&[Answer::WrongBytes]);
+    assert!(reason.contains("MD5") && reason.contains("removed") && part.is_none(), "{reason}");
 }
 
 #[test]
@@ -286,6 +281,18 @@ fn another_length_is_refused_at_once() {
     assert!(reason.contains('9') && part.is_none(), "{reason}");
     let (reason, part) = failure(&[Answer::OneByteTooMany]);
     assert!(part.is_none(), "{reason}");
+}
+
+#[test]
+fn a_file_of_unknown_length_has_a_largest_one() {
+    let (mut server, root) = (serve(&[Answer::OneByteTooMany]), new_root());
+    (server.archive.bytes, server.archive.md5) = (None, None);
+    let options = FetchOptions { largest_bytes: server.file.len() as u64, ..options() };
+    match fetch(&server.archive, root.path(), &options, &|_| ()).unwrap_err() {
+        Error::Download { reason, .. } => assert!(reason.contains("does not say how long"), "{reason}"),
+        other => panic!("{other}"),
+    }
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0, "nothing is left");
 }
 
 /// What is left of a beginning of `bytes` bytes after answers that are no good, and why it failed.
@@ -356,6 +363,24 @@ fn a_server_that_falls_silent_is_given_up() {
     let options = FetchOptions { read_timeout: Duration::from_millis(200), attempts: 2, ..options() };
     let error = fetch(&server.archive, root.path(), &options, &|_| ());
     assert!(matches!(error, Err(Error::Download { .. })), "{error:?}");
+    assert_eq!(server.asked.try_iter().count(), 2, "no connection is no silence");
+}
+
+#[test]
+fn a_folder_that_lacks_something_is_not_taken_for_the_data_set() {
+    let (server, root) = (serve(&[]), new_root());
+    let cifar10 = entry("cifar10").unwrap().archive.unwrap();
+    let folder = root.path().join(cifar10.folder);
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("test_batch.bin"), b"").unwrap();
+    let error = fetch(&cifar10, root.path(), &options(), &|_| ()).unwrap_err();
+    assert!(matches!(&error, Error::Incomplete { missing, .. } if missing.len() == 5), "{error}");
+    let words = error.to_string();
+    assert!(words.contains("lacks data_batch_1.bin, data_batch_2.bin, data_batch_3.bin and 2 more: move it away"), "{words}");
+    // A name that leads to no folder.
+    fs::write(root.path().join("set"), b"").unwrap();
+    let error = fetch(&server.archive, root.path(), &options(), &|_| ()).unwrap_err();
+    assert!(error.to_string().contains("is no folder"), "{error}");
 }
 
 #[test]

@@ -95,7 +95,11 @@ fn a_train_folder_alone_is_no_class() {
     assert_eq!(open(folder.path(), Split::Train).unwrap().class_names(), ["cat", "dog"]);
     let error = open(folder.path(), Split::Test).unwrap_err();
     assert!(matches!(error, Error::NoSuchSplit { split: Split::Test, .. }), "{error}");
-    // Beside another folder it may be a class of vehicles.
+    // What holds no images is no class beside it: notes, labels, and what else comes with a data set.
+    write_bytes(&folder.path().join("labels/a.csv"), b"0.png,cat");
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    assert_eq!(open(folder.path(), Split::Train).unwrap().class_names(), ["cat", "dog"]);
+    // Beside another folder of images it may be a class of vehicles.
     write_image(&folder.path().join("tram/1.png"), 5, 7, 0);
     assert_eq!(open(folder.path(), Split::Train).unwrap().class_names(), ["train", "tram"]);
 }
@@ -110,6 +114,25 @@ fn splits_by_other_names_are_no_classes() {
         let error = open(folder.path(), Split::Train).unwrap_err();
         assert!(matches!(&error, Error::SplitNames { folders, .. } if *folders == [names[1], names[0]].join(", ")), "{error}");
     }
+}
+
+#[test]
+fn a_split_by_another_name_is_no_class_where_nothing_else_holds_images() {
+    for names in [&["Train"][..], &["TEST"], &["Training", "Testing"]] {
+        let folder = new_folder();
+        for name in names {
+            write_class_folder(&folder.path().join(name), &[("cat", 6), ("dog", 6)], "png");
+        }
+        write_bytes(&folder.path().join("labels/a.csv"), b"0.png,cat");
+        for split in [Split::Train, Split::Test] {
+            let error = open(folder.path(), split).unwrap_err();
+            assert!(matches!(&error, Error::SplitNames { .. }), "{names:?}: {error}");
+        }
+    }
+    // The only class of a folder may be called so where its images are its own.
+    let folder = new_folder();
+    write_class_folder(folder.path(), &[("test", 2)], "png");
+    assert_eq!(open(folder.path(), Split::Train).unwrap().class_names(), ["test"]);
 }
 
 #[test]

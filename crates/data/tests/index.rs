@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use relata_data::{Dataset, Error, Folder, FolderOptions, Split, Tiny};
+use relata_data::{DataConfig, Dataset, Error, Folder, FolderOptions, Opening, Split, Tiny, open_watched};
 use relata_testkit::datasets::{TinyVal, write_bytes, write_class_folder, write_image, write_tiny};
 use sha2::{Digest, Sha256};
 
@@ -63,6 +63,21 @@ fn an_index_gives_the_same_list_and_fingerprint() {
         assert!(index(root.path()).is_file());
     }
     forge(root.path());
+}
+
+#[test]
+fn how_many_images_there_are_is_told_from_an_index_too() {
+    let root = photos();
+    let config = DataConfig { dataset: "folder".into(), path: root.path().into(), index: true, ..DataConfig::default() };
+    for _ in 0..2 {
+        let told = std::sync::Mutex::new(Vec::new());
+        open_watched(&config, Split::Unlabelled, &|at| match at {
+            Opening::Listed { images } => told.lock().unwrap().push(images),
+            other => panic!("no image is read: {other:?}"),
+        })
+        .unwrap();
+        assert_eq!(told.into_inner().unwrap(), [6]);
+    }
 }
 
 #[test]

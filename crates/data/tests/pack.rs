@@ -85,6 +85,16 @@ fn a_pack_is_a_data_set_like_any_other() {
 }
 
 #[test]
+fn a_split_that_is_given_twice_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = folder.path().join("photos");
+    write_class_folder(&photos, &[("cat", 6)], "png");
+    let (twice, path) = ([splits(&photos), splits(&photos)].concat(), folder.path().join("photos.pack"));
+    let error = pack(&twice, &path, |_, _| ()).unwrap_err();
+    assert!(matches!(error, Error::Setting { key: "splits", .. }) && !path.exists(), "{error}");
+}
+
+#[test]
 fn fingerprints_tell_splits_and_contents_apart() {
     let folder = photos();
     let fingerprint = |path: &Path, split| Pack::open(path, split).unwrap().fingerprint().to_owned();

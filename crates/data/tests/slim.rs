@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use relata_data::{DataConfig, Error, OnBadImage, Slim, Split, open};
+use relata_data::{DataConfig, Dataset, Error, OnBadImage, Slim, Split, open};
 use relata_testkit::datasets::{write_bytes, write_huge_jpeg, write_image};
 
 fn write(root: &Path, classes: &[&str], each: usize) {
@@ -45,6 +45,23 @@ fn the_publishers_own_splits_of_classes_are_refused() {
     write_image(&folder.join("train/n01/0.png"), 64, 64, 0);
     write_image(&folder.join("test/n02/0.png"), 64, 64, 0);
     assert!(matches!(Slim::open(&folder, Split::Test), Err(Error::UnknownClass { class, .. }) if class == "n02"));
+}
+
+#[test]
+fn other_folders_beside_its_own_change_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), &["n01", "n02"], 3);
+    let folder = root.path().join(Slim::FOLDER);
+    std::fs::remove_dir_all(folder.join("test")).unwrap();
+    let fingerprint = |split| {
+        let dataset = Slim::open(&folder, split).unwrap();
+        assert_eq!(dataset.len(), 6);
+        dataset.fingerprint().to_owned()
+    };
+    let before = [Split::Train, Split::Unlabelled].map(fingerprint);
+    write_image(&folder.join("more/n03/0.png"), 64, 64, 0);
+    write_image(&folder.join("unlabelled/0.png"), 64, 64, 0);
+    assert_eq!([Split::Train, Split::Unlabelled].map(fingerprint), before);
 }
 
 #[test]

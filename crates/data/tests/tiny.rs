@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use relata_data::{Dataset, Error, Split, Tiny};
+use relata_data::{DataConfig, Dataset, Error, Presence, Split, Tiny, presence};
 use relata_testkit::datasets::{
     TINY_CLASSES, TINY_FOLDER, TinyVal, write_bytes, write_huge_jpeg, write_image, write_tiny, write_truncated,
 };
@@ -67,6 +67,25 @@ fn both_forms_of_val_hold_the_same_images_and_labels() {
         sorted.sort_unstable();
         assert_eq!(sorted[annotated.label(index).unwrap()], TINY_CLASSES[index % 3].0);
     }
+}
+
+#[test]
+fn an_empty_folder_of_images_beside_the_class_folders_of_val_hides_none() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = write_tiny(root.path(), EACH, TinyVal::ClassFolders);
+    let before = Tiny::open(&folder, Split::Test).unwrap().fingerprint().to_owned();
+    fs::create_dir(folder.join("val/images")).unwrap();
+    assert_eq!(Tiny::open(&folder, Split::Test).unwrap().fingerprint(), before);
+    let config = DataConfig { dataset: "tiny".to_owned(), root: root.path().to_owned(), ..DataConfig::default() };
+    assert!(matches!(presence(&config).unwrap(), Presence::Whole { .. }));
+}
+
+#[test]
+fn classes_that_share_all_their_words_are_told_apart_by_their_ids() {
+    let (_root, folder) = published();
+    edit(&folder.join("words.txt"), |text| text.replace("crane, wading bird", "crane"));
+    let train = Tiny::open(&folder, Split::Train).unwrap();
+    assert_eq!(train.class_names(), ["goldfish", "crane (n02000000)", "crane (n03000000)"]);
 }
 
 #[test]

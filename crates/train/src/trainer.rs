@@ -89,6 +89,11 @@ impl Trainer {
             let (expected, got) = (format!("{FEWEST_TO_TRAIN_ON} or more"), shape.batch_size.to_string());
             return Err(Error::Size { what: "the most images in a batch of the views' source", expected, got });
         }
+        if source.fewest_in_a_batch() < FEWEST_TO_TRAIN_ON {
+            let expected = "2 or more: let LoaderConfig::drop_single leave it out, or take another batch size".to_owned();
+            let got = source.fewest_in_a_batch().to_string();
+            return Err(Error::Size { what: "images in the last batch of the views' source", expected, got });
+        }
         let SourceShape { images, classes, batch_size: max_images, views, size: [height, width_px, _] } = shape;
         let width = backbone.architecture().width;
         let first_map = backbone.architecture().first_map(height, width_px).map_or(Layout::dense(0, 0, 0), |(_, map)| map);

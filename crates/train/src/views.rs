@@ -84,6 +84,11 @@ pub trait ViewSource: Send {
     /// Batches of an epoch.
     fn batches_per_epoch(&self) -> usize;
 
+    /// What the smallest batch of an epoch holds, as far as that is known before. A run on batches of one image ends before its first step.
+    fn fewest_in_a_batch(&self) -> usize {
+        FEWEST_TO_TRAIN_ON
+    }
+
     /// A short digest of all that decides what the views are. Checkpoints hold it, and a run is not taken up again with another.
     fn fingerprint(&self) -> String;
 
@@ -169,6 +174,12 @@ impl ViewSource for ImageViews {
         self.loader.batches_per_epoch()
     }
 
+    fn fewest_in_a_batch(&self) -> usize {
+        let LoaderConfig { batch_size, drop_single, .. } = *self.loader.config();
+        let keeps_single = !drop_single && self.loader.dataset().len() % batch_size == 1;
+        if keeps_single { 1 } else { FEWEST_TO_TRAIN_ON }
+    }
+
     /// The images' own fingerprint, and a digest of pipeline, B, K, seed and order. What happens where an image cannot be read is no part
     /// of it: a run that such an image has ended may be taken up without the image.
     fn fingerprint(&self) -> String {
@@ -211,12 +222,9 @@ impl ViewSource for ImageViews {
         mem::swap(&mut batch.rows, &mut made.rows);
         mem::swap(&mut batch.images, &mut made.images);
         batch.index = made.index;
-        batch.left_out.extend(
-            made.skipped.first().map(|first| LeftOut {
-                images: made.skipped.len(),
-                reason: format!("broken: {} ({})", first.origin, first.reason),
-            }),
-        );
+        batch
+            .left_out
+            .extend(made.skipped.first().map(|first| LeftOut { images: made.skipped.len(), reason: format!("broken: {first}") }));
         running.next = made.index + 1;
         running.lent = Some(made);
         Ok(true)

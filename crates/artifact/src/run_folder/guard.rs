@@ -1,6 +1,6 @@
 //! What a run folder is recognised by, before anything is opened, created in its place or removed.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,12 @@ pub(super) fn is_run(path: &Path) -> bool {
 
 pub(super) fn is_leftover(name: &str) -> bool {
     name.starts_with(TEMP_PREFIX) && name.ends_with(TEMP_SUFFIX)
+}
+
+/// Whether no process writes the file any more: they hold a lock. Where files cannot be locked, none is taken for one that is written.
+pub(super) fn is_abandoned(path: &Path) -> bool {
+    let opened = File::options().write(true).open(path);
+    !opened.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// Missing, empty, or left by a process that died before it wrote a configuration.

@@ -11,7 +11,8 @@ impl RunFolder {
     /// that place, as a change of the configuration leaves it, moves to its own name first.
     ///
     /// # Errors
-    /// [`Error::Name`], [`Error::Toml`], [`Error::Json`], [`Error::Damaged`], [`Error::Io`].
+    /// [`Error::Json`] where what has that name is no result, and stays; [`Error::Name`], [`Error::Toml`], [`Error::Damaged`],
+    /// [`Error::Io`].
     pub fn write_result(&self, result: &ProbeResult) -> Result<String> {
         let name = self.result_name(result)?;
         self.name_anew(std::slice::from_ref(&name))?;
@@ -40,19 +41,30 @@ impl RunFolder {
         self.name_anew(&named)
     }
 
-    /// Moves the results called one of `names` to the names that they have by the configuration, where these are free.
+    /// Moves the results called one of `names` to the names that they have by the configuration, where these are free. No other file is
+    /// read: what else lies in the folder, and perhaps is no result, keeps nobody from writing.
     fn name_anew(&self, names: &[String]) -> Result<()> {
         let path = |name: &str| self.probes_dir().join(format!("{name}.json"));
-        loop {
-            // Once more after each move, which may have freed the place of another.
-            let misnamed = |(name, result): (String, ProbeResult)| {
-                let stem = result.stem();
-                (names.contains(&name) && name != stem && !path(&stem).exists()).then_some((name, stem))
-            };
-            let Some((name, stem)) = self.probes()?.into_iter().find_map(misnamed) else { return Ok(()) };
-            let (from, to) = (path(&name), path(plain_name("probe", &stem)?));
-            fs::rename(&from, &to).map_err(Error::io("rename", &from))?;
+        if !names.iter().any(|name| path(name).exists()) {
+            return Ok(());
         }
+        let (config, last_step) = (self.config_table()?, self.last_step()?);
+        // Once more after a move, which may have freed the place of another.
+        let mut moved = true;
+        while moved {
+            moved = false;
+            for name in names {
+                let Some(mut result) = read_json::<ProbeResult>(&path(name))? else { continue };
+                result.compare_with(&config, last_step);
+                let stem = result.stem();
+                if *name != stem && !path(&stem).exists() {
+                    let (from, to) = (path(name), path(plain_name("probe", &stem)?));
+                    fs::rename(&from, &to).map_err(Error::io("rename", &from))?;
+                    moved = true;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Steps that the last checkpoint was trained for; `None` without one, or for weights from elsewhere.

@@ -221,12 +221,54 @@ fn json_without_protocol_data_split_and_accuracy_is_no_result() {
 fn leftovers_of_a_killed_process_can_be_removed() {
     let place = Place::new();
     let run = place.run("a");
-    let file = crate::AtomicFile::create(&run.checkpoint_path("last").unwrap()).unwrap();
-    std::mem::forget(file);
+    fs::write(run.checkpoints_dir().join(".relata-x1.tmp"), b"half").unwrap();
     assert_eq!(run.checkpoint_names().unwrap(), [""; 0]);
     assert_eq!(run.remove_leftovers().unwrap(), 1);
     assert_eq!(run.remove_leftovers().unwrap(), 0);
     assert_eq!(run.config().unwrap(), "seed = 1\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_another_process_writes_is_no_leftover() {
+    let place = Place::new();
+    let run = place.run("a");
+    let path = run.probes_dir().join("knn.json");
+    let file = crate::AtomicFile::create(&path).unwrap();
+    assert_eq!(run.remove_leftovers().unwrap(), 0);
+    file.commit().unwrap();
+    assert!(path.is_file());
+}
+
+#[test]
+fn a_score_is_written_beside_a_file_that_is_no_result() {
+    let place = Place::new();
+    let run = place.run("a");
+    fs::write(run.probes_dir().join("notes.json"), r#"{"my notes": 1}"#).unwrap();
+    let result = ProbeResult { protocol: "knn".into(), checkpoint: "last".into(), ..ProbeResult::default() };
+    let name = run.write_result(&result).unwrap();
+    assert!(run.probes_dir().join(format!("{name}.json")).is_file());
+    // What has a result's own name, and is none, is not written over.
+    fs::write(run.probes_dir().join(format!("{name}.json")), r#"{"my notes": 1}"#).unwrap();
+    assert!(matches!(run.write_result(&result), Err(Error::Json { .. })));
+}
+
+#[test]
+fn captions_of_another_picture_are_dropped() {
+    let place = Place::new();
+    let run = place.run("a");
+    let grid = ViewGrid { rows: 2, columns: 5, captions: vec!["original".into()], augmentation: "crop".into() };
+    run.write_views(&grid, b"old").unwrap();
+    run.write_neighbours(&Neighbours { tile_px: 32, ..Neighbours::default() }, b"old").unwrap();
+    // As if the process had ended before it wrote the captions.
+    for name in ["views.png", "neighbours.png"] {
+        run.write_figure(name, b"new").unwrap();
+    }
+    assert_eq!(run.views().unwrap(), Some((ViewGrid::default(), b"new".to_vec())));
+    assert_eq!(run.neighbours().unwrap(), None);
+    // Older versions did not say of which picture they are.
+    fs::write(run.figures_dir().join("views.json"), serde_json::to_vec(&grid).unwrap()).unwrap();
+    assert_eq!(run.views().unwrap(), Some((grid, b"new".to_vec())));
 }
 
 #[test]
@@ -241,7 +283,7 @@ fn unfinished_trainings_are_kept_by_name_and_are_no_results() {
     let state = run.unfinished("finetune-seed-2").unwrap().unwrap();
     assert_eq!((&state.metadata, &state.tensor("head").unwrap().data), (&metadata, &vec![1.0, 2.0]));
     assert_eq!(run.probes().unwrap(), []);
-    std::mem::forget(crate::AtomicFile::create(&run.unfinished_dir().join("x.safetensors")).unwrap());
+    fs::write(run.unfinished_dir().join(".relata-x1.tmp"), b"half").unwrap();
     run.remove_unfinished("finetune-seed-").unwrap();
     assert_eq!(entries(&run.unfinished_dir()).unwrap().len(), 1, "of another data set");
     run.remove_unfinished("finetune-cifar100-seed-").unwrap();

@@ -141,6 +141,12 @@ fn no_more_batches_are_made_ahead_than_asked_for() {
         ViewLoader::new(Arc::clone(&dataset) as _, Pipeline::relational(SIDE).expect("a side"), config).expect("valid settings");
     let mut epoch = loader.epoch(0);
     let batch = epoch.next().expect("a batch").expect("a batch");
+    // Some are made while the consumer holds its own.
+    let start = Instant::now();
+    while dataset.reads.load(Ordering::Relaxed) <= 4 {
+        assert!(start.elapsed() < Duration::from_secs(20), "nothing is made ahead");
+        std::thread::sleep(Duration::from_millis(1));
+    }
     std::thread::sleep(Duration::from_millis(100));
     // Four ahead and the consumer's own, four images each.
     assert!(dataset.reads.load(Ordering::Relaxed) <= 5 * 4);
@@ -284,6 +290,7 @@ fn wrong_settings_are_named() {
     assert_eq!(key(9, LoaderConfig { batch_size: usize::MAX / 8, ..config() }), "batch_size");
     assert_eq!(key(9, LoaderConfig { views: 0, ..config() }), "views");
     assert_eq!(key(9, LoaderConfig { workers: 5000, ..config() }), "workers");
+    assert_eq!(key(9, LoaderConfig { prefetch: 1025, ..config() }), "prefetch");
     assert_eq!(key(0, config()), "empty");
 }
 
@@ -294,5 +301,7 @@ fn the_bound_on_memory_counts_batches_in_flight_and_scratch() {
     // Three ahead become four, two a worker; one is the consumer's.
     let scratch = config.bytes(32) - 5 * batch;
     assert!((1..200_000).contains(&scratch), "{scratch}");
-    assert_eq!(LoaderConfig { workers: 0, ..config }.bytes(32), batch + scratch / 2);
+    assert_eq!(LoaderConfig { workers: 0, ..config.clone() }.bytes(32), batch + scratch / 2);
+    let beyond = LoaderConfig { batch_size: 1 << 60, ..config };
+    assert_eq!((beyond.bytes(32), beyond.to_evaluation().batch_size), (usize::MAX, usize::MAX));
 }

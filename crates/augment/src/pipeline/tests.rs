@@ -3,8 +3,8 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 use relata_data::Image;
 
-use super::{Pipeline, Scratch};
-use crate::colour::{BLOCK, Ops, colour};
+use super::{Pipeline, Pixels, Scratch, pixels_body};
+use crate::colour::{BLOCK, Normalise, Ops, colour};
 use crate::{Crop, CropBox, CropConfig, CropKind, Error, PipelineConfig, ViewKey, ViewParameters};
 
 /// Any bytes, the first pixel red: no symmetry.
@@ -44,6 +44,74 @@ fn mirrored(view: &[f32], side_px: usize) -> Vec<f32> {
     let rows = view.as_chunks::<3>().0.chunks(side_px);
     rows.flat_map(|row| row.iter().rev()).flatten().copied().collect()
 }
+
+/// [`super::pixels`] with one target alone to choose, which a machine that has a better one would never take.
+macro_rules! form {
+    ($target:tt) => {{
+        #[multiversion::multiversion(targets($target))]
+        fn form(
+            image: &Image,
+            crop: CropBox,
+            side: usize,
+            parameters: &ViewParameters,
+            blurred: bool,
+            normalise: &Normalise,
+            out: &mut [f32],
+            scratch: &mut Scratch,
+        ) {
+            pixels_body(image, crop, side, parameters, blurred, normalise, out, scratch);
+        }
+        let form: Pixels = form;
+        ($target, form)
+    }};
+}
+
+#[test]
+fn every_instruction_set_that_this_machine_has_gives_the_bits_of_the_oldest() {
+    let forms = [
+        form!("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+bmi1+bmi2+fma"),
+        form!("x86_64+avx2+bmi1+bmi2+fma"),
+        form!("x86_64+sse4.1"),
+    ];
+    let chosen_among = include_str!("../pipeline.rs").split('"').filter(|text| text.starts_with("x86_64+"));
+    assert!(chosen_among.eq(forms.iter().map(|(target, _)| *target)), "another list than the dispatcher's");
+
+    let config = |change: &dyn Fn(&mut PipelineConfig)| {
+        let mut config = PipelineConfig::default();
+        change(&mut config);
+        config
+    };
+    let configs = [
+        config(&|_| ()),
+        config(&|c| c.crop.kind = CropKind::Padded),
+        config(&|c| (c.blur.p, c.solarise.p) = (1.0, 1.0)),
+        config(&|c| (c.affine.p, c.cutout.p) = (1.0, 1.0)),
+        config(&|c| (c.affine.p, c.invert.p, c.blur.p, c.solarise.p, c.cutout.p) = (1.0, 0.5, 0.5, 0.5, 1.0)),
+    ];
+    let mut scratch = Scratch::default();
+    for (config, (width, height, side)) in configs.iter().flat_map(|config| SIZES.map(|sizes| (config, sizes))) {
+        let pipeline = Pipeline::new(config, side, [0.5, 0.4, 0.3], [0.25, 0.2, 0.3]).expect("valid settings");
+        let image = image(width, height);
+        for view in 0..8 {
+            let key = ViewKey { view, ..ViewKey::default() };
+            let parameters = pipeline.parameters(key, width, height);
+            let mut bits = |pixels: Pixels| -> Vec<u32> {
+                let mut out = vec![0.0; pipeline.view_len()];
+                pipeline.render_by(pixels, &parameters, &image, &mut out, &mut scratch);
+                out.into_iter().map(f32::to_bits).collect()
+            };
+            // Called from here, it is compiled for the oldest machine of the architecture.
+            let oldest = bits(pixels_body);
+            for (target, form) in forms {
+                assert!(bits(form) == oldest, "{target}: {parameters:?}");
+            }
+            assert!(bits(super::pixels) == oldest, "{parameters:?}");
+        }
+    }
+}
+
+/// Width and height of an image and the side of its views: larger and smaller, and of no whole number of vectors.
+const SIZES: [(usize, usize, usize); 4] = [(32, 32, 32), (23, 17, 21), (59, 41, 13), (7, 9, 37)];
 
 proptest! {
     #[test]
@@ -210,6 +278,20 @@ fn blurred_and_solarised_views_are_the_bits_of_the_oldest_instruction_set_and_le
             }
         }
         assert_eq!(more.view(&image, key), expected);
+    }
+}
+
+#[test]
+fn a_blur_of_nothing_changes_nothing_and_one_of_no_number_is_refused() {
+    let (pipeline, image) = (Pipeline::relational(9).expect("a side"), image(9, 9));
+    let plain = plain(Crop::Resized(CropBox::whole(9, 9)));
+    let apply = |sigma| {
+        let (parameters, mut out) = (ViewParameters { blur_sigma_px: sigma, ..plain }, vec![0.0; pipeline.view_len()]);
+        pipeline.apply(&parameters, &image, &mut out, &mut Scratch::default()).map(|()| out)
+    };
+    assert_eq!(apply(Some(0.0)).expect("no blur"), apply(None).expect("no blur"));
+    for sigma in [f32::NAN, -1.0, f32::INFINITY] {
+        assert!(matches!(apply(Some(sigma)), Err(Error::Setting { key: "blur_sigma_px", .. })), "{sigma}");
     }
 }
 

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use clap::{Args, Subcommand};
 use relata_artifact::write_atomic;
 #[cfg(feature = "fetch")]
 use relata_data::{Archive, FetchOptions, HubSource};
-use relata_data::{Broken, DataConfig, Dataset, OnBadImage, Presence, Report, Sheet, SheetOptions, Split};
+use relata_data::{DataConfig, Dataset, OnBadImage, Presence, Report, Sheet, SheetOptions, Split};
 
 use crate::config::Layer;
 #[cfg(feature = "fetch")]
@@ -217,7 +218,7 @@ impl Splits {
 fn verify(config: &Config) -> Result<()> {
     let name = images::name(&config.data);
     // Every image is to be read, whatever a run would leave out.
-    let whole = DataConfig { limit: 0, validation: 0, on_bad_image: OnBadImage::Error, ..config.data.clone() };
+    let whole = DataConfig { limit: 0, validation: 0, stl10_fold: 0, on_bad_image: OnBadImage::Error, ..config.data.clone() };
     let (mut bad, mut all, mut damaged, mut lost) = (0, 0, 0, 0);
     let Splits { opened, failed } = Splits::open(&whole)?;
     let missing = missing(&whole, &failed)?;
@@ -230,19 +231,20 @@ fn verify(config: &Config) -> Result<()> {
             lost += 1;
         }
     }
-    let mut seen: HashSet<String> = HashSet::new();
+    // Digests of where images come from: of a million, the names would take a hundred megabytes.
+    let (mut seen, hasher) = (HashSet::new(), RandomState::new());
     for (split, dataset) in opened {
         // The unlabelled split is the others' images once more, unless the publisher has one.
-        let sources: Vec<String> = (0..dataset.len()).map(|index| dataset.source(index)).collect();
-        if sources.iter().all(|source| seen.contains(source)) {
+        let source = |index| hasher.hash_one(dataset.source(index));
+        if (0..dataset.len()).all(|index| seen.contains(&source(index))) {
             continue;
         }
-        seen.extend(sources);
+        seen.extend((0..dataset.len()).map(source));
         let counter = Counter::new(split.name());
         let report = relata_data::verify(&*dataset, |done, of| counter.at(done, of));
         drop(counter);
         for broken in &report.broken {
-            output::result(format!("broken: {}", reason(broken)));
+            output::result(format!("broken: {broken}"));
         }
         for file in &report.damaged_files {
             output::result(format!("damaged: {file}"));
@@ -257,7 +259,8 @@ fn verify(config: &Config) -> Result<()> {
         (lost, format!("{lost} of its splits cannot be opened")),
     ];
     let faults: Vec<String> = counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, words)| words).collect();
-    if faults.is_empty() { Ok(()) } else { Err(Error::NotWhole { name, faults }) }
+    let lacking = damaged > 0 || !missing.is_empty();
+    if faults.is_empty() { Ok(()) } else { Err(Error::NotWhole { name, faults, broken: bad > 0, lacking }) }
 }
 
 /// Every file and folder that is not there: what the splits found, which stop at the first each, and what a look finds.
@@ -285,7 +288,7 @@ fn are(count: usize, what: &str) -> String {
 const TIMED_IMAGES: usize = 1000;
 
 fn pack(config: &Config, out: &Path) -> Result<()> {
-    let whole = DataConfig { limit: 0, validation: 0, ..config.data.clone() };
+    let whole = DataConfig { limit: 0, validation: 0, stl10_fold: 0, ..config.data.clone() };
     let Splits { opened: splits, failed } = Splits::open(&whole)?;
     let mut left_out = Vec::new();
     for (split, error) in failed {
@@ -323,11 +326,6 @@ fn pack(config: &Config, out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn reason(broken: &Broken) -> String {
-    let text = chain(&broken.reason);
-    if text.contains(&broken.source) { text } else { format!("{}: {text}", broken.source) }
-}
-
 /// An error and its causes, in a line.
 fn chain(error: &dyn std::error::Error) -> String {
     let (mut text, mut cause) = (error.to_string(), error.source());
@@ -347,13 +345,18 @@ fn in_words(report: &Report, fingerprint: &str) -> String {
     let classes = match (report.per_class.len(), report.per_class.iter().map(|(_, count)| count)) {
         (0, _) => "no labels".to_owned(),
         (classes, counts) => {
-            let (least, most) = (counts.clone().min().unwrap_or(&0), counts.max().unwrap_or(&0));
-            format!("{classes} classes of {least}-{most} images")
+            let (least, most) = (*counts.clone().min().unwrap_or(&0), *counts.max().unwrap_or(&0));
+            let images = match (classes, least == most) {
+                (1, _) => counted(most, "image"),
+                (_, true) => format!("{} each", counted(most, "image")),
+                (_, false) => format!("{least}-{most} images"),
+            };
+            format!("{} of {images}", counted_classes(classes))
         }
     };
     format!(
-        "{} images, {} broken, {} x {} px, {classes}, fingerprint {fingerprint}",
-        report.images,
+        "{}, {} broken, {} x {} px, {classes}, fingerprint {fingerprint}",
+        counted(report.images, "image"),
         report.broken.len(),
         sides(&report.width_px),
         sides(&report.height_px)
@@ -389,13 +392,13 @@ fn sheet(config: &Config, columns: usize, rows: usize, out: &Path) -> Result<()>
         output::result(format!("{}: {of}, without labels", shown(out)));
     } else {
         let some = if names.len() < classes.len() { format!(" of {}", classes.len()) } else { String::new() };
-        output::result(format!("{}: {of}; {}{some} from top to bottom:", shown(out), counted_rows(names.len())));
+        output::result(format!("{}: {of}; {}{some} from top to bottom:", shown(out), counted_classes(names.len())));
         output::result(names.join("\n"));
     }
     Ok(())
 }
 
-fn counted_rows(classes: usize) -> String {
+fn counted_classes(classes: usize) -> String {
     if classes == 1 { "1 class".to_owned() } else { format!("{classes} classes") }
 }
 

@@ -196,7 +196,7 @@ fn data_sets_are_listed_verified_and_shown() {
     assert!(listed.lines().count() >= 3 && listed.contains("shapes") && listed.contains("cifar10"), "{listed}");
     assert!(listed.contains("cifar-100-binary.tar.gz") && !listed.contains("not readable"), "{listed}");
     let verified = place.run(&["data", "verify", "shapes"]).succeeded().stdout;
-    assert!(verified.contains("shapes test: 2000 images, 0 broken, 32 x 32 px, 10 classes of 200-200 images"), "{verified}");
+    assert!(verified.contains("shapes test: 2000 images, 0 broken, 32 x 32 px, 10 classes of 200 images each"), "{verified}");
     let sheet =
         place.run(&["data", "preview", "shapes", "--images", "3", "--rows", "4", "--out", "shapes.png"]).succeeded().stdout;
     assert!(sheet.starts_with("shapes.png: 12 images of 10000; 4 classes of 10 from top to bottom:\ndisc\n"), "{sheet}");
@@ -288,6 +288,28 @@ fn a_data_set_is_unpacked_from_its_archive_or_named_with_its_address() {
             .run(&["data", action, "tiny", root])
             .failed(1, &["tiny-imagenet-200.zip", "90528d7ca1a48142e341f4ef8d21d0de", "download"]);
     }
+}
+
+#[test]
+fn what_is_wrong_with_a_data_set_is_said_once_and_with_what_helps() {
+    let place = Place::new();
+    let photos = place.path("photos");
+    relata_testkit::datasets::write_class_folder(&photos, &[("cat", 10)], "png");
+    let verify = ["data", "verify", "folder", "data.path=photos"];
+    assert!(place.run(&verify).succeeded().stdout.contains("photos train: 8 images, 0 broken, 5 x 7 px, 1 class of 8 images,"));
+    relata_testkit::datasets::write_truncated(&photos.join("cat/000.png"), 50, 70);
+    let ended = place.run(&verify);
+    let line = ended.stdout.lines().find(|line| line.starts_with("broken: ")).unwrap();
+    assert!(line.starts_with("broken: cannot decode photos/cat/000.png: "), "{line}");
+    assert!(ended.stderr.contains("on_bad_image=skip") && !ended.stderr.contains("missing"), "{}", ended.stderr);
+
+    relata_testkit::datasets::write_stl10(&place.path("sets"), 2);
+    fs::remove_file(place.path("sets/stl10_binary/test_y.bin")).unwrap();
+    // A fold is no whole, and of ten images there are none.
+    let ended = place.run(&["data", "verify", "stl10", "data.root=sets", "data.stl10_fold=3"]);
+    assert!(ended.stdout.contains("stl10 train: 2 images, 0 broken"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("missing") && !ended.stderr.contains("on_bad_image"), "{}", ended.stderr);
+    place.run(&["data", "fetch", "stl10", "data.root=sets"]).failed(2, &["stl10_binary", "lacks test_y.bin", "move it away"]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use ureq::http::Response;
 use ureq::typestate::AgentScope;
 
 use super::checksum::check;
-use super::{Archive, Checksum, Progress, UnpackLimits, Work, is_there, unpack};
+use super::{Archive, Checksum, Progress, UnpackLimits, Work, is_there_whole, unpack};
 use crate::sync::sync_folder;
 use crate::{Error, Result};
 
@@ -25,6 +25,8 @@ pub struct FetchOptions {
     pub attempts: u32,
     /// Between two tries. Default 2 s.
     pub retry_delay: Duration,
+    /// Most bytes of a file whose length nobody knows. Default 32 GiB, as much as an archive may unpack to.
+    pub largest_bytes: u64,
 }
 
 impl Default for FetchOptions {
@@ -34,6 +36,7 @@ impl Default for FetchOptions {
             read_timeout: Duration::from_secs(60),
             attempts: 5,
             retry_delay: Duration::from_secs(2),
+            largest_bytes: UnpackLimits::default().bytes,
         }
     }
 }
@@ -48,11 +51,12 @@ const CHUNK_BYTES: usize = 128 * 1024;
 /// The archive's name appears only once all of it is there and right.
 ///
 /// # Errors
-/// [`Error::Download`], with the address, the checksum and the place to put the file; [`Error::NotOffered`];
-/// [`Error::Checksum`] where the server sent something else, which is removed; [`Error::Write`]; or those of [`unpack`].
+/// [`Error::Incomplete`] where the folder is there and lacks something; [`Error::Download`], with the address, the checksum and the
+/// place to put the file, also where the server sent something else, which is removed; [`Error::NotOffered`]; [`Error::Write`]; or
+/// those of [`unpack`].
 pub fn fetch(archive: &Archive, root: &Path, options: &FetchOptions, progress: &dyn Fn(Progress)) -> Result<PathBuf> {
     let (target, path) = (root.join(archive.folder), root.join(archive.file));
-    if is_there(&target) {
+    if is_there_whole(archive, root)? {
         return Ok(target);
     }
     if !path.is_file() {
@@ -112,6 +116,13 @@ impl<'a> Download<'a> {
         if let Err(fs::TryLockError::WouldBlock) = part.try_lock() {
             return Err(self.failed(format!("another process is writing {}", self.part.display())));
         }
+        if self.path.is_file() {
+            // Another process has brought it meanwhile; the beginning that was made here is of nothing.
+            if fs::metadata(&self.part).is_ok_and(|metadata| metadata.len() == 0) {
+                let _ = fs::remove_file(&self.part);
+            }
+            return Ok(());
+        }
         let agent: Agent = agent_builder(self.options).build().into();
         let start_bytes = part.seek(SeekFrom::End(0)).map_err(write_error)?;
         let (mut most_bytes, mut failures, mut from_before) = (start_bytes, 0, start_bytes > 0);
@@ -127,7 +138,14 @@ impl<'a> Download<'a> {
                     Err(error) => {
                         drop(part);
                         let _ = fs::remove_file(&self.part);
-                        return Err(error);
+                        return Err(match error {
+                            Error::Checksum { expected, got, .. } => self.failed(format!(
+                                "the server sent another file, of {} {got} instead of {}, which is removed",
+                                expected.algorithm(),
+                                expected.digits()
+                            )),
+                            error => error,
+                        });
                     }
                     Ok(()) => break,
                 },
@@ -145,7 +163,8 @@ impl<'a> Download<'a> {
             }
         }
         part.sync_all().map_err(write_error)?;
-        drop(part);
+        // Its lock keeps others out until it has its name; an open file cannot be renamed everywhere.
+        let _open = cfg!(unix).then_some(part);
         fs::rename(&self.part, &self.path).map_err(|source| Error::Write { path: self.path.clone(), source })
     }
 
@@ -181,8 +200,8 @@ impl<'a> Download<'a> {
             // What is there is the whole file, whose length was not known; its checksum decides.
             416 if header(&response, "content-range").and_then(length_alone) == Some(have) && rest => return Ok(()),
             416 => return Err(whole_next("the server has nothing behind the part that is there")),
-            status @ (408 | 429 | 500..) => return Err(Stop::ForNow(format!("the server answered with status {status}"))),
-            status => return Err(Stop::ForGood(format!("the server answered with status {status}"))),
+            status if is_final(status) => return Err(Stop::ForGood(answered_with(status))),
+            status => return Err(Stop::ForNow(answered_with(status))),
         };
         // All that speaks against the answer, before anything is given up for it.
         if header(&response, "content-type").is_some_and(|kind| kind.trim_start().starts_with("text/html")) {
@@ -231,6 +250,13 @@ impl<'a> Download<'a> {
                 part.set_len(start).map_err(Stop::Disk)?;
                 return Err(Stop::ForGood(format!("the server sends more than the {total} bytes of the file")));
             }
+            let largest = self.options.largest_bytes;
+            if total.is_none() && have > largest {
+                part.set_len(start).map_err(Stop::Disk)?;
+                return Err(Stop::ForGood(format!(
+                    "the server does not say how long the file is, and sends more than {largest} bytes"
+                )));
+            }
             part.write_all(&chunk[..read]).map_err(Stop::Disk)?;
             (self.progress)(Progress { work: Work::Download, done_bytes: have, of_bytes: total.unwrap_or(0) });
         }
@@ -247,6 +273,15 @@ impl<'a> Download<'a> {
     fn failed(&self, reason: String) -> Error {
         Error::Download { url: self.url.clone(), path: self.path.clone(), checksum: self.checksum.clone().map(Box::new), reason }
     }
+}
+
+/// Whether a server that answers with this status would do so again.
+pub(crate) fn is_final(status: u16) -> bool {
+    !matches!(status, 408 | 429 | 500..)
+}
+
+pub(crate) fn answered_with(status: u16) -> String {
+    format!("the server answered with status {status}")
 }
 
 /// An HTTP client as patient as `options` say, to which every status is an answer.

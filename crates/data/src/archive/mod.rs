@@ -12,7 +12,7 @@ pub use self::checksum::Checksum;
 #[cfg(feature = "hub")]
 pub(crate) use self::checksum::{check, hexadecimal};
 #[cfg(feature = "hub")]
-pub(crate) use self::fetch::{Download, agent_builder, header};
+pub(crate) use self::fetch::{Download, agent_builder, answered_with, header, is_final};
 #[cfg(feature = "fetch")]
 pub use self::fetch::{FetchOptions, fetch};
 #[cfg(feature = "archives")]
@@ -88,6 +88,22 @@ pub fn unpack_if_needed(config: &DataConfig, progress: &dyn Fn(Progress)) -> Res
         let _ = progress;
         Ok(false)
     }
+}
+
+/// Whether the data set's folder is there, with all that belongs into it as far as names tell.
+///
+/// # Errors
+/// [`Error::Incomplete`](crate::Error::Incomplete) where it is there and something of it is not.
+#[cfg(feature = "fetch")]
+pub(crate) fn is_there_whole(archive: &Archive, root: &Path) -> Result<bool> {
+    let folder = root.join(archive.folder);
+    if !is_there(&folder) {
+        return Ok(false);
+    }
+    let is_known = |entry: &&crate::Entry| entry.archive.is_some_and(|known| known.folder == archive.folder);
+    let known = crate::catalogue().iter().find(is_known).filter(|_| folder.is_dir());
+    let missing = known.map_or_else(Vec::new, |entry| (entry.missing)(&folder));
+    if folder.is_dir() && missing.is_empty() { Ok(true) } else { Err(crate::Error::Incomplete { folder, missing }) }
 }
 
 /// Whether something has this name, a dangling link included.

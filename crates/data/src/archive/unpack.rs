@@ -66,6 +66,7 @@ pub fn unpack(archive: &Archive, root: &Path, limits: &UnpackLimits, progress: &
     let of_bytes = file.metadata().map_err(|source| Error::Io { path: path.clone(), source })?.len();
     let mut unpacking = Unpacking {
         archive: &path,
+        offered: archive.url.is_some(),
         folder: archive.folder,
         into: temporary.path(),
         limits,
@@ -83,7 +84,7 @@ pub fn unpack(archive: &Archive, root: &Path, limits: &UnpackLimits, progress: &
     }
     let unpacked = temporary.path().join(archive.folder);
     if !unpacked.is_dir() {
-        return Err(Error::BadArchive { path, reason: format!("it holds no folder {}", archive.folder) });
+        return Err(unpacking.bad(format!("it holds no folder {}", archive.folder)));
     }
     put_in_place(&unpacked, &target, root)?;
     at(of_bytes);
@@ -116,6 +117,7 @@ pub(crate) fn remove_leftovers(root: &Path, prefix: &str) -> Result<()> {
 
 struct Unpacking<'a> {
     archive: &'a Path,
+    offered: bool,
     /// The only folder of the archive that is wanted.
     folder: &'a str,
     into: &'a Path,
@@ -127,12 +129,12 @@ struct Unpacking<'a> {
 
 impl Unpacking<'_> {
     fn bad(&self, reason: impl ToString) -> Error {
-        Error::BadArchive { path: self.archive.to_owned(), reason: reason.to_string() }
+        Error::BadArchive { path: self.archive.to_owned(), reason: reason.to_string(), offered: self.offered }
     }
 
     fn tar_gz(&mut self, file: &mut File, progress: &dyn Fn(u64)) -> Result<()> {
-        let archive = self.archive;
-        let bad = |source: io::Error| Error::BadArchive { path: archive.to_owned(), reason: source.to_string() };
+        let (path, offered) = (self.archive, self.offered);
+        let bad = |source: io::Error| Error::BadArchive { path: path.to_owned(), reason: source.to_string(), offered };
         let mut tar = tar::Archive::new(GzDecoder::new(Counted { reader: BufReader::new(file), bytes: 0, progress }));
         for entry in tar.entries().map_err(bad)? {
             let mut entry = entry.map_err(bad)?;
@@ -163,6 +165,10 @@ impl Unpacking<'_> {
 
     fn zip(&mut self, file: File, progress: &dyn Fn(u64)) -> Result<()> {
         let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| self.bad(error))?;
+        // It keeps the last of them.
+        if zip.has_duplicate_names() {
+            return Err(self.bad("a name comes twice in it"));
+        }
         if zip.len() as u64 > self.limits.entries {
             return Err(self.too_large(format!("{} entries", self.limits.entries)));
         }

@@ -74,7 +74,7 @@ impl Default for FolderOptions {
 ///
 /// | layout | train | test | unlabelled |
 /// |---|---|---|---|
-/// | `train/` beside `test/`, `val/`, `valid/` or `validation/`, each laid out like one of the rows below | `train/` | the first of them that is there | `unlabelled/` or `unlabeled/`, else `train/` |
+/// | `train/` beside `test/`, `val/`, `valid/` or `validation/`, or with no other folder of images beside it; each laid out like one of the rows below | `train/` | the first of them that is there | `unlabelled/` or `unlabeled/`, else `train/` |
 /// | class folders: `cat/1.png`, `dog/deep/2.jpg` | four images of five | every fifth of each class | all |
 /// | flat: `1.png`, `2.jpg` | all, without labels | none: an error | all |
 ///
@@ -101,8 +101,8 @@ impl Folder {
     /// Lists the images of `path`. No image is read; a broken one is an error when it is asked for.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::EmptyFolder`], [`Error::MixedFolder`], [`Error::NameNotText`], [`Error::UnknownClass`],
-    /// [`Error::NoSuchSplit`], [`Error::Setting`], or [`Error::Io`].
+    /// [`Error::Missing`], [`Error::EmptyFolder`], [`Error::MixedFolder`], [`Error::SplitNames`], [`Error::NameNotText`],
+    /// [`Error::UnknownClass`], [`Error::NoSuchSplit`], [`Error::Setting`], or [`Error::Io`].
     pub fn open(path: &Path, options: FolderOptions) -> Result<Self> {
         Self::list(path, options, &|_| ())
     }
@@ -204,6 +204,13 @@ fn list_plain(root: &Path, options: &FolderOptions, lister: Lister<'_>) -> Resul
         }
         Tree::Flat(files) => Ok(unlabelled(files)),
         Tree::Classes(mut classes) => {
+            // `Train/cat` and `Train/dog` with nothing beside them would be one class.
+            if let [(only, files)] = &classes[..]
+                && tree::names_a_split(only)
+                && files.iter().all(|file| file.relative.components().count() > 2)
+            {
+                return Err(Error::SplitNames { path: root.to_owned(), folders: only.clone() });
+            }
             for (_, files) in &mut classes {
                 let mut place = 0;
                 files.retain(|_| {

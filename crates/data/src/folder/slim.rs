@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
-use super::{Folder, FolderOptions, Lister};
+use super::decode::PixelLimits;
+use super::{Folder, FolderOptions, Lister, Listing, fingerprint, list_labelled, list_unlabelled};
 use crate::presence::not_there;
 use crate::{Dataset, Error, Image, Result, Split};
 
@@ -43,12 +44,19 @@ impl Slim {
     }
 
     pub(crate) fn list(folder: &Path, split: Split, lister: Lister<'_>) -> Result<Self> {
-        let needed = ["train", if split == Split::Test { "test" } else { "train" }];
-        if let Some(missing) = needed.map(|name| folder.join(name)).into_iter().find(|path| !path.is_dir()) {
+        let needed: &[&str] = if split == Split::Test { &["train", "test"] } else { &["train"] };
+        if let Some(missing) = needed.iter().map(|name| folder.join(name)).find(|path| !path.is_dir()) {
             return Err(Error::Missing { path: missing, hint: HINT.to_owned() });
         }
-        let options = FolderOptions { split, exact_side_px: Some(SIDE_PX), index: lister.index, ..FolderOptions::default() };
-        Folder::list(folder, options, lister.listed).map(Self)
+        // Its layout is known: what else lies in the folder makes it no other.
+        let Listing { class_names, files } = match split {
+            Split::Train => list_labelled(folder, "train", None, lister)?,
+            Split::Test => list_labelled(folder, "test", Some("train"), lister)?,
+            Split::Unlabelled => list_unlabelled(folder, "train", lister)?,
+        };
+        let fingerprint = fingerprint("folder", split, &class_names, &files);
+        let limits = PixelLimits::of(&FolderOptions { exact_side_px: Some(SIDE_PX), ..FolderOptions::default() });
+        Ok(Self(Folder { root: folder.to_owned(), files, class_names, limits, fingerprint }))
     }
 }
 

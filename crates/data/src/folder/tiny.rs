@@ -24,7 +24,8 @@ const HINT: &str = "tiny-ImageNet is read from the folder tiny-imagenet-200 of t
 /// The test images that are published have no labels and are not read: [`Split::Test`] is `val`, as everywhere.
 ///
 /// Labels count the classes in the order of their wnids, as torchvision's `ImageFolder` does, not in that of `wnids.txt`. A
-/// class is named by the first of its words, by all of them where two classes share the first. Training images go round the
+/// class is named by the first of its words, by all of them where two classes share the first, and by its wnid too where they
+/// share all. Training images go round the
 /// classes, each class's by path (as in a [`Folder`]), so that the first n are of all classes; `val`'s come in the order of
 /// `val_annotations.txt`. Grey images become RGB.
 ///
@@ -59,11 +60,11 @@ impl Tiny {
     /// What of it is not in its folder: lists and the folders of classes, no single images.
     pub(crate) fn missing(folder: &Path) -> Vec<PathBuf> {
         let mut missing = not_there(folder, [WNIDS, "train", "val"]);
-        let train = folder.join("train");
-        if let (true, Ok(wnids)) = (train.is_dir(), read_wnids(&folder.join(WNIDS))) {
+        let (train, wnids) = (folder.join("train"), read_wnids(&folder.join(WNIDS)).unwrap_or_default());
+        if train.is_dir() {
             missing.extend(not_there(&train, &wnids));
         }
-        if folder.join("val/images").is_dir() {
+        if is_annotated(folder, &wnids) {
             missing.extend(not_there(folder, [ANNOTATIONS]));
         }
         missing
@@ -80,7 +81,7 @@ impl Tiny {
                 let Listing { files, .. } = class_folders(folder, "train", &wnids, lister)?;
                 unlabelled(files.into_iter().map(|(file, _)| file).collect())
             }
-            Split::Test if folder.join("val/images").is_dir() => annotated(folder, &wnids, lister)?,
+            Split::Test if is_annotated(folder, &wnids) => annotated(folder, &wnids, lister)?,
             Split::Test => class_folders(folder, "val", &wnids, lister)?,
         };
         let listed = fingerprint("tiny", split, &listing.class_names, &listing.files);
@@ -149,7 +150,7 @@ fn read_wnids(path: &Path) -> Result<Vec<String>> {
     Ok(first.into_keys().map(str::to_owned).collect())
 }
 
-/// Names for `wnids`; the ids themselves where `words.txt` is not there or leaves them out.
+/// Names for `wnids`, no two alike; the ids themselves where `words.txt` is not there or leaves them out.
 fn names(path: &Path, wnids: &[String]) -> Result<Vec<String>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -161,7 +162,14 @@ fn names(path: &Path, wnids: &[String]) -> Result<Vec<String>> {
     let first: Vec<&str> = all.iter().map(|words| words.split(',').next().unwrap_or_default().trim()).collect();
     let mut times: HashMap<&str, usize> = HashMap::new();
     first.iter().for_each(|name| *times.entry(name).or_default() += 1);
-    Ok(first.iter().zip(all).map(|(first, all)| if times[first] == 1 { *first } else { all }.to_owned()).collect())
+    let mut times_all: HashMap<&str, usize> = HashMap::new();
+    all.iter().for_each(|words| *times_all.entry(words).or_default() += 1);
+    let name = |((wnid, first), all): ((&String, &&str), &&str)| match (times[*first], times_all[*all]) {
+        (1, _) => (*first).to_owned(),
+        (_, 1) => (*all).to_owned(),
+        _ => format!("{all} ({wnid})"),
+    };
+    Ok(wnids.iter().zip(&first).zip(&all).map(name).collect())
 }
 
 /// `<name>/<wnid>/`, with the images anywhere below.
@@ -193,6 +201,13 @@ fn class_folders(root: &Path, name: &str, wnids: &[String], lister: Lister<'_>) 
         }
     }
     Ok(labelled(classes))
+}
+
+/// Whether `val` is as its publisher has it. Scripts that move its images into class folders leave an empty `val/images` behind.
+fn is_annotated(root: &Path, wnids: &[String]) -> bool {
+    let images = root.join("val/images");
+    let holds_any = || fs::read_dir(&images).is_ok_and(|mut entries| entries.next().is_some());
+    images.is_dir() && (holds_any() || !wnids.iter().any(|wnid| root.join("val").join(wnid).is_dir()))
 }
 
 /// `val/images`, with labels by `val/val_annotations.txt`.

@@ -103,6 +103,7 @@ const TELL_EVERY: usize = 1000;
 pub(super) fn all_images(root: &Path, name: &str, lister: Lister<'_>) -> Result<Vec<ImageFile>> {
     let Lister { index, listed } = lister;
     let Listed { mut files, .. } = if index { list_with_index(root, name, listed)? } else { list(root, name, listed)? };
+    listed(files.len());
     if files.is_empty() {
         let extensions = EXTENSIONS.map(|extension| format!(".{extension}")).join(", ");
         return Err(Error::EmptyFolder { path: root.join(name), extensions });
@@ -113,7 +114,8 @@ pub(super) fn all_images(root: &Path, name: &str, lister: Lister<'_>) -> Result<
 }
 
 /// Lists the folder `name` of `root`: the images of a folder right behind it, before those of its sub-folders. A link that leads
-/// nowhere and has an image's name is listed: reading it will fail, or be skipped. Other such links are left out.
+/// nowhere and has an image's name is listed: reading it will fail, or be skipped. Other such links are left out. `tell` hears of every
+/// [`TELL_EVERY`]th image.
 ///
 /// On one thread: with 100,000 files in the system's memory, several were no faster.
 pub(super) fn list(root: &Path, name: &str, tell: &dyn Fn(usize)) -> Result<Listed> {
@@ -151,52 +153,74 @@ pub(super) fn list(root: &Path, name: &str, tell: &dyn Fn(usize)) -> Result<List
             }
         }
     }
-    tell(listed.files.len());
     Ok(listed)
 }
 
 /// What the folder of test images may be called, the likeliest to be held back for scores first.
 pub(super) const TEST_FOLDERS: [&str; 4] = ["test", "val", "valid", "validation"];
 
-/// Whether the folder holds splits: `train/` beside one of [`TEST_FOLDERS`], or `train/` as its only folder.
+/// What folders of splits are called, here or elsewhere, in lower case.
+const SPLIT_NAMES: [&str; 10] =
+    ["train", "training", "test", "testing", "val", "valid", "validation", "eval", "unlabelled", "unlabeled"];
+
+pub(super) fn names_a_split(folder: &str) -> bool {
+    SPLIT_NAMES.contains(&folder.to_lowercase().as_str())
+}
+
+/// Whether the folder holds splits: `train/` beside one of [`TEST_FOLDERS`], or `train/` as its only folder with images.
 pub(super) fn holds_splits(root: &Path) -> Result<bool> {
-    if !has_folder(root, "train") {
-        refuse_splits_by_other_names(root)?;
-        return Ok(false);
-    }
-    if TEST_FOLDERS.iter().any(|name| has_folder(root, name)) {
+    let has_train = has_folder(root, "train");
+    if has_train && TEST_FOLDERS.iter().any(|name| has_folder(root, name)) {
         return Ok(true);
     }
-    let io = |source| Error::Io { path: root.to_owned(), source };
-    for entry in fs::read_dir(root).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        let name = entry.file_name();
-        let known = ["train", "unlabelled", "unlabeled"].iter().any(|split| name == *split);
-        if !known && !starts_with_dot(&name) && entry.path().is_dir() {
-            return Ok(false);
-        }
+    let folders = folders_of(root)?;
+    if !has_train {
+        refuse_splits_by_other_names(root, &folders)?;
+        return Ok(false);
     }
-    Ok(true)
+    let may_be_class = |folder: &&String| !["train", "unlabelled", "unlabeled"].contains(&folder.as_str());
+    Ok(!folders.iter().filter(may_be_class).any(|folder| holds_image(&root.join(folder))))
 }
 
 /// `Training/` beside `Testing/` would be two classes, of which a probe then tells one from the other.
-fn refuse_splits_by_other_names(root: &Path) -> Result<()> {
-    const NAMES: [&str; 10] =
-        ["train", "training", "test", "testing", "val", "valid", "validation", "eval", "unlabelled", "unlabeled"];
+fn refuse_splits_by_other_names(root: &Path, folders: &[String]) -> Result<()> {
+    let (splits, others): (Vec<_>, Vec<_>) = folders.iter().partition(|folder| names_a_split(folder));
+    if splits.len() < 2 {
+        return Ok(());
+    }
+    let with_images = |folders: Vec<&String>| -> Vec<String> {
+        folders.into_iter().filter(|folder| holds_image(&root.join(folder))).cloned().collect()
+    };
+    let splits = with_images(splits);
+    if splits.len() > 1 && with_images(others).is_empty() {
+        return Err(Error::SplitNames { path: root.to_owned(), folders: splits.join(", ") });
+    }
+    Ok(())
+}
+
+/// The folders in a folder, by name, without the hidden ones.
+fn folders_of(root: &Path) -> Result<Vec<String>> {
     let io = |source| Error::Io { path: root.to_owned(), source };
     let mut folders = Vec::new();
     for entry in fs::read_dir(root).map_err(io)? {
         let entry = entry.map_err(io)?;
-        if !starts_with_dot(&entry.file_name()) && entry.path().is_dir() {
+        let kind = entry.file_type().map_err(io)?;
+        let is_folder = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
+        if is_folder && !starts_with_dot(&entry.file_name()) {
             folders.push(entry.file_name().to_string_lossy().into_owned());
         }
     }
     folders.sort();
-    let names_a_split = |folder: &String| NAMES.contains(&folder.to_lowercase().as_str());
-    if folders.len() > 1 && folders.iter().all(names_a_split) {
-        return Err(Error::SplitNames { path: root.to_owned(), folders: folders.join(", ") });
-    }
-    Ok(())
+    Ok(folders)
+}
+
+/// Whether an image lies anywhere below, up to the first one. What cannot be looked at is for the listing to say.
+fn holds_image(folder: &Path) -> bool {
+    let entries = WalkDir::new(folder).follow_links(true).into_iter();
+    entries.filter_entry(|entry| entry.depth() == 0 || !hidden(entry)).any(|entry| match entry {
+        Ok(entry) => entry.file_type().is_file() && is_image(entry.path()),
+        Err(error) => matches!(dangling(&error), Some(Some(_))),
+    })
 }
 
 /// Whether there is a folder of that name.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use super::HubSource;
 use super::records::write_split;
 use super::repository::Repository;
-use crate::archive::{is_there, put_in_place, remove_leftovers};
+use crate::archive::{is_there_whole, put_in_place, remove_leftovers};
 use crate::{Archive, Error, FetchOptions, Progress, Result, Work};
 
 /// Which hub, and how patient.
@@ -39,8 +39,8 @@ const CACHE: &str = "hub";
 /// The hub's token is not used, and the home folder not looked at.
 ///
 /// # Errors
-/// [`Error::Hub`], with what to do without it; [`Error::Download`], [`Error::Checksum`]; [`Error::HubRows`],
-/// [`Error::HubRow`]; [`Error::Io`] or [`Error::Write`].
+/// [`Error::Incomplete`] where the folder is there and lacks something; [`Error::Hub`], with what to do without it;
+/// [`Error::Download`]; [`Error::Checksum`] for a file that lay there; [`Error::HubRows`], [`Error::HubRow`]; [`Error::Io`] or [`Error::Write`].
 pub fn fetch_from_hub(
     source: &HubSource,
     archive: &Archive,
@@ -49,7 +49,7 @@ pub fn fetch_from_hub(
     progress: &dyn Fn(Progress),
 ) -> Result<PathBuf> {
     let target = root.join(archive.folder);
-    if is_there(&target) {
+    if is_there_whole(archive, root)? {
         return Ok(target);
     }
     let cache = root.join(CACHE);
@@ -58,7 +58,7 @@ pub fn fetch_from_hub(
     let lock_path = cache.join(format!("{}.lock", archive.folder));
     let lock = File::create(&lock_path).map_err(|source| Error::Write { path: lock_path, source })?;
     let alone = lock.lock().is_ok();
-    if is_there(&target) {
+    if is_there_whole(archive, root)? {
         return Ok(target);
     }
     let prefix = format!(".writing-{}-", archive.folder);

@@ -8,7 +8,7 @@ use parquet::file::reader::SerializedFileReader;
 use ureq::Agent;
 
 use super::{HubOptions, HubSource};
-use crate::archive::{Download, agent_builder, check, header};
+use crate::archive::{Download, agent_builder, answered_with, check, header, is_final};
 use crate::sync::sync_folder;
 use crate::{Archive, Checksum, Error, Progress, Result};
 
@@ -163,7 +163,8 @@ impl Repository<'_> {
                     let bytes = header(&answer, "x-linked-size").and_then(|bytes| bytes.parse().ok());
                     return Ok((bytes, digits.filter(is_sha256).map(Checksum::Sha256)));
                 }
-                Ok(answer) => format!("the server answered with status {}", answer.status().as_u16()),
+                Ok(answer) if is_final(answer.status().as_u16()) => break answered_with(answer.status().as_u16()),
+                Ok(answer) => answered_with(answer.status().as_u16()),
                 Err(error) => error.to_string(),
             };
             if tries >= self.options.fetch.attempts {

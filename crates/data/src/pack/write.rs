@@ -33,14 +33,22 @@ pub struct Packed {
 /// `progress` is called with the number of images written and of all.
 ///
 /// # Errors
-/// Those of [`Dataset::image`], [`Error::Setting`] for more images or names than the format counts, or [`Error::Write`].
+/// Those of [`Dataset::image`], [`Error::Setting`] for a split that is given twice or more images or names than the format counts,
+/// or [`Error::Write`].
 pub fn pack(splits: &[(Split, Arc<dyn Dataset>)], path: &Path, progress: impl Fn(usize, usize)) -> Result<Packed> {
     let write_error = |source| Error::Write { path: path.to_owned(), source };
     let mut numbers: HashMap<String, u32> = HashMap::new();
     let mut images: Vec<(&dyn Dataset, usize)> = Vec::new();
     let mut tables = [const { Vec::new() }; Split::ALL.len()];
     for (split, dataset) in splits {
-        let table = &mut tables[Split::ALL.iter().position(|known| known == split).unwrap_or(0)];
+        let table = &mut tables[match split {
+            Split::Train => 0,
+            Split::Test => 1,
+            Split::Unlabelled => 2,
+        }];
+        if !table.is_empty() {
+            return Err(Error::Setting { key: "splits", value: split.to_string(), allowed: "each split once" });
+        }
         *table = vec![1];
         text(table, dataset.fingerprint())?;
         table.extend(count(dataset.class_names().len())?);

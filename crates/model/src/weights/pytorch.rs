@@ -18,8 +18,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{Cursor, Read};
 use view::{View, tensors_of_views};
-use zip::ZipArchive;
 use zip::result::ZipError;
+use zip::{ZipArchive, ZipReadOptions};
 
 /// The pickle of PyTorch's magic number, 0x1950a86a20f9469cfc6c, with which a file of the older format begins.
 pub(super) const LEGACY_MAGIC: [u8; 15] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
@@ -68,12 +68,13 @@ pub(super) fn read_zip(bytes: &[u8]) -> Outcome<Vec<TorchTensor>> {
     })
 }
 
-/// The first `most` bytes of an entry, or all where it has no more, and then its checksum is right; `None` where it is not there.
+/// The first `most` bytes of an entry, or all where it has no more, and then its checksum, if it has one, is right; `None` where it is
+/// not there. With `torch.serialization.set_crc32_options(False)` PyTorch writes 0 for every checksum: those bytes are taken as they are.
 fn entry(zip: &mut ZipArchive<Cursor<&[u8]>>, name: &str, most: u64) -> Outcome<Option<Vec<u8>>> {
-    let mut entry = match zip.by_name(name) {
-        Err(ZipError::FileNotFound) => return Ok(None),
-        entry => entry.map_err(|error| format!("{name}: {error}"))?,
-    };
+    let Some(index) = zip.index_for_name(name) else { return Ok(None) };
+    let unreadable = |error: ZipError| format!("{name}: {error}");
+    let unchecked = zip.by_index(index).map_err(unreadable)?.crc32() == 0;
+    let mut entry = zip.by_index_with_options(index, ZipReadOptions::new().ignore_crc32(unchecked)).map_err(unreadable)?;
     let mut bytes = Vec::new();
     // One byte more than is wanted: the end, where there is one, is where the checksum is compared.
     entry.by_ref().take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| format!("{name}: {error}"))?;

@@ -5,8 +5,8 @@ use relata_augment::{FlipConfig, LoaderConfig, OnBadImage, Pipeline, PipelineCon
 use relata_data::{Dataset, Shapes, ShapesOptions};
 use relata_model::{Compute, ModelConfig};
 use relata_train::{
-    DeepClusterConfig, Error, IntoViewSource, MethodConfig, MethodKind, Outcome, Setup, SourceShape, TrainConfig, Trainer,
-    ViewBuffer,
+    DeepClusterConfig, Error, IntoViewSource, MethodConfig, MethodKind, Outcome, Result, Setup, SourceShape, TrainConfig,
+    Trainer, ViewBuffer, ViewSource,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -92,6 +92,31 @@ fn a_checkpoint_that_names_its_images_alone_is_taken_up() {
     assert!(matches!(image_trainer(relational(), LOADER).resume(&run), Err(Error::Checkpoint { .. })));
 }
 
+/// A source that does not know what its smallest batch holds.
+struct Unknowing(Box<dyn ViewSource>);
+
+impl ViewSource for Unknowing {
+    fn shape(&self) -> SourceShape {
+        self.0.shape()
+    }
+
+    fn batches_per_epoch(&self) -> usize {
+        self.0.batches_per_epoch()
+    }
+
+    fn fingerprint(&self) -> String {
+        self.0.fingerprint()
+    }
+
+    fn fill(&mut self, epoch: u32, from: usize, batch: &mut ViewBuffer) -> Result<bool> {
+        self.0.fill(epoch, from, batch)
+    }
+
+    fn plain(&self) -> Result<Box<dyn ViewSource>> {
+        self.0.plain()
+    }
+}
+
 #[test]
 fn a_batch_of_one_image_is_looked_at_but_never_trained_on() {
     let place = tempfile::tempdir().unwrap();
@@ -101,9 +126,16 @@ fn a_batch_of_one_image_is_looked_at_but_never_trained_on() {
     // 26 images in batches of 5: the last is alone, for any method.
     for kind in [MethodKind::Relational, MethodKind::Simclr, MethodKind::DeepInfoMax, MethodKind::Rotation] {
         let method = MethodConfig { kind, hidden: 24, ..MethodConfig::default() };
-        let mut observer = Watcher::default();
-        let setup = Setup { method, ..image_setup(relational(), keeps_single(5)) };
-        let outcome = Trainer::new(setup).unwrap().run(&folder(place.path(), kind.name()), &mut observer);
+        let refused = Trainer::new(Setup { method: method.clone(), ..image_setup(relational(), keeps_single(5)) }).err();
+        let Some(Error::Size { what, expected, got }) = refused else { panic!("{kind:?}: {refused:?}") };
+        assert_eq!((what, &got[..]), ("images in the last batch of the views' source", "1"));
+        assert!(expected.contains("drop_single"), "{expected}");
+        // Where it is not known before, it ends the run.
+        let loader = ViewLoader::new(images(), relational(), keeps_single(5)).unwrap();
+        let Setup { backbone, config, seed, compute, info, .. } = image_setup(relational(), LOADER);
+        let unknowing = Unknowing(loader.into_view_source());
+        let setup = Setup { backbone, loader: unknowing, method, config, seed, compute, info };
+        let outcome = Trainer::new(setup).unwrap().run(&folder(place.path(), kind.name()), &mut ());
         let Err(Error::Size { what, got, .. }) = outcome else { panic!("{kind:?}: {outcome:?}") };
         assert_eq!((what, &got[..]), ("images in a batch of the views' source", "1"));
     }

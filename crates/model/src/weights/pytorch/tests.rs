@@ -18,6 +18,9 @@ use std::io::Write;
 /// }, "views.pth")
 /// ```
 const VIEWS: &[u8] = include_bytes!("views.pth");
+/// Written by PyTorch 2.9 after `torch.serialization.set_crc32_options(False)`:
+/// `torch.save({"weight": torch.arange(6, dtype=torch.float32).reshape(2, 3) / 8}, "unchecked.pth")`
+const UNCHECKED: &[u8] = include_bytes!("unchecked.pth");
 const LEGACY: &[u8] = include_bytes!("../legacy.pth");
 
 fn text(text: &str) -> Vec<u8> {
@@ -121,6 +124,13 @@ fn a_storage_whose_bytes_changed_is_damaged() {
     let at = bytes.windows(numbers.len()).position(|window| window == numbers).unwrap();
     bytes[at + 5] ^= 1;
     assert!(read_zip(&bytes).is_err());
+}
+
+#[test]
+fn a_file_that_was_written_without_checksums_is_read() {
+    let tensors = read_zip(UNCHECKED).unwrap();
+    assert_eq!((tensors.len(), tensors[0].name.as_str(), &tensors[0].shape[..]), (1, "weight", &[2, 3][..]));
+    assert_eq!(tensors[0].data, [0.0, 0.125, 0.25, 0.375, 0.5, 0.625]);
 }
 
 #[test]
