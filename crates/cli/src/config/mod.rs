@@ -9,6 +9,7 @@ mod tests;
 pub use error::ConfigError;
 use error::Result;
 
+use relata_artifact::{CHANGES_NO_RESULT, changes_no_result};
 use relata_augment::PipelineConfig;
 use relata_data::DataConfig;
 use relata_model::ModelConfig;
@@ -23,9 +24,9 @@ pub(crate) use recipe::Recipe;
 
 use crate::online::OnlineConfig;
 
-/// What `--resume` may change: nothing of it changes what was trained so far. Data that has moved is told by its fingerprint.
-pub(crate) const CHANGEABLE_ON_RESUME: [&str; 6] =
-    ["train.epochs", "threads", "data.root", "data.path", "online.every", "probe.*"];
+/// What `--resume` may change beside what changes no result: nothing of it changes what was trained so far. Data that has moved is told
+/// by its fingerprint.
+const CHANGEABLE_ON_RESUME: [&str; 3] = ["train.epochs", "data.path", "probe.*"];
 
 /// A run's whole configuration, as `config.toml` in its folder holds it. The defaults are the paper's relational method with
 /// the small settings of the reference's notebook; each section's own documentation names its sources.
@@ -186,7 +187,12 @@ impl Config {
 
 fn changeable(key: &str) -> bool {
     let fits = |pattern: &str| pattern.strip_suffix('*').map_or(key == pattern, |section| key.starts_with(section));
-    CHANGEABLE_ON_RESUME.iter().any(|pattern| fits(pattern))
+    CHANGEABLE_ON_RESUME.iter().any(|pattern| fits(pattern)) || changes_no_result(key)
+}
+
+/// `train.epochs, ...`: all that a resumed run may change.
+fn changeable_on_resume() -> String {
+    CHANGEABLE_ON_RESUME.into_iter().chain(CHANGES_NO_RESULT).collect::<Vec<_>>().join(", ")
 }
 
 /// Which setting of which layer the types refused: the one that they refuse alone, over the defaults.

@@ -150,6 +150,10 @@ fn another_number_of_epochs_is_refused_where_something_was_planned_by_it() {
     for planned in ["method.kind=supervised", "method.kind=byol", "train.schedule=cosine"] {
         let config = resolve(&["train.epochs=4", planned]).unwrap();
         let error = config.resumed_with(&arguments(&["train.epochs=8"])).unwrap_err();
+    for key in CHANGES_NO_RESULT {
+        assert!(changeable(&key.replace('*', "k")), "{key}");
+    }
+    config.resumed_with(&arguments(&["train.workers=3", "data.index=true"])).unwrap();
         assert!(matches!(error, ConfigError::ResumeSchedule { given: 8, stored: 4, .. }), "{planned}: {error:?}");
         config.resumed_with(&arguments(&["train.epochs=4", "threads=1"])).unwrap();
     }
