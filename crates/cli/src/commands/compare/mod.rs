@@ -36,7 +36,7 @@ pub struct Arguments {
     #[arg(value_name = "RECIPE | SWEEP | KEY=VALUE", required = true)]
     recipes_and_settings: Vec<String>,
     /// Seeds of each recipe; without it, the sweep file's, or 1
-    #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',', value_parser = crate::words::seed())]
     seeds: Vec<u64>,
     /// The folder of the runs and of the comparison
     #[arg(long, value_name = "FOLDER", default_value = "runs/compare")]
