@@ -138,7 +138,9 @@ fn an_epoch_that_was_stopped_behind_its_last_batch_has_no_loss_when_it_is_resume
 }
 
 /// Says stop once, at the first event that it waits for.
-struct StopsAt(Option<fn(&Event<'_>) -> bool>);
+struct StopsAt(Option<Is>);
+
+type Is = fn(&Event<'_>) -> bool;
 
 impl Observer for StopsAt {
     fn event(&mut self, event: &Event<'_>) -> Flow {
@@ -151,7 +153,7 @@ fn stop_is_heard_at_every_event_and_resumed_from_to_the_bit() {
     let place = tempfile::tempdir().unwrap();
     let whole = folder(place.path(), "whole");
     trainer(Executor::Fused, MethodKind::Relational).run(&whole, &mut ()).unwrap();
-    let events: [(&str, fn(&Event<'_>) -> bool); 3] = [
+    let events: [(&str, Is); 3] = [
         ("step", |event| matches!(event, Event::Step(_))),
         ("epoch", |event| matches!(event, Event::Epoch(_))),
         ("checkpoint", |event| matches!(event, Event::Checkpoint { .. })),
