@@ -10,6 +10,7 @@ mod ci;
 mod fixtures;
 mod tidy;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -77,7 +78,8 @@ fn exit_code(passed: Result<bool>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // A reader that is gone changes no exit code.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
             // Told wrongly is 2, gone wrong is 1, as relata's own commands have it.
             if error.is::<bench::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }

@@ -78,7 +78,7 @@ pub enum Error {
         lacking: bool,
     },
     /// A batch that the machine has no memory for.
-    #[error("batches of {images} images in {views} views need {needed} of memory, and {free} are free{}", fitting(*largest_batch, *most_views))]
+    #[error("batches of {images} images in {views} views need {needed} of memory, and {free} are free{}", fitting(*largest_batch, *most_views, widths))]
     Memory {
         /// B.
         images: usize,
@@ -92,6 +92,8 @@ pub enum Error {
         largest_batch: Option<usize>,
         /// The most views of these images that fit, if two do.
         most_views: Option<usize>,
+        /// The settings that most of it goes with, where that is the method's.
+        widths: &'static [&'static str],
     },
     /// Runs of a comparison that failed; the others are done.
     #[error("{} of {of} runs failed: {}; the others are in the table", runs.len(), runs.join(", "))]
@@ -101,7 +103,7 @@ pub enum Error {
         /// Runs of the comparison.
         of: usize,
     },
-    /// The user pressed Ctrl-C, and everything is saved.
+    /// The user pressed Ctrl-C, or the process was told to end (SIGTERM, SIGHUP), and everything is saved.
     #[error("interrupted after {after}; everything is saved")]
     Interrupted {
         /// What was done by then: `step 120`.
@@ -120,7 +122,7 @@ const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 
 impl Error {
-    /// 1 for a failure, 2 for a wrong request (arguments or configuration), 130 for Ctrl-C.
+    /// 1 for a failure, 2 for a wrong request (arguments or configuration), 130 for Ctrl-C, SIGTERM or SIGHUP.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -138,6 +140,8 @@ impl Error {
             | Self::NotWhole { .. } => FAILURE,
             Self::Train(error) => match error {
                 relata_train::Error::Setting { .. }
+                | relata_train::Error::WeightDecay { .. }
+                | relata_train::Error::TooFewImages { .. }
                 | relata_train::Error::TooFewClasses { .. }
                 | relata_train::Error::TooManyClusters { .. }
                 | relata_train::Error::NoLabel { .. } => USAGE,
@@ -186,9 +190,10 @@ impl Error {
             Self::Data(relata_data::Error::BrokenImage { .. }) => return Some(broken_help()),
             Self::Train(relata_train::Error::Augment(relata_augment::Error::Image { .. }))
             | Self::Probe(relata_probe::Error::Images(relata_augment::Error::Image { .. })) => return Some(broken_help()),
-            Self::Model(relata_model::Error::Weights { .. }) | Self::Train(relata_train::Error::Model(_)) => {
-                "model.backbone and model.stem must be those that the weights were trained with"
-            }
+            Self::Model(error) | Self::Train(relata_train::Error::Model(error)) => match model_help(error) {
+                Some(help) => help,
+                None => return self.disk_help(),
+            },
             Self::Artifact(error)
             | Self::Train(relata_train::Error::Artifact(error))
             | Self::Probe(relata_probe::Error::Artifact(error)) => match folder_help(error) {
@@ -254,8 +259,23 @@ fn not_whole_help(broken: bool, lacking: bool) -> Option<String> {
     (!help.is_empty()).then(|| help.join("; "))
 }
 
+/// What helps where weights or sizes do not fit the model.
+fn model_help(error: &relata_model::Error) -> Option<&'static str> {
+    use relata_model::Error as Model;
+    Some(match error {
+        Model::Weights { .. } | Model::MissingTensor { .. } | Model::TensorShape { .. } | Model::OtherParameters { .. } => {
+            "model.backbone and model.stem must be those that the weights were trained with"
+        }
+        Model::Size { what: "images", .. } => "raise augment.side, or take a smaller model.backbone or model.stem",
+        _ => return None,
+    })
+}
+
 fn broken_help() -> String {
-    format!("{} data verify lists every broken image; data.on_bad_image=skip leaves them out and counts them", program())
+    format!(
+        "{} data verify lists every broken image; data.on_bad_image=skip leaves them out and counts them, in a new run",
+        program()
+    )
 }
 
 fn data_code(error: &relata_data::Error) -> u8 {
@@ -287,14 +307,14 @@ fn artifact_code(error: &relata_artifact::Error) -> u8 {
     }
 }
 
-fn fitting(largest_batch: Option<usize>, most_views: Option<usize>) -> String {
+fn fitting(largest_batch: Option<usize>, most_views: Option<usize>, widths: &[&str]) -> String {
     let setting = |name: &str, value: Option<usize>| value.map(|value| format!("{name}={value}"));
     let fits: Vec<String> =
         [setting("train.batch_size", largest_batch), setting("augment.views", most_views)].into_iter().flatten().collect();
-    if fits.is_empty() {
-        "; smaller images or a smaller backbone might fit".to_owned()
-    } else {
-        format!("; what fits: {}", fits.join(", or "))
+    match (&fits[..], widths) {
+        ([], []) => "; smaller images or a smaller backbone might fit".to_owned(),
+        ([], widths) => format!("; a smaller {} might fit", widths.join(" or ")),
+        (fits, _) => format!("; what fits: {}", fits.join(", or ")),
     }
 }
 
@@ -344,6 +364,20 @@ mod tests {
         assert_eq!(help(false, false), None);
         assert!(help(true, false).is_some_and(|help| help.contains("on_bad_image") && !help.contains("missing")));
         assert!(help(false, true).is_some_and(|help| !help.contains("on_bad_image") && help.contains("missing")));
+    }
+
+    #[test]
+    fn the_setting_that_memory_goes_with_is_the_one_to_lessen() {
+        let widths = ["method.barlow.hidden", "method.barlow.output"];
+        assert_eq!(fitting(None, None, &widths), "; a smaller method.barlow.hidden or method.barlow.output might fit");
+        assert_eq!(fitting(Some(8), None, &widths), "; what fits: train.batch_size=8");
+        assert!(fitting(None, None, &[]).contains("a smaller backbone"));
+    }
+
+    #[test]
+    fn images_too_small_for_a_model_are_not_called_other_weights() {
+        let images = relata_model::Error::Size { what: "images", expected: "larger".to_owned(), got: "1 x 1 px".to_owned() };
+        assert!(Error::from(relata_train::Error::from(images)).help().is_some_and(|help| help.contains("augment.side")));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::output;
 
-/// What the shell expects of a command that was ended by Ctrl-C.
+/// What the shell expects of a command that was ended by Ctrl-C; after SIGTERM and SIGHUP too.
 pub(crate) const EXIT_CODE: u8 = 130;
 
 /// Nothing to finish: every file that has its name is whole at any moment, and what was being written the next command removes.

@@ -18,7 +18,7 @@
 //!
 //! Rules:
 //! - This is the only crate that parses arguments, prints or decides exit codes: 0, 1 for a failure, 2 for a wrong request,
-//!   130 for Ctrl-C.
+//!   130 after Ctrl-C, SIGTERM or SIGHUP.
 //! - Everything is checked before any work starts; a wrong key names the nearest one.
 //! - An error is printed once, with its whole chain and what to do next.
 

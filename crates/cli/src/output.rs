@@ -1,5 +1,4 @@
 //! The only place that prints: results go to stdout, everything else to stderr.
-#![expect(clippy::print_stderr, reason = "this is where the command's messages come out")]
 
 use std::io::{IsTerminal, Write};
 
@@ -9,7 +8,7 @@ pub(crate) fn result(line: impl AsRef<str>) {
     let _ = writeln!(std::io::stdout(), "{}", line.as_ref());
 }
 
-/// A line for the user's eyes: progress, notes.
+/// A line for the user's eyes: progress, notes. A terminal that is gone is no reason to fail either.
 pub(crate) fn note(line: impl AsRef<str>) {
     let _ = writeln!(std::io::stderr(), "{}", line.as_ref());
 }
@@ -18,22 +17,22 @@ pub(crate) fn note(line: impl AsRef<str>) {
 pub(crate) fn error(error: &crate::Error) {
     if let crate::Error::Interrupted { resume, .. } = error {
         // The user's own wish is no error.
-        return eprintln!("{error}\ngo on with: {resume}");
+        return note(format!("{error}\ngo on with: {resume}"));
     }
-    eprintln!("error: {error}");
+    note(format!("error: {error}"));
     let mut shown = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(reason) = cause {
         let text = reason.to_string();
         // Some errors repeat their cause in their own words.
         if !shown.contains(&text) {
-            eprintln!("  because: {}", text.trim_end().replace('\n', "\n           "));
+            note(format!("  because: {}", text.trim_end().replace('\n', "\n           ")));
             shown = text;
         }
         cause = reason.source();
     }
     if let Some(help) = error.help() {
-        eprintln!("  help: {help}");
+        note(format!("  help: {help}"));
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use relata_artifact::setting_text;
+use relata_artifact::{changes_no_result, setting_text};
 use relata_probe::Protocol;
 
 use crate::{Config, images};
@@ -11,16 +11,14 @@ use crate::{Config, images};
 /// As [`relata_artifact::ProbeResult::request`] has it.
 pub(crate) type Request = BTreeMap<String, String>;
 
-/// Of `data.*`, what changes no image: where they lie, and what is kept to open them sooner. The path is there where it is another
-/// than the run's, which may move.
-const NO_IMAGES: [&str; 3] = ["data.root", "data.index", PATH];
+/// There where it is another than the run's, which may move.
 const PATH: &str = "data.path";
 const LABEL_FRACTION: &str = "probe.label_fraction";
 
 /// The request of a protocol's result by `config`, from these seeds, for a run that was trained by `trained`.
 pub(crate) fn of(protocol: Protocol, config: &Config, trained: &Config, seeds: &[u64]) -> Request {
     let counts = |key: &str| match key.split_once('.') {
-        Some(("data", _)) => !NO_IMAGES.contains(&key),
+        Some(("data", _)) => key != PATH && !changes_no_result(key),
         Some(("probe", key)) => protocol.has_setting(&config.probe, key),
         _ => false,
     };

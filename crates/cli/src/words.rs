@@ -25,9 +25,15 @@ pub(crate) fn or_did_you_mean(nearest: &[String]) -> String {
     if nearest.is_empty() { String::new() } else { format!("; did you mean {}?", nearest.join(" or ")) }
 }
 
-/// `1 epoch`, `8 epochs`
+/// Seeds as an argument takes them: those that a configuration can hold.
+pub(crate) fn seed() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(0..=i64::MAX as u64)
+}
+
+/// `1 epoch`, `8 epochs`, `3 classes`
 pub(crate) fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    let ending = if what.ends_with('s') { "es" } else { "s" };
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}{ending}") }
 }
 
 /// `0.3 MiB`, `2518.1 MiB`
@@ -54,6 +60,7 @@ mod tests {
     #[test]
     fn one_is_no_plural() {
         assert_eq!([0, 1, 2].map(|count| counted(count, "image")), ["0 images", "1 image", "2 images"]);
+        assert_eq!(counted(2, "class"), "2 classes");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use crate::config::check;
+use crate::config::{check, check_width};
 use crate::projection::{ProjectionHead, ProjectionShape};
 use crate::{BatchShape, HeadShape, Method, MethodStep, Result};
 use relata_model::{Compute, Parameters};
@@ -31,9 +31,8 @@ impl BarlowConfig {
         check(views >= 2, "augment.views", views, "2 or more: Barlow Twins compares two views of one image")?;
         let fits = self.redundancy >= 0.0 && self.redundancy.is_finite();
         check(fits, "method.barlow.redundancy", self.redundancy, "a number of 0 or more")?;
-        check(self.hidden > 0, "method.barlow.hidden", self.hidden, "1 or more")?;
-        check(self.output > 0, "method.barlow.output", self.output, "1 or more")?;
-        Ok(())
+        check_width("method.barlow.hidden", self.hidden)?;
+        check_width("method.barlow.output", self.output)
     }
 
     fn projection(&self, width: usize) -> ProjectionShape {

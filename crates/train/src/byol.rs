@@ -1,10 +1,13 @@
-use crate::config::check;
+use crate::config::{check, check_width};
 use crate::projection::{ProjectionHead, ProjectionShape};
 use crate::unit::{back_through_unit, unit_rows};
 use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
 use relata_model::{Compute, Parameters};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
+
+/// Planned for the number of epochs.
+pub(crate) const PLANNED: &str = "the method plans its target's momentum";
 
 /// `[method.byol]` of a configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,9 +31,8 @@ impl ByolConfig {
     pub(crate) fn validate(&self, views: usize) -> Result<()> {
         check(views >= 2, "augment.views", views, "2 or more: BYOL predicts one view of an image from another")?;
         check((0.0..=1.0).contains(&self.momentum), "method.byol.momentum", self.momentum, "0 to 1")?;
-        check(self.hidden > 0, "method.byol.hidden", self.hidden, "1 or more")?;
-        check(self.output > 0, "method.byol.output", self.output, "1 or more")?;
-        Ok(())
+        check_width("method.byol.hidden", self.hidden)?;
+        check_width("method.byol.output", self.output)
     }
 
     fn projector(&self, width: usize) -> ProjectionShape {
@@ -145,6 +147,10 @@ impl Method for Byol {
     fn target_momentum(&self, step: u64, steps: u64) -> Option<f64> {
         let done = (step as f64 / steps.max(1) as f64).min(1.0);
         Some(1.0 - (1.0 - self.momentum) * ((PI * done).cos() + 1.0) / 2.0)
+    }
+
+    fn planned_by_epochs(&self) -> Option<&'static str> {
+        Some(PLANNED)
     }
 
     fn take_target(&mut self, features: &[f32], batch: BatchShape) -> Result<()> {

@@ -4,6 +4,7 @@ use crate::{
     Barlow, BarlowConfig, Byol, ByolConfig, DeepCluster, DeepClusterConfig, DeepInfoMax, DeepInfoMaxConfig, Error, HeadShape,
     Method, Random, Relational, Result, Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig,
 };
+use crate::{byol, supervised};
 use relata_model::{Aggregation, Architecture, Compute, PairLoss, RelationHead, RelationHeadConfig};
 use relata_optim::Schedule;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,11 @@ use serde::{Deserialize, Serialize};
 /// [`Error::Setting`] where a value does not fit.
 pub(crate) fn check(fits: bool, key: &'static str, value: impl ToString, allowed: &'static str) -> Result<()> {
     if fits { Ok(()) } else { Err(Error::Setting { key, value: value.to_string(), allowed }) }
+}
+
+/// [`Error::Setting`] for the width of a layer that no machine would have room for; the memory of smaller ones can be foretold.
+pub(crate) fn check_width(key: &'static str, width: usize) -> Result<()> {
+    check((1..=65536).contains(&width), key, width, "1 to 65536")
 }
 
 /// `[train]` of a configuration.
@@ -61,8 +67,8 @@ impl TrainConfig {
         check(self.lr > 0.0 && self.lr.is_finite(), "train.lr", self.lr, "a number above 0")?;
         let fits = (0.0..=f64::from(self.epochs)).contains(&self.warmup_epochs);
         check(fits, "train.warmup_epochs", self.warmup_epochs, "0 to train.epochs")?;
-        let decays = self.weight_decay >= 0.0 && self.weight_decay * self.lr < 1.0;
-        check(decays, "train.weight_decay", self.weight_decay, "0 or more, below 1 / train.lr")?;
+        let decays = self.weight_decay >= 0.0 && self.weight_decay.is_finite();
+        check(decays, "train.weight_decay", self.weight_decay, "a number of 0 or more")?;
         check(self.prefetch > 0, "train.prefetch", self.prefetch, "1 or more")?;
         check(self.log_every > 0, "train.log_every", self.log_every, "1 or more")?;
         Ok(())
@@ -75,10 +81,16 @@ impl TrainConfig {
         self.schedule.factor(u64::from(epoch) * batches + batch as u64, u64::from(self.epochs) * batches, warmup)
     }
 
-    /// Whether a change of the number of epochs changes those that are trained already.
+    /// Refuses a decay that would turn the weights' signs where they are stepped at `lr`, the setting `lr_key`.
+    pub(crate) fn check_decay(&self, lr: f64, lr_key: &'static str) -> Result<()> {
+        let decay = self.weight_decay;
+        if decay * lr < 1.0 { Ok(()) } else { Err(Error::WeightDecay { decay, lr_key, lr }) }
+    }
+
+    /// What the schedule plans for the number of epochs, in words, so that a change of it would change epochs that are trained already.
     #[must_use]
-    pub fn schedule_follows_epochs(&self) -> bool {
-        self.schedule == Schedule::Cosine
+    pub fn planned_by_epochs(&self) -> Option<&'static str> {
+        (self.schedule == Schedule::Cosine).then_some("train.schedule = \"cosine\" plans the learning rate")
     }
 
     /// The number of workers that make views beside `threads` compute threads.
@@ -221,7 +233,7 @@ impl MethodConfig {
         check(views >= 2, "augment.views", views, "2 or more: relational reasoning compares two views of one image")?;
         check(self.gamma >= 0.0 && self.gamma.is_finite(), "method.gamma", self.gamma, "a number of 0 or more")?;
         check((0.0..=1.0).contains(&self.alpha), "method.alpha", self.alpha, "0 to 1")?;
-        check(self.hidden > 0, "method.hidden", self.hidden, "1 or more")?;
+        check_width("method.hidden", self.hidden)?;
         check((1..=4).contains(&self.layers), "method.layers", self.layers, "1 to 4")?;
         check((1..=1024).contains(&self.shifts), "method.shifts", self.shifts, "1 to 1024")?;
         Ok(())
@@ -249,13 +261,39 @@ impl MethodConfig {
         self.kind == MethodKind::Byol
     }
 
-    /// What the method plans for the number of epochs, in words, so that a change of it would change epochs that are trained already.
+    /// What the method plans for the number of epochs, as [`crate::Method::planned_by_epochs`].
     #[must_use]
     pub fn planned_by_epochs(&self) -> Option<&'static str> {
         match self.kind {
-            MethodKind::Byol => Some("the method plans its target's momentum"),
-            MethodKind::Supervised => Some("the method plans the drops of its learning rate"),
+            MethodKind::Byol => Some(byol::PLANNED),
+            MethodKind::Supervised => Some(supervised::PLANNED),
             _ => None,
+        }
+    }
+
+    /// Checks `train.weight_decay` against the learning rate that the method steps at.
+    ///
+    /// # Errors
+    /// [`Error::WeightDecay`] where a step would turn the weights' signs.
+    pub fn check_decay(&self, train: &TrainConfig) -> Result<()> {
+        match self.kind {
+            MethodKind::Supervised => train.check_decay(self.supervised.lr, supervised::LR_KEY),
+            MethodKind::Random => Ok(()),
+            _ => train.check_decay(train.lr, "train.lr"),
+        }
+    }
+
+    /// The settings that the memory of what lies above the features goes with.
+    #[must_use]
+    pub fn width_keys(&self) -> &'static [&'static str] {
+        match self.kind {
+            MethodKind::Relational => &["method.hidden"],
+            MethodKind::Simclr => &["method.simclr.hidden", "method.simclr.output"],
+            MethodKind::Barlow => &["method.barlow.hidden", "method.barlow.output"],
+            MethodKind::Byol => &["method.byol.hidden", "method.byol.output"],
+            MethodKind::DeepCluster => &["method.deepcluster.hidden", "method.deepcluster.clusters"],
+            MethodKind::DeepInfoMax => &["method.deepinfomax.hidden"],
+            MethodKind::Rotation | MethodKind::Supervised | MethodKind::Random => &[],
         }
     }
 

@@ -1,5 +1,5 @@
 use crate::classifier::{check_labels, cross_entropy};
-use crate::config::check;
+use crate::config::{check, check_width};
 use crate::projection::{LEAK, ProjectionHead, ProjectionShape};
 use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
 use rand_chacha::ChaCha8Rng;
@@ -8,6 +8,7 @@ use rand_distr::{Distribution, Normal};
 use relata_cluster::{KMeans, Rows, contingency, optimal_assignment, unit_rows, whiten};
 use relata_model::{Compute, Parameters};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 
 /// k-means as the reference runs it: at most as many iterations, the best of as many starts.
 const ITERATIONS: usize = 30;
@@ -20,6 +21,9 @@ const LAST_LAYER: f32 = 0.01;
 const LAST_LAYER_PART: u64 = 2;
 /// The numbers of clusters travel in checkpoints as `f32`, which holds all whole numbers up to here.
 const MOST_CLUSTERS: usize = 1 << 24;
+/// Of more clusters, old and new are paired by the largest common part first: time and memory of the best pairing go with the third and
+/// the second power of their number.
+const MOST_PAIRED: usize = 1000;
 
 const ASSIGNMENTS: &str = "assignments";
 const CHANGED: &str = "changed_share";
@@ -44,8 +48,7 @@ impl DeepClusterConfig {
     pub(crate) fn validate(&self) -> Result<()> {
         let clusters = "2 to 16777216, and no more than there are images";
         check((2..=MOST_CLUSTERS).contains(&self.clusters), "method.deepcluster.clusters", self.clusters, clusters)?;
-        check(self.hidden > 0, "method.deepcluster.hidden", self.hidden, "1 or more")?;
-        Ok(())
+        check_width("method.deepcluster.hidden", self.hidden)
     }
 
     fn projection(&self, width: usize) -> ProjectionShape {
@@ -58,11 +61,17 @@ impl DeepClusterConfig {
     }
 
     /// Bytes of the buffers, parameters apart. At the start of an epoch the features are there as they are, whitened and at length
-    /// 1, with k-means' distances and sums beside them.
+    /// 1, with k-means' distances and sums beside them; the old and the new clusters' common images are counted.
     pub(crate) fn bytes(&self, shape: HeadShape) -> usize {
         let head = ProjectionHead::bytes(self.projection(shape.width), shape.views * shape.max_images);
         let clustering = shape.images * (3 * shape.width * size_of::<f32>() + 6 * size_of::<u64>());
-        head + clustering + (self.clusters * shape.width + shape.width * shape.width) * 16 * size_of::<f64>()
+        let d_logits = shape.views * shape.max_images * self.clusters * size_of::<f32>();
+        let pairs = if self.clusters <= MOST_PAIRED {
+            2 * self.clusters * self.clusters * size_of::<u32>()
+        } else {
+            5 * size_of::<u64>() * shape.images
+        };
+        head + clustering + d_logits + pairs + (self.clusters * shape.width + shape.width * shape.width) * 16 * size_of::<f64>()
     }
 }
 
@@ -228,17 +237,39 @@ impl Method for DeepCluster {
 }
 
 /// Share of the images whose cluster is not the one that their old cluster became, clusters old and new being paired one to one so that
-/// as few images as possible change: the numbers themselves mean nothing.
+/// as few images as possible change: the numbers themselves mean nothing. Of more than [`MOST_PAIRED`] clusters, the two that have the
+/// most images in common are paired first.
 fn changed_share(old: &[usize], new: &[usize], clusters: usize) -> f32 {
-    let counts = contingency(old, new, clusters, clusters);
-    let became = optimal_assignment(&counts);
-    let stayed: u32 = counts.iter().zip(became).filter_map(|(row, new)| new.map(|new| row[new])).sum();
-    (1.0 - f64::from(stayed) / old.len() as f64) as f32
+    let stayed = if clusters <= MOST_PAIRED {
+        let counts = contingency(old, new, clusters, clusters);
+        let became = optimal_assignment(&counts);
+        counts.iter().zip(became).filter_map(|(row, new)| new.map(|new| row[new] as usize)).sum()
+    } else {
+        paired_greedily(old, new, clusters)
+    };
+    (1.0 - stayed as f64 / old.len() as f64) as f32
+}
+
+/// Images that stay where clusters are paired one to one, the largest common part first; of equal ones, the clusters of lower numbers.
+fn paired_greedily(old: &[usize], new: &[usize], clusters: usize) -> usize {
+    let mut both: Vec<(usize, usize)> = old.iter().copied().zip(new.iter().copied()).collect();
+    both.sort_unstable();
+    let mut parts: Vec<(usize, (usize, usize))> = both.chunk_by(|a, b| a == b).map(|same| (same.len(), same[0])).collect();
+    parts.sort_unstable_by_key(|&(images, pair)| (Reverse(images), pair));
+    let (mut old_taken, mut new_taken) = (vec![false; clusters], vec![false; clusters]);
+    let mut stayed = 0;
+    for (images, (old, new)) in parts {
+        if !old_taken[old] && !new_taken[new] {
+            (old_taken[old], new_taken[new]) = (true, true);
+            stayed += images;
+        }
+    }
+    stayed
 }
 
 #[cfg(test)]
 mod tests {
-    use super::changed_share;
+    use super::{MOST_PAIRED, changed_share};
 
     #[test]
     fn other_numbers_for_the_same_clusters_are_no_change() {
@@ -250,5 +281,15 @@ mod tests {
         assert_eq!(changed_share(&[0, 0, 0, 1, 1, 1, 1, 1], &[1, 1, 0, 0, 0, 0, 0, 0], 2), 0.125);
         // Two clusters that became one: the smaller half has changed.
         assert_eq!(changed_share(&[0, 0, 0, 0, 0, 1, 1, 1], &[2; 8], 3), 0.375);
+    }
+
+    #[test]
+    fn of_many_clusters_the_largest_common_part_is_paired_first() {
+        let many = MOST_PAIRED + 1;
+        let old: Vec<usize> = (0..4 * many).map(|image| image / 4).collect();
+        // Other numbers, and every cluster's last image in the next one.
+        let new: Vec<usize> = (0..4 * many).map(|image| many - 1 - (image + 1) / 4 % many).collect();
+        assert_eq!(changed_share(&old, &old.iter().map(|cluster| many - 1 - cluster).collect::<Vec<_>>(), many), 0.0);
+        assert_eq!(changed_share(&old, &new, many), 0.25);
     }
 }

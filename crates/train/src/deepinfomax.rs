@@ -1,5 +1,5 @@
 use crate::classifier::check_rows;
-use crate::config::check;
+use crate::config::{check, check_width};
 use crate::parts::{parts, parts_mut};
 use crate::prior::Prior;
 use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
@@ -44,8 +44,7 @@ impl DeepInfoMaxConfig {
         for (key, weight) in [("method.deepinfomax.local", self.local), ("method.deepinfomax.prior", self.prior)] {
             check(weight >= 0.0 && weight.is_finite(), key, weight, "a number of 0 or more")?;
         }
-        check(self.hidden > 0, "method.deepinfomax.hidden", self.hidden, "1 or more")?;
-        Ok(())
+        check_width("method.deepinfomax.hidden", self.hidden)
     }
 
     /// The activation that is tapped: the backbone's first.

@@ -14,6 +14,16 @@ pub enum Error {
         /// What would have been allowed.
         allowed: &'static str,
     },
+    /// A weight decay by which a step would turn the weights' signs.
+    #[error("train.weight_decay = {decay} is not allowed: expected less than 1 / {lr_key}, which is {lr}")]
+    WeightDecay {
+        /// The decay.
+        decay: f64,
+        /// The setting of the learning rate: [`crate::Method::lr_key`].
+        lr_key: &'static str,
+        /// That learning rate.
+        lr: f64,
+    },
     /// Too few images for one batch: no method trains on a single image.
     #[error("{images} images are too few to train on: expected at least 2, since no batch may hold fewer")]
     TooFewImages {

@@ -6,7 +6,8 @@
 //! Views come from a [`relata_augment::ViewLoader`] of images, from [`RowViews`] of rows of numbers, or from any [`ViewSource`]; what is
 //! done with their features is a method of this crate, a [`CandleMethod`], or any [`Method`].
 //!
-//! A run is repeatable to the bit: at any number of threads, and however often it was stopped and resumed. Each method
+//! A run is repeatable to the bit: at any number of threads, and however often it was stopped and resumed with the settings that it was
+//! trained by; more epochs are allowed where nothing was planned for their number, anything else is refused. Each method
 //! is one file behind the [`Method`] trait: `relational` is the paper's (arXiv 2006.05849), `simclr`, `barlow`, `byol`, `deepcluster`,
 //! `deepinfomax`, `rotation`, `supervised` and `random` are what it is compared with.
 
@@ -37,7 +38,9 @@ mod views;
 mod checkpoint;
 mod event;
 mod optimizer;
+mod plan;
 mod target;
+mod totals;
 mod trainer;
 
 mod error;

@@ -169,6 +169,12 @@ pub trait Method: Send {
         None
     }
 
+    /// What the method plans for the number of epochs, in words such as "the method plans its target's momentum"; `None` where it plans
+    /// nothing. A run of a method that does is not taken up with another number: epochs that are trained already would have been others.
+    fn planned_by_epochs(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Takes what the target's backbone makes of the batch that [`Method::step`] gets next: features as there. Meanwhile
     /// [`Method::parameters`] are the target's. Called only where there is a target.
     ///

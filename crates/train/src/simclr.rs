@@ -1,4 +1,4 @@
-use crate::config::check;
+use crate::config::{check, check_width};
 use crate::projection::{LEAK, ProjectionHead, ProjectionShape};
 use crate::unit::{back_through_unit, unit_rows};
 use crate::{BatchShape, HeadShape, Method, MethodStep, Result};
@@ -43,9 +43,8 @@ impl SimclrConfig {
         check(views >= 2, "augment.views", views, "2 or more: SimCLR compares two views of one image")?;
         let fits = self.temperature > 0.0 && self.temperature.is_finite();
         check(fits, "method.simclr.temperature", self.temperature, "a number above 0")?;
-        check(self.hidden > 0, "method.simclr.hidden", self.hidden, "1 or more")?;
-        check(self.output > 0, "method.simclr.output", self.output, "1 or more")?;
-        Ok(())
+        check_width("method.simclr.hidden", self.hidden)?;
+        check_width("method.simclr.output", self.output)
     }
 
     fn projection(&self, width: usize) -> ProjectionShape {

@@ -5,6 +5,11 @@ use relata_model::{Compute, Parameters};
 use relata_optim::SgdConfig;
 use serde::{Deserialize, Serialize};
 
+/// Where its learning rate stands.
+pub(crate) const LR_KEY: &str = "method.supervised.lr";
+/// Planned for the number of epochs.
+pub(crate) const PLANNED: &str = "the method plans the drops of its learning rate";
+
 /// `[method.supervised]` of a configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -24,7 +29,7 @@ impl Default for SupervisedConfig {
 
 impl SupervisedConfig {
     pub(crate) fn validate(&self) -> Result<()> {
-        check(self.lr > 0.0 && self.lr.is_finite(), "method.supervised.lr", self.lr, "a number above 0")?;
+        check(self.lr > 0.0 && self.lr.is_finite(), LR_KEY, self.lr, "a number above 0")?;
         check((0.0..1.0).contains(&self.momentum), "method.supervised.momentum", self.momentum, "0 to 1 (exclusive)")?;
         Ok(())
     }
@@ -84,7 +89,11 @@ impl Method for Supervised {
     }
 
     fn lr_key(&self) -> &'static str {
-        "method.supervised.lr"
+        LR_KEY
+    }
+
+    fn planned_by_epochs(&self) -> Option<&'static str> {
+        Some(PLANNED)
     }
 
     fn step(&mut self, features: &[f32], batch: BatchShape, labels: &[usize]) -> Result<MethodStep> {

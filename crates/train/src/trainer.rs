@@ -1,6 +1,8 @@
 use crate::checkpoint::{self, Position, State};
 use crate::optimizer::{Decay, Optimizer};
+use crate::plan::Plan;
 use crate::target::Target;
+use crate::totals::{Clock, Totals};
 use crate::views::{FEWEST_TO_LOOK_AT, FEWEST_TO_TRAIN_ON, label};
 use crate::{
     BatchShape, EpochReport, Error, Event, Flow, HeadShape, IntoMethod, IntoViewSource, Method, MethodConfig, Observer, Result,
@@ -75,7 +77,7 @@ impl Trainer {
     /// A run before its first step.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a setting outside its range, [`Error::TooFewImages`], [`Error::Size`] for batches of one image;
+    /// [`Error::Setting`] for a setting outside its range, [`Error::WeightDecay`], [`Error::TooFewImages`], [`Error::Size`] for batches of one image;
     /// [`Error::TooFewClasses`], [`Error::NoLabel`] or [`Error::LabelOutOfRange`] where the method needs labels and lacks them.
     pub fn new<M: IntoMethod, V: IntoViewSource>(setup: Setup<M, V>) -> Result<Self> {
         let Setup { mut backbone, loader, method, config, seed, compute, info } = setup;
@@ -98,6 +100,7 @@ impl Trainer {
         let width = backbone.architecture().width;
         let first_map = backbone.architecture().first_map(height, width_px).map_or(Layout::dense(0, 0, 0), |(_, map)| map);
         let method = method.into_method(HeadShape { width, views, max_images, images, classes, first_map }, seed, compute)?;
+        config.check_decay(method.lr(&config, 0), method.lr_key())?;
         let taps = method.taps(backbone.architecture());
         backbone.set_taps(&taps)?;
         if method.needs_labels() {
@@ -127,7 +130,8 @@ impl Trainer {
     /// Takes up a run where its last checkpoint left it; `false` where it has none yet.
     ///
     /// # Errors
-    /// Where the checkpoint is damaged or does not fit: the first differing tensor is named.
+    /// Where the checkpoint is damaged or does not fit: the first differing tensor is named. [`Error::Checkpoint`] where learning rate,
+    /// schedule or weight decay are others, or the number of epochs where something was planned for it.
     pub fn resume(&mut self, folder: &RunFolder) -> Result<bool> {
         let path = folder.checkpoint_path(LAST)?;
         if !path.exists() {
@@ -143,6 +147,8 @@ impl Trainer {
             );
             return Err(Error::Checkpoint { checkpoint: LAST.to_owned(), reason });
         }
+        let misfit = |reason| Error::Checkpoint { checkpoint: LAST.to_owned(), reason };
+        self.plan().check(&checkpoint.metadata).map_err(misfit)?;
         let seed = self.seed;
         self.position = checkpoint::restore(LAST, &checkpoint, &mut self.state(), seed)?;
         Ok(true)
@@ -187,6 +193,7 @@ impl Trainer {
         let elapsed_s = || before_s + (started.elapsed() - aside.get()).as_secs_f64();
         if !self.method.trains() {
             self.position = Position { step: 0, epoch: self.config.epochs, batch: 0 };
+            // Whatever the observer says: it is finished.
             self.save(folder, LAST, &mut metrics, observer)?;
         }
         let mut clock = Clock::new(self.shape.views * self.method.rows_per_view());
@@ -203,13 +210,13 @@ impl Trainer {
                 self.start_epoch(epoch)?;
                 clock.last = Instant::now();
             }
-            let mut flow = Flow::Continue;
+            let mut stop = false;
             loop {
                 let asked = Instant::now();
                 let filled = self.views.fill(epoch, self.position.batch, &mut batch)?;
                 waited += asked.elapsed().as_secs_f64();
                 for left_out in batch.left_out.drain(..) {
-                    observer.event(&Event::LeftOut { images: left_out.images, reason: left_out.reason });
+                    stop |= observer.event(&Event::LeftOut { images: left_out.images, reason: left_out.reason }) == Flow::Stop;
                 }
                 if !filled {
                     break;
@@ -235,21 +242,18 @@ impl Trainer {
                 if window.steps >= self.config.log_every {
                     metrics.append(&window.take_line(&report, lr, elapsed_s()))?;
                 }
-                flow = observer.event(&Event::Step(&report));
+                stop |= observer.event(&Event::Step(&report)) == Flow::Stop;
                 let every = self.config.checkpoint_every;
                 let due = every > 0 && self.position.step.is_multiple_of(every) && self.position.batch < batches;
-                if flow == Flow::Stop || due {
+                if stop || due {
                     if window.steps > 0 {
                         metrics.append(&window.take_line(&report, lr, elapsed_s()))?;
                     }
-                    self.save(folder, LAST, &mut metrics, observer)?;
+                    stop |= self.save(folder, LAST, &mut metrics, observer)? == Flow::Stop;
                 }
-                if flow == Flow::Stop {
-                    break;
+                if stop {
+                    return Ok(Outcome::Stopped { step: self.position.step });
                 }
-            }
-            if flow == Flow::Stop {
-                return Ok(Outcome::Stopped { step: self.position.step });
             }
             self.position = Position { step: self.position.step, epoch: epoch + 1, batch: 0 };
             let report = EpochReport {
@@ -275,10 +279,12 @@ impl Trainer {
             clock.last = Instant::now();
             let quarters = |epochs: u32| u64::from(epochs) * 4 / u64::from(self.config.epochs);
             if quarters(epoch + 1) > quarters(epoch) {
-                self.save(folder, &RunFolder::epoch_checkpoint_name(u64::from(epoch + 1)), &mut metrics, observer)?;
+                let name = RunFolder::epoch_checkpoint_name(u64::from(epoch + 1));
+                stop |= self.save(folder, &name, &mut metrics, observer)? == Flow::Stop;
             }
-            self.save(folder, LAST, &mut metrics, observer)?;
-            if observer.event(&Event::Epoch(&report)) == Flow::Stop && !self.is_finished() {
+            stop |= self.save(folder, LAST, &mut metrics, observer)? == Flow::Stop;
+            stop |= observer.event(&Event::Epoch(&report)) == Flow::Stop;
+            if stop && !self.is_finished() {
                 return Ok(Outcome::Stopped { step: self.position.step });
             }
         }
@@ -368,6 +374,10 @@ impl Trainer {
         Ok(step)
     }
 
+    fn plan(&self) -> Plan {
+        Plan::new(&self.config, &*self.method)
+    }
+
     fn state(&mut self) -> State<'_> {
         State {
             backbone: &mut *self.backbone,
@@ -378,7 +388,7 @@ impl Trainer {
         }
     }
 
-    fn save(&mut self, folder: &RunFolder, name: &str, metrics: &mut MetricsWriter, observer: &mut dyn Observer) -> Result<()> {
+    fn save(&mut self, folder: &RunFolder, name: &str, metrics: &mut MetricsWriter, observer: &mut dyn Observer) -> Result<Flow> {
         for parameters in [self.backbone.parameters(), self.method.parameters()] {
             for spec in parameters.specs() {
                 if let Some(value) = parameters.values[spec.range.clone()].iter().find(|value| !value.is_finite()) {
@@ -391,103 +401,13 @@ impl Trainer {
         metrics.sync()?;
         let (position, seed, mut info) = (self.position, self.seed, self.info.clone());
         info.insert(VIEWS.to_owned(), self.views.fingerprint());
+        info.extend(self.plan().to_metadata());
         checkpoint::save(folder, name, &self.state(), position, seed, &info)?;
-        observer.event(&Event::Checkpoint { path: &folder.checkpoint_path(name)? });
-        Ok(())
+        Ok(observer.event(&Event::Checkpoint { path: &folder.checkpoint_path(name)? }))
     }
 
     fn steps_left(&self, batches: usize) -> u64 {
         let epochs = u64::from(self.config.epochs - self.position.epoch);
         (epochs * batches as u64).saturating_sub(self.position.batch as u64)
-    }
-}
-
-/// Sums over steps.
-#[derive(Default)]
-struct Totals {
-    steps: u64,
-    loss: f64,
-    figures: Vec<(&'static str, f64)>,
-}
-
-impl Totals {
-    fn add(&mut self, step: &crate::MethodStep) {
-        self.steps += 1;
-        self.loss += step.loss;
-        if self.figures.is_empty() {
-            self.figures.clone_from(&step.figures);
-        } else {
-            self.figures.iter_mut().zip(&step.figures).for_each(|(sum, figure)| sum.1 += figure.1);
-        }
-    }
-
-    /// None where there was no step.
-    fn mean_loss(&self) -> Option<f64> {
-        (self.steps > 0).then(|| self.loss / self.steps as f64)
-    }
-
-    fn mean_figures(&self) -> Vec<(&'static str, f64)> {
-        self.figures.iter().map(|(name, sum)| (*name, sum / self.steps.max(1) as f64)).collect()
-    }
-
-    /// The means as a line of metrics; starts anew.
-    fn take_line(&mut self, at: &StepReport, lr: f64, elapsed_s: f64) -> Metrics {
-        let mut line = Metrics {
-            step: at.step,
-            epoch: Some(f64::from(at.epoch - 1) + at.batch as f64 / at.batches.max(1) as f64),
-            loss: self.mean_loss(),
-            lr: Some(lr),
-            views_per_s: Some(at.views_per_s),
-            elapsed_s: Some(elapsed_s),
-            ..Metrics::default()
-        };
-        for (name, mean) in self.mean_figures() {
-            match name {
-                "pair_acc" => line.pair_acc = Some(mean),
-                "pair_acc_pos" => line.pair_acc_pos = Some(mean),
-                "pair_acc_neg" => line.pair_acc_neg = Some(mean),
-                other => {
-                    line.extra.insert(other.to_owned(), mean.into());
-                }
-            }
-        }
-        *self = Self::default();
-        line
-    }
-}
-
-/// Rate of the last steps, as an exponential mean that forgets in about twenty.
-struct Clock {
-    views: usize,
-    last: Instant,
-    seconds: Option<f64>,
-    rows: f64,
-}
-
-impl Clock {
-    fn new(views: usize) -> Self {
-        Self { views, last: Instant::now(), seconds: None, rows: 0.0 }
-    }
-
-    fn tick(&mut self, images: usize) {
-        let seconds = self.last.elapsed().as_secs_f64();
-        self.last = Instant::now();
-        let rows = (images * self.views) as f64;
-        let newest = 0.05;
-        match &mut self.seconds {
-            Some(mean) => {
-                *mean += newest * (seconds - *mean);
-                self.rows += newest * (rows - self.rows);
-            }
-            None => (self.seconds, self.rows) = (Some(seconds), rows),
-        }
-    }
-
-    fn seconds_a_step(&self) -> f64 {
-        self.seconds.unwrap_or(0.0)
-    }
-
-    fn views_per_s(&self) -> f64 {
-        self.rows / self.seconds_a_step().max(1e-9)
     }
 }

@@ -181,7 +181,7 @@ impl ViewSource for ImageViews {
     }
 
     /// The images' own fingerprint, and a digest of pipeline, B, K, seed and order. What happens where an image cannot be read is no part
-    /// of it: a run that such an image has ended may be taken up without the image.
+    /// of it: the images' own fingerprint tells those that were left out before the first step.
     fn fingerprint(&self) -> String {
         let LoaderConfig { batch_size, views, seed, shuffle, drop_single, workers: _, prefetch: _, on_bad_image: _ } =
             *self.loader.config();

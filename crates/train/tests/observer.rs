@@ -5,7 +5,8 @@ use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
 use relata_data::{Shapes, ShapesOptions};
 use relata_model::{Backbone, Compute, Executor, Images, Mode, ModelConfig};
 use relata_train::{
-    DeepClusterConfig, Error, Event, Flow, MethodConfig, MethodKind, Observer, ObserverError, Setup, TrainConfig, Trainer,
+    DeepClusterConfig, Error, Event, Flow, MethodConfig, MethodKind, Observer, ObserverError, Outcome, Setup, TrainConfig,
+    Trainer,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +14,15 @@ use std::sync::Arc;
 const SIDE: usize = 17;
 const EPOCHS: u32 = 3;
 
+fn config() -> TrainConfig {
+    TrainConfig { epochs: EPOCHS, log_every: 3, ..TrainConfig::default() }
+}
+
 fn trainer(executor: Executor, kind: MethodKind) -> Trainer {
+    trainer_of(executor, kind, config())
+}
+
+fn trainer_of(executor: Executor, kind: MethodKind, config: TrainConfig) -> Trainer {
     let data = Shapes::new(ShapesOptions { train_images: 26, side_px: SIDE, ..ShapesOptions::default() }).unwrap();
     let compute = Compute::new(2).unwrap();
     let loader = LoaderConfig { batch_size: 8, views: 2, seed: 7, ..LoaderConfig::default() };
@@ -26,7 +35,7 @@ fn trainer(executor: Executor, kind: MethodKind) -> Trainer {
             deepcluster: DeepClusterConfig { clusters: 4, hidden: 20 },
             ..MethodConfig::default()
         },
-        config: TrainConfig { epochs: EPOCHS, log_every: 3, ..TrainConfig::default() },
+        config,
         seed: 7,
         compute,
         info: Default::default(),
@@ -126,6 +135,65 @@ fn an_epoch_that_was_stopped_behind_its_last_batch_has_no_loss_when_it_is_resume
     let [(2, None, 0, waiting), (3, Some(loss), 3, _)] = rest.epochs[..] else { panic!("{:?}", rest.epochs) };
     assert!(waiting == 0.0 && loss > 0.0, "{waiting}, {loss}");
     assert!(run.metrics().unwrap().iter().all(|line| line.loss.is_some_and(|loss| loss > 0.0)));
+}
+
+/// Says stop once, at the first event that it waits for.
+struct StopsAt(Option<Is>);
+
+type Is = fn(&Event<'_>) -> bool;
+
+impl Observer for StopsAt {
+    fn event(&mut self, event: &Event<'_>) -> Flow {
+        if self.0.take_if(|waits_for| waits_for(event)).is_some() { Flow::Stop } else { Flow::Continue }
+    }
+}
+
+#[test]
+fn stop_is_heard_at_every_event_and_resumed_from_to_the_bit() {
+    let place = tempfile::tempdir().unwrap();
+    let whole = folder(place.path(), "whole");
+    trainer(Executor::Fused, MethodKind::Relational).run(&whole, &mut ()).unwrap();
+    let events: [(&str, Is); 3] = [
+        ("step", |event| matches!(event, Event::Step(_))),
+        ("epoch", |event| matches!(event, Event::Epoch(_))),
+        ("checkpoint", |event| matches!(event, Event::Checkpoint { .. })),
+    ];
+    for (name, event) in events {
+        let run = folder(place.path(), name);
+        let stopped = trainer(Executor::Fused, MethodKind::Relational).run(&run, &mut StopsAt(Some(event))).unwrap();
+        assert!(matches!(stopped, Outcome::Stopped { .. }), "{name}");
+        let epoch = if name == "step" { "0" } else { "1" };
+        assert_eq!(last(&run).metadata["train.epoch"], epoch, "{name}");
+        let mut resumed = trainer(Executor::Fused, MethodKind::Relational);
+        assert!(resumed.resume(&run).unwrap());
+        resumed.run(&run, &mut ()).unwrap();
+        assert!(last(&whole) == last(&run), "{name}");
+    }
+}
+
+/// Another number of epochs than the `EPOCHS` of the run, or another rate.
+fn resumed_by(run: &RunFolder, kind: MethodKind, change: fn(&mut TrainConfig)) -> relata_train::Result<bool> {
+    let mut config = config();
+    change(&mut config);
+    trainer_of(Executor::Fused, kind, config).resume(run)
+}
+
+#[test]
+fn a_run_is_not_taken_up_by_another_plan() {
+    let place = tempfile::tempdir().unwrap();
+    let (relational, byol) = (folder(place.path(), "relational"), folder(place.path(), "byol"));
+    for (run, kind) in [(&relational, MethodKind::Relational), (&byol, MethodKind::Byol)] {
+        trainer(Executor::Fused, kind).run(run, &mut ()).unwrap();
+    }
+    let reason = |resumed: relata_train::Result<bool>| match resumed {
+        Err(Error::Checkpoint { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    };
+    assert!(resumed_by(&relational, MethodKind::Relational, |config| config.epochs = 5).unwrap());
+    let planned = reason(resumed_by(&byol, MethodKind::Byol, |config| config.epochs = 5));
+    assert!(planned.contains("target's momentum for the 3 epochs") && planned.contains("has 5"), "{planned}");
+    let rate = reason(resumed_by(&relational, MethodKind::Relational, |config| config.lr = 0.5));
+    assert!(rate.contains("train.lr 0.001") && rate.contains("train.lr 0.5"), "{rate}");
 }
 
 #[test]

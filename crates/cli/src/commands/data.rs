@@ -351,7 +351,7 @@ fn in_words(report: &Report, fingerprint: &str) -> String {
                 (_, true) => format!("{} each", counted(most, "image")),
                 (_, false) => format!("{least}-{most} images"),
             };
-            format!("{} of {images}", counted_classes(classes))
+            format!("{} of {images}", counted(classes, "class"))
         }
     };
     format!(
@@ -392,14 +392,10 @@ fn sheet(config: &Config, columns: usize, rows: usize, out: &Path) -> Result<()>
         output::result(format!("{}: {of}, without labels", shown(out)));
     } else {
         let some = if names.len() < classes.len() { format!(" of {}", classes.len()) } else { String::new() };
-        output::result(format!("{}: {of}; {}{some} from top to bottom:", shown(out), counted_classes(names.len())));
+        output::result(format!("{}: {of}; {}{some} from top to bottom:", shown(out), counted(names.len(), "class")));
         output::result(names.join("\n"));
     }
     Ok(())
-}
-
-fn counted_classes(classes: usize) -> String {
-    if classes == 1 { "1 class".to_owned() } else { format!("{classes} classes") }
 }
 
 fn views(config: &Config, images: usize, out: &Path) -> Result<()> {

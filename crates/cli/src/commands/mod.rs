@@ -63,7 +63,7 @@ pub fn run(command: Command) -> ExitCode {
     }
 }
 
-/// An existing run and its configuration, with `data.*` and `probe.*` as the command line wants them.
+/// An existing run and its configuration.
 fn open_run(path: &Path) -> Result<(RunFolder, Config)> {
     let run = RunFolder::open(path)?;
     let config = Config::from_toml(&run.config_path().display().to_string(), &run.config()?)?;

@@ -58,7 +58,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FOLDER", requires = "features")]
     out: Option<PathBuf>,
     /// Scores from several seeds, as mean and standard deviation; without it, probe.seed alone
-    #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',', value_parser = crate::words::seed())]
     seeds: Vec<u64>,
 }
 

@@ -93,7 +93,7 @@ pub enum ConfigError {
     /// `--resume` with a setting that would make it another run.
     #[error(
         "{key} = {given} differs from the run's {stored}: a resumed run may change only {}; train a new run (--out) instead",
-        super::CHANGEABLE_ON_RESUME.join(", ")
+        super::changeable_on_resume()
     )]
     Resume {
         /// The dotted key.

@@ -163,12 +163,19 @@ fn expected(default: &Value) -> String {
 fn got(value: &Value) -> String {
     match value {
         Value::Table(_) => "a table".to_owned(),
+        Value::String(text) if is_beyond_toml(text) => format!("{text}, beyond TOML's {} to {}", i64::MIN, i64::MAX),
         Value::String(text) => format!("the string {text:?}"),
         _ => value.to_string(),
     }
 }
 
-fn join(prefix: &str, name: &str) -> String {
+/// A bare word of digits alone is a string only where they are too many.
+fn is_beyond_toml(text: &str) -> bool {
+    let digits = text.trim_start_matches(['-', '+']);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<i64>().is_err()
+}
+
+pub(super) fn join(prefix: &str, name: &str) -> String {
     if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
 }
 
@@ -260,6 +267,13 @@ mod tests {
         let layer = Layer::parse("configs/x.toml", "[train]\nepoch = 3\n").unwrap();
         let error = layer.check(&defaults()).unwrap_err();
         assert_eq!(error.to_string(), "unknown key \"train.epoch\" in configs/x.toml; did you mean \"train.epochs\"?");
+    }
+
+    #[test]
+    fn a_number_beyond_tomls_is_called_that() {
+        let error = |argument| settings(&[argument]).unwrap().check(&defaults()).unwrap_err().to_string();
+        assert!(error("seed=9223372036854775808").contains("seed in the command line is 9223372036854775808, beyond TOML's"));
+        assert!(error("seed=\"7\"").contains("the string \"7\""));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod tests;
 pub use error::ConfigError;
 use error::Result;
 
+use relata_artifact::{CHANGES_NO_RESULT, changes_no_result};
 use relata_augment::PipelineConfig;
 use relata_data::DataConfig;
 use relata_model::ModelConfig;
@@ -23,9 +24,9 @@ pub(crate) use recipe::Recipe;
 
 use crate::online::OnlineConfig;
 
-/// What `--resume` may change: nothing of it changes what was trained so far. Data that has moved is told by its fingerprint.
-pub(crate) const CHANGEABLE_ON_RESUME: [&str; 6] =
-    ["train.epochs", "threads", "data.root", "data.path", "online.every", "probe.*"];
+/// What `--resume` may change beside what changes no result: nothing of it changes what was trained so far. Data that has moved is told
+/// by its fingerprint.
+const CHANGEABLE_ON_RESUME: [&str; 3] = ["train.epochs", "data.path", "probe.*"];
 
 /// A run's whole configuration, as `config.toml` in its folder holds it. The defaults are the paper's relational method with
 /// the small settings of the reference's notebook; each section's own documentation names its sources.
@@ -34,7 +35,7 @@ pub(crate) const CHANGEABLE_ON_RESUME: [&str; 6] =
 pub struct Config {
     /// The one seed of the run: weights, order of images, views. Default 1, the paper's first.
     pub seed: u64,
-    /// `auto`, `cpu`, `cuda` or `cuda:1`. Default auto.
+    /// `auto` or `cpu`. Default auto.
     pub device: String,
     /// Compute threads; 0 (the default): as many as the machine has. Changes no result.
     pub threads: usize,
@@ -105,11 +106,7 @@ impl Config {
     pub(crate) fn resumed_with(&self, settings: &[String]) -> Result<Self> {
         let changed = self.changed_by(settings)?;
         let epochs = (self.train.epochs, changed.train.epochs);
-        let planned = if self.train.schedule_follows_epochs() {
-            Some("train.schedule = \"cosine\" plans the learning rate")
-        } else {
-            self.method.planned_by_epochs()
-        };
+        let planned = self.train.planned_by_epochs().or_else(|| self.method.planned_by_epochs());
         if let Some(planned) = planned.filter(|_| epochs.0 != epochs.1) {
             return Err(ConfigError::ResumeSchedule { given: epochs.1, stored: epochs.0, planned });
         }
@@ -139,6 +136,9 @@ impl Config {
     }
 
     /// As the text of a `config.toml`.
+    ///
+    /// # Panics
+    /// For numbers that [`Config::validate`] refuses as too large for TOML.
     #[must_use]
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a configuration holds nothing but what TOML knows")
@@ -149,6 +149,7 @@ impl Config {
     /// # Errors
     /// The first setting that lies outside, with key, value and what would be allowed.
     pub fn validate(&self) -> crate::Result<()> {
+        self.check_numbers()?;
         self.check_device()?;
         if self.threads > 1024 {
             let (key, value) = ("threads".to_owned(), self.threads.to_string());
@@ -158,12 +159,16 @@ impl Config {
         self.augment.validate()?;
         self.method.validate(self.augment.views)?;
         self.train.validate()?;
+        self.method.check_decay(&self.train)?;
         self.online.validate()?;
         self.probe.validate()?;
         Ok(())
     }
 
     /// `dataset-backbone-method-seedN`: a run's default name.
+    ///
+    /// # Panics
+    /// As [`Config::to_toml`].
     #[must_use]
     pub fn run_name(&self) -> String {
         let table = self.to_table();
@@ -172,21 +177,38 @@ impl Config {
     }
 
     fn check_device(&self) -> Result<()> {
+        if ["auto", "cpu"].contains(&self.device.as_str()) {
+            return Ok(());
+        }
         let (key, value) = ("device".to_owned(), format!("{:?}", self.device));
-        let number = self.device.strip_prefix("cuda:").map(str::parse::<usize>);
-        let allowed = match self.device.as_str() {
-            "auto" | "cpu" => return Ok(()),
-            "cuda" => "auto or cpu: this build has no CUDA",
-            _ if matches!(number, Some(Ok(_))) => "auto or cpu: this build has no CUDA",
-            _ => "auto, cpu, cuda or cuda:N",
-        };
-        Err(ConfigError::Range { key, value, allowed })
+        Err(ConfigError::Range { key, value, allowed: "auto or cpu: this build has no CUDA" })
+    }
+
+    /// TOML's whole numbers go to 2^63 - 1: what is above could not be written into a run's folder.
+    fn check_numbers(&self) -> Result<()> {
+        let settings = serde_json::to_value(self).unwrap_or_default();
+        let Some((key, value)) = too_large("", &settings) else { return Ok(()) };
+        Err(ConfigError::Range { key, value: value.to_string(), allowed: "no more than 9223372036854775807" })
+    }
+}
+
+/// The first whole number beyond TOML's, with its dotted key.
+fn too_large(key: &str, value: &serde_json::Value) -> Option<(String, u64)> {
+    match value {
+        serde_json::Value::Number(number) => number.as_u64().filter(|n| i64::try_from(*n).is_err()).map(|n| (key.to_owned(), n)),
+        serde_json::Value::Object(section) => section.iter().find_map(|(name, value)| too_large(&layers::join(key, name), value)),
+        _ => None,
     }
 }
 
 fn changeable(key: &str) -> bool {
     let fits = |pattern: &str| pattern.strip_suffix('*').map_or(key == pattern, |section| key.starts_with(section));
-    CHANGEABLE_ON_RESUME.iter().any(|pattern| fits(pattern))
+    CHANGEABLE_ON_RESUME.iter().any(|pattern| fits(pattern)) || changes_no_result(key)
+}
+
+/// `train.epochs, ...`: all that a resumed run may change.
+fn changeable_on_resume() -> String {
+    CHANGEABLE_ON_RESUME.into_iter().chain(CHANGES_NO_RESULT).collect::<Vec<_>>().join(", ")
 }
 
 /// Which setting of which layer the types refused: the one that they refuse alone, over the defaults.

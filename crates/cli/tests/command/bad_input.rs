@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
 use std::fs;
 
+use relata_artifact::{Checkpoint, RunFolder, TensorRef};
 use relata_testkit::datasets::{cifar10_sample, write_cifar10, write_class_folder, write_image, write_truncated};
 
 use crate::{Place, TINY};
@@ -27,6 +29,24 @@ fn a_value_of_another_kind_names_its_key() {
     place.train(&["model.backbone=conv5"]).failed(2, &["model.backbone", "conv4"]);
     place.train(&["data.dataset=cifr10"]).failed(2, &["cifr10", "did you mean \"cifar10\""]);
     place.train(&["device=cuda"]).failed(2, &["device", "no CUDA"]);
+    let beyond = format!("seed={}", u64::MAX);
+    place.train(&[&beyond]).failed(2, &["seed", "beyond TOML's"]);
+}
+
+#[test]
+fn a_message_that_nobody_reads_changes_no_exit_code() {
+    let place = Place::new();
+    let mut child = place.command(&["train", "absent.toml"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+}
+
+#[test]
+fn widths_without_room_are_refused_by_name() {
+    let place = Place::new();
+    let width = |setting: &str| place.train(&["method.kind=simclr", setting]);
+    width("method.simclr.output=4611686018427387904").failed(2, &["method.simclr.output", "1 to 65536"]);
+    width("method.simclr.hidden=10000000000000").failed(2, &["method.simclr.hidden", "1 to 65536"]);
 }
 
 #[test]
@@ -35,7 +55,7 @@ fn one_image_a_batch_or_one_view_an_image_is_refused() {
     place.run(&["train", "train.batch_size=1"]).failed(2, &["train.batch_size = 1", "2 or more"]);
     place.run(&["train", "augment.views=1"]).failed(2, &["augment.views = 1", "2 or more"]);
     place.train(&["train.epochs=1", "train.batch_size=1000000", "--out", "whole"]).succeeded();
-    place.run(&["train", "data.limit=1"]).failed(1, &["1 images", "at least 2"]);
+    place.run(&["train", "data.limit=1"]).failed(2, &["1 images", "at least 2"]);
     assert!(!place.path("runs").exists());
 }
 
@@ -149,15 +169,27 @@ fn a_damaged_checkpoint_is_named() {
     place.run(&["probe", "run", "--checkpoint", "epoch-0009"]).failed(2, &["epoch-0009", "epoch-0001, last"]);
 }
 
+/// Of the last checkpoint of `run`.
+fn change_metadata(place: &Place, change: impl FnOnce(&mut BTreeMap<String, String>)) {
+    let run = RunFolder::open(place.path("run")).unwrap();
+    let mut checkpoint = Checkpoint::load(&run.checkpoint_path("last").unwrap()).unwrap();
+    change(&mut checkpoint.metadata);
+    let tensors: Vec<TensorRef<'_>> =
+        checkpoint.tensors.iter().map(|t| TensorRef { name: &t.name, shape: &t.shape, data: &t.data }).collect();
+    run.save_checkpoint("last", &tensors, &checkpoint.metadata).unwrap();
+}
+
 #[test]
 fn a_loss_that_turns_nan_keeps_the_last_good_checkpoint() {
     let place = Place::new();
     place.train(&["train.epochs=1", "--out", "run"]).succeeded();
     let last = place.path("run/checkpoints/last.safetensors");
-    let before = fs::read(&last).unwrap();
     let config = fs::read_to_string(place.path("run/config.toml")).unwrap();
     let text = config.lines().map(|line| if line.starts_with("lr = 0.001") { "lr = 1e38" } else { line });
     fs::write(place.path("run/config.toml"), text.collect::<Vec<_>>().join("\n")).unwrap();
+    // The rate that it was trained at stands there too, but not in checkpoints of older versions.
+    change_metadata(&place, |metadata| drop(metadata.remove("train.plan")));
+    let before = fs::read(&last).unwrap();
     let ended = place.run(&["train", "--resume", "run", "train.epochs=3"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("step") && ended.stderr.contains("new run with a smaller train.lr"), "{}", ended.stderr);

@@ -94,6 +94,11 @@ fn settings_that_change_no_result_do_not_make_it_another_run() {
     let others = ["train.workers=2", "train.prefetch=1", "train.log_every=1", "train.checkpoint_every=2", "probe.workers=2"];
     let ended = compare(&place, &[&["a/one.toml"][..], &others].concat()).succeeded();
     assert!(ended.stderr.contains("is done"), "{}", ended.stderr);
+    // Nor do they keep an interrupted one from going on.
+    fs::remove_dir_all(place.path("out/a-one-seed1/checkpoints")).unwrap();
+    let others = [&others[..], &["data.index=true", "device=cpu", "online.k=3"]].concat();
+    let ended = compare(&place, &[&["a/one.toml"][..], &others].concat()).succeeded();
+    assert!(ended.stderr.contains("resuming out/a-one-seed1"), "{}", ended.stderr);
 }
 
 #[test]

@@ -285,13 +285,13 @@ fn fewer_epochs_than_were_trained_are_refused_and_nothing_is_rewritten() {
 fn a_resume_that_the_checkpoint_does_not_allow_changes_no_setting() {
     let place = Place::new();
     place.train(&["train.epochs=1", "--out", "run"]).succeeded();
-    let config = || fs::read_to_string(place.path("run/config.toml")).unwrap();
-    let (before, last) = (config(), place.path("run/checkpoints/last.safetensors"));
+    let kept = || ["run/config.toml", "run/provenance.json"].map(|file| fs::read_to_string(place.path(file)).unwrap());
+    let (before, last) = (kept(), place.path("run/checkpoints/last.safetensors"));
     let bytes = fs::read(&last).unwrap();
     fs::write(&last, &bytes[..bytes.len() - 8]).unwrap();
     let ended = place.run(&["train", "--resume", "run", "train.epochs=5"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert_eq!(config(), before);
+    assert_eq!(kept(), before);
 }
 
 #[test]

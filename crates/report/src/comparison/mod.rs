@@ -6,8 +6,8 @@ mod tables;
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
-use relata_artifact::{FeatureSample, Metrics, Neighbours, ProbeResult, RunFolder};
-use toml::{Table, Value};
+use relata_artifact::{FeatureSample, Metrics, Neighbours, ProbeResult, RunFolder, keep_what_counts};
+use toml::Table;
 
 use crate::feature_map::{Map, NOTHING_TO_DRAW};
 use crate::headline::Facts;
@@ -70,11 +70,7 @@ fn gather(run: &RunFolder) -> Result<Run> {
     let mut facts = Facts::gather(&settings, run.provenance()?.as_ref(), &metrics);
     names::fill_in(&mut facts, run)?;
     let seed = settings.remove("seed").and_then(|seed| seed.as_integer());
-    // None of these changes a figure.
-    for key in ["threads", "device", "online"] {
-        settings.remove(key);
-    }
-    settings.get_mut("data").and_then(Value::as_table_mut).and_then(|data| data.remove("root"));
+    keep_what_counts(&mut settings);
     Ok(Run {
         name: run.name(),
         facts,

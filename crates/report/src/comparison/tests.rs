@@ -12,7 +12,8 @@ fn cifar10_run(parent: &tempfile::TempDir, name: &str, seed: u64, epochs: u64, l
     let run = empty_run(parent, name);
     run.write_config(&format!(
         "seed = {seed}\nthreads = {seed}\n[data]\ndataset = \"cifar10\"\nsplit = \"train\"\nroot = \"somewhere-{seed}\"\n\
-         [augment]\nviews = 4\n[method]\nkind = \"relational\"\n[model]\nbackbone = \"conv4\"\n[train]\nepochs = {epochs}\n"
+         [augment]\nviews = 4\n[method]\nkind = \"relational\"\n[model]\nbackbone = \"conv4\"\n[train]\nepochs = {epochs}\n\
+         workers = {seed}\nlog_every = {seed}\n"
     ))
     .unwrap();
     let data = DataFingerprint { name: "cifar10".into(), split: "train".into(), images: 50_000, ..DataFingerprint::default() };

@@ -142,7 +142,7 @@ fn one_thread_and_several_give_the_same_bits() {
     }
 }
 
-/// Says stop at the end of epoch 2, or in the middle of epoch 3.
+/// Says stop at a step: the last of epoch 2, or one in the midst of epoch 3.
 struct StopAt(u64);
 
 impl Observer for StopAt {
@@ -304,8 +304,9 @@ fn a_checkpoint_of_another_method_is_refused() {
         .map(|kind| MethodConfig { kind, ..MethodConfig::default() });
     let folder = folder(place.path(), "simclr");
     run(&folder, &simclr, 1);
-    for other in [rotation, supervised] {
-        let error = trainer(&other, shapes(), 1, 4).unwrap().resume(&folder).unwrap_err();
-        assert!(matches!(error, Error::Model(relata_model::Error::MissingTensor { .. })), "{error:?}");
-    }
+    let refused = |other| trainer(&other, shapes(), 1, 4).unwrap().resume(&folder).unwrap_err();
+    let error = refused(rotation);
+    assert!(matches!(error, Error::Model(relata_model::Error::MissingTensor { .. })), "{error:?}");
+    let error = refused(supervised);
+    assert!(matches!(&error, Error::Checkpoint { reason, .. } if reason.contains("method.supervised.lr 0.1")), "{error:?}");
 }

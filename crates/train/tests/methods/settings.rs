@@ -42,6 +42,8 @@ fn settings_outside_their_range_are_named() {
         (supervised(SupervisedConfig { lr: 0.0, ..labels() }), 1, "method.supervised.lr"),
         (supervised(SupervisedConfig { momentum: 1.0, ..labels() }), 1, "method.supervised.momentum"),
         (MethodConfig::default(), 1, "augment.views"),
+        (simclr(SimclrConfig { output: 1 << 62, ..contrast() }), 2, "method.simclr.output"),
+        (MethodConfig { hidden: 65537, ..MethodConfig::default() }, 2, "method.hidden"),
         (MethodConfig { layers: 0, ..MethodConfig::default() }, 2, "method.layers"),
         (MethodConfig { layers: 5, ..MethodConfig::default() }, 2, "method.layers"),
         (MethodConfig { shifts: 0, ..MethodConfig::default() }, 2, "method.shifts"),

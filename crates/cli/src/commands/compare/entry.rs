@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use relata_artifact::{RunFolder, read_checkpoint_metadata};
+use relata_artifact::{RunFolder, changes_no_result, read_checkpoint_metadata};
 
 use crate::commands::train;
 use crate::config::Recipe;
@@ -77,22 +77,7 @@ impl Entry {
 
 /// The first setting that two runs do not share, of those that change a result.
 fn difference(stored: &Config, wanted: &Config) -> Option<String> {
-    let plain = |config: &Config| {
-        let mut config = Config { threads: 0, device: String::new(), ..config.clone() };
-        config.data.root = Default::default();
-        config.data.index = Default::default();
-        config.online = Default::default();
-        let train = relata_train::TrainConfig::default();
-        config.train.workers = train.workers;
-        config.train.prefetch = train.prefetch;
-        config.train.log_every = train.log_every;
-        config.train.checkpoint_every = train.checkpoint_every;
-        let probe = relata_probe::ProbeConfig::default();
-        config.probe.workers = probe.workers;
-        config.probe.extract_batch_size = probe.extract_batch_size;
-        config.as_settings()
-    };
-    let (stored, wanted) = (plain(stored), plain(wanted));
-    let differing = stored.into_iter().zip(wanted).find(|(there, here)| there != here);
+    let counts = |config: &Config| config.as_settings().into_iter().filter(|(key, _)| !changes_no_result(key));
+    let differing = counts(stored).zip(counts(wanted)).find(|(there, here)| there != here);
     differing.map(|((key, there), (_, here))| format!("{key} = {there} there, {here} here"))
 }

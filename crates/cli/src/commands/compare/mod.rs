@@ -13,7 +13,7 @@ use relata_artifact::{RunFolder, write_atomic};
 use super::train;
 use crate::log::shown;
 use crate::words::counted;
-use crate::{Error, Result, output};
+use crate::{Error, Result, interrupt, output};
 use entry::{Entry, State};
 
 #[derive(Debug, Args)]
@@ -36,7 +36,7 @@ pub struct Arguments {
     #[arg(value_name = "RECIPE | SWEEP | KEY=VALUE", required = true)]
     recipes_and_settings: Vec<String>,
     /// Seeds of each recipe; without it, the sweep file's, or 1
-    #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',', value_parser = crate::words::seed())]
     seeds: Vec<u64>,
     /// The folder of the runs and of the comparison
     #[arg(long, value_name = "FOLDER", default_value = "runs/compare")]
@@ -46,8 +46,13 @@ pub struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let entries = sweep::entries(&arguments.recipes_and_settings, &arguments.seeds, &arguments.out)?;
     let states = entries.iter().map(Entry::state).collect::<Result<Vec<_>>>()?;
-    for (entry, _) in entries.iter().zip(&states).filter(|(_, state)| **state == State::New) {
-        train::check(&entry.arguments(State::New))?;
+    let mut checked = None;
+    for (entry, _) in entries.iter().zip(&states).filter(|(_, state)| **state != State::Done) {
+        // What differs in its seed alone fails by nothing else.
+        if checked.replace(&entry.group) != Some(&entry.group) {
+            output::note(format!("checking {}", entry.group));
+            train::check(&entry.config()?)?;
+        }
     }
     // The first run may fail before it has a folder.
     let out = &arguments.out;
@@ -63,6 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         output::note(format!("{place}: {}", shown(&entry.out)));
         let start = Instant::now();
         let outcome = train::run(&entry.arguments(state));
+        interrupt::advise(None);
         *times.entry(entry.run_name()).or_insert(0) += start.elapsed().as_millis() as u64;
         table::write_times(out, &times)?;
         match outcome {

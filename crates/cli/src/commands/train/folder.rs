@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use relata_artifact::{RunFolder, RunLock, ViewGrid, read_checkpoint_metadata};
+use relata_artifact::{Provenance, RunFolder, RunLock, ViewGrid, read_checkpoint_metadata};
 
 use super::plan::Plan;
 use super::{Arguments, Given};
@@ -59,10 +59,10 @@ impl Start {
         if self.resumes() { format!("resuming {run}") } else { format!("training {run} (recipe: {})", recipe.name()) }
     }
 
-    /// Makes the folder with its configuration, provenance and picture of views; or opens it and takes note of the resume.
+    /// Makes the folder with its configuration, provenance and picture of views; or opens the one that is there.
     ///
     /// # Errors
-    /// [`relata_artifact::Error::InUse`] where another process trains there.
+    /// [`relata_artifact::Error::InUse`] where another process trains there, [`Error::OtherData`] where it was trained on other images.
     pub(super) fn open(&mut self, plan: &Plan) -> Result<(RunFolder, RunLock)> {
         match self {
             Self::New { config, out, overwrite } => {
@@ -76,24 +76,34 @@ impl Start {
             }
             Self::Resumed { config, run, .. } => {
                 let lock = RunLock::acquire(run.path())?;
-                run.remove_leftovers()?;
-                note_resume(run, config, plan)?;
-                // A run that was killed in its first moments may lack it.
-                if run.views()?.is_none() {
-                    let views = views(config, plan)?;
-                    run.write_views(&views.0, &views.1)?;
-                }
+                check_data(run, &plan.provenance(config))?;
                 Ok((run.clone(), lock))
             }
         }
     }
 
-    /// Writes what a resume changes of the configuration: once the trainer has accepted the checkpoint that is there.
-    pub(super) fn keep_changes(&self) -> Result<()> {
-        match self {
-            Self::Resumed { config, stored, run } if config != stored => Ok(run.change_config(&config.to_toml())?),
-            _ => Ok(()),
+    /// Writes what a resume changes of the run: once the trainer has accepted the checkpoint that is there.
+    pub(super) fn note_resume(&self, plan: &Plan) -> Result<()> {
+        let Self::Resumed { config, stored, run } = self else { return Ok(()) };
+        run.remove_leftovers()?;
+        let mut provenance = run.provenance()?.unwrap_or_else(|| plan.provenance(config));
+        let time = utc(std::time::SystemTime::now());
+        append(&mut provenance, "resumed_at", time.clone());
+        for ((key, before), (_, after)) in stored.as_settings().into_iter().zip(config.as_settings()) {
+            if before != after {
+                append(&mut provenance, "changed_on_resume", format!("{key} = {after} instead of {before} ({time})"));
+            }
         }
+        run.write_provenance(&provenance)?;
+        // A run that was killed in its first moments may lack it.
+        if run.views()?.is_none() {
+            let views = views(config, plan)?;
+            run.write_views(&views.0, &views.1)?;
+        }
+        if config != stored {
+            run.change_config(&config.to_toml())?;
+        }
+        Ok(())
     }
 }
 
@@ -114,20 +124,24 @@ fn died_before_its_configuration(out: &Path) -> bool {
     out.is_dir() && !out.join("config.toml").exists() && empty(out.join("checkpoints"))
 }
 
-fn note_resume(run: &RunFolder, config: &Config, plan: &Plan) -> Result<()> {
-    let now = plan.provenance(config);
-    let mut provenance = run.provenance()?.unwrap_or_else(|| now.clone());
+/// Refuses other images than those that the run was trained on.
+fn check_data(run: &RunFolder, now: &Provenance) -> Result<()> {
+    let trained = run.provenance()?.unwrap_or_else(|| now.clone());
     for data in &now.data {
-        let known = provenance.data.iter().find(|known| (&known.name, &known.split) == (&data.name, &data.split));
+        let known = trained.data.iter().find(|known| (&known.name, &known.split) == (&data.name, &data.split));
         if let Some(known) = known.filter(|known| known.sha256 != data.sha256) {
             let (name, split) = (data.name.clone(), data.split.clone());
             return Err(Error::OtherData { name, split, expected: known.sha256.clone(), found: data.sha256.clone() });
         }
     }
-    let resumed = provenance.extra.entry("resumed_at").or_insert_with(|| "".into());
-    let before = resumed.as_str().filter(|text| !text.is_empty()).map(|text| format!("{text}, ")).unwrap_or_default();
-    *resumed = format!("{before}{}", utc(std::time::SystemTime::now())).into();
-    Ok(run.write_provenance(&provenance)?)
+    Ok(())
+}
+
+/// Puts `text` behind what an entry says already.
+fn append(provenance: &mut Provenance, key: &str, text: String) {
+    let before = provenance.extra.get(key).and_then(|text| text.as_str()).unwrap_or_default();
+    let text = if before.is_empty() { text } else { format!("{before}, {text}") };
+    provenance.extra.insert(key.to_owned(), text.into());
 }
 
 /// The picture of views with its captions.

@@ -14,6 +14,8 @@ use crate::{Config, Error, Result};
 pub(super) struct Memory {
     /// Weights, their gradients and the optimiser's two means, of backbone and head, and the target's weights where there is one.
     parameters: usize,
+    /// Of that, what the head takes.
+    head: usize,
     /// Activations, their gradients, workspaces.
     backbone: usize,
     /// The method's own buffers.
@@ -57,7 +59,8 @@ impl Memory {
             first_map: architecture.first_map(side_px, side_px).map_or(Layout::dense(0, 0, 0), |(_, map)| map),
         };
         let rows = shape.views * shape.max_images * config.method.rows_per_view();
-        let parameters = architecture.parameters().len() + config.method.parameter_count(shape);
+        let copies = (4 + usize::from(config.method.has_target())) * size_of::<f32>();
+        let head = copies * config.method.parameter_count(shape);
         let pass = loader.to_evaluation();
         let (rows_of_pass, loader_of_pass) =
             if config.method.wants_features() { (pass.batch_size, pass.bytes(side_px)) } else { (0, 0) };
@@ -67,7 +70,8 @@ impl Memory {
             rows => Network::plan_bytes(&architecture, compute, (rows, side_px, side_px), Mode::Eval)?,
         };
         Ok(Some(Self {
-            parameters: (4 + usize::from(config.method.has_target())) * size_of::<f32>() * parameters,
+            parameters: copies * architecture.parameters().len() + head,
+            head,
             backbone: Network::plan_bytes(&architecture, compute, (rows, side_px, side_px), Mode::Train)? + backbone_of_pass,
             method: config.method.bytes(shape, side_px),
             loader: loader.bytes(side_px) + loader_of_pass,
@@ -78,6 +82,11 @@ impl Memory {
 
     pub(super) fn total(self) -> usize {
         self.parameters + self.backbone + self.method + self.loader + self.online + self.program
+    }
+
+    /// Whether most of it is what lies above the features.
+    fn is_mostly_the_methods(self) -> bool {
+        self.head + self.method > self.total() / 2
     }
 
     /// One line: the total, and its parts.
@@ -100,7 +109,8 @@ pub(super) fn check(needs: Needs<'_>) -> Result<()> {
     let loader = needs.loader;
     let needed =
         |loader: &LoaderConfig| -> Result<Option<usize>> { Ok(Memory::plan(Needs { loader, ..needs })?.map(Memory::total)) };
-    let (Some(total), Some(free)) = (needed(loader)?, available_bytes()) else { return Ok(()) };
+    let (Some(memory), Some(free)) = (Memory::plan(needs)?, available_bytes()) else { return Ok(()) };
+    let total = memory.total();
     // What the program holds is no longer among what is free.
     let free = free + resident_bytes().unwrap_or(0);
     if total <= free {
@@ -123,6 +133,7 @@ pub(super) fn check(needs: Needs<'_>) -> Result<()> {
         needed: bytes(total),
         free: bytes(free),
         largest_batch: largest(loader.batch_size, &|batch_size| LoaderConfig { batch_size, ..loader.clone() })?,
+        widths: if memory.is_mostly_the_methods() { needs.config.method.width_keys() } else { &[] },
         most_views: largest(loader.views, &|views| LoaderConfig { views, ..loader.clone() })?,
     })
 }

@@ -20,7 +20,7 @@ use plan::Plan;
 
 #[derive(Debug, Args)]
 #[command(after_help = crate::words::help("Examples:
-  relata train                                               shapes, in minutes: a first look
+  relata train                                               shapes, in half a minute: a first look
   relata train configs/cifar10/conv4-relational.toml data.root=datasets
   relata train data.dataset=folder data.path=photos augment.side=64 --out runs/photos
   relata train --out runs/photos --resume train.epochs=100   go on, for longer
@@ -46,20 +46,22 @@ pub struct Arguments {
     /// Writes no report at the end
     #[arg(long)]
     no_report: bool,
+    /// What goes on with it where that is not `train --resume`.
+    #[arg(skip)]
+    go_on_with: Option<String>,
 }
 
 impl Arguments {
     /// As a comparison asks for one of its runs.
     pub(super) fn of_comparison(recipe_and_settings: Vec<String>, out: PathBuf, resume: bool) -> Self {
-        Self { recipe_and_settings, out: Some(out), resume, overwrite: false, dry_run: false, no_report: false }
+        let go_on_with = Some("the same command".to_owned());
+        Self { recipe_and_settings, out: Some(out), resume, overwrite: false, dry_run: false, no_report: false, go_on_with }
     }
 }
 
-/// Everything that is checked before a run starts, and nothing more.
-pub(super) fn check(arguments: &Arguments) -> Result<()> {
-    let given = given(arguments)?;
-    let start = Start::find(&given.out, arguments, &given)?;
-    Plan::make(start.config())?.trainer(start.config()).map(drop)
+/// Everything that is checked before a run of this configuration starts, its folder apart, and nothing more.
+pub(super) fn check(config: &Config) -> Result<()> {
+    Plan::make(config)?.trainer(config).map(drop)
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
@@ -81,10 +83,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if start.resumes() {
         pick_up(&mut trainer, &run, &log)?;
     }
-    start.keep_changes()?;
+    start.note_resume(&plan)?;
     train(&mut trainer, &run, &log, start.config(), &plan)?;
     drop(trainer);
-    interrupt::advise(Some(format!("the training is done; for the rest: {}", resume_command(&run))));
+    let command = arguments.go_on_with.clone().unwrap_or_else(|| resume_command(&run));
+    interrupt::advise(Some(format!("the training is done; for the rest: {command}")));
     finish::finish(&run, start.config(), &plan, &log, !arguments.no_report)
 }
 
