@@ -323,7 +323,7 @@ unsafe fn outer_body<S: Simd, const V: usize>(p: &OuterProduct, input: *const f3
     let width = V * S::LANES;
     let most = outer_pixels(width);
     // Pixels of many channels lie a power of two apart and share a few sets of the cache, which hold a part of them only.
-    let gathers = p.lanes < width || (width <= 16 && p.grad_x_step >= 256 && p.run >= 64);
+    let gathers = p.lanes < width || (p.grad_x_step >= 256 && p.run >= 64);
     let mut gathered = Gathered(MaybeUninit::uninit());
     // Some pixels of a row, or some rows of an image, few enough to stay in L1, or some images that are small.
     let columns_at_once = if gathers { most.min(p.width) } else { p.width };
