@@ -48,7 +48,7 @@ pub use chunks::{chunk_count, chunk_count_at_most, chunk_images};
 pub use conv::{Algorithm, Conv2d, ConvSpec};
 pub use error::{Error, Result};
 pub use layout::Layout;
-pub use linear::{matmul, matmul_of_transposed, matmul_transposed};
+pub use linear::{linear_scratch_len, matmul, matmul_of_transposed, matmul_transposed};
 pub use loss::PairLoss;
 pub use pairs::{
     DeepPairHead, DeepPairHeadShape, MaxPairHead, PairAggregation, PairHead, PairHeadGrads, PairHeadParams, PairOutcome,

@@ -10,7 +10,7 @@ mod tests;
 use crate::{Aggregation, Compute, Error, NormBuffers, ParameterKind, Parameters, Result};
 use relata_ops::{
     DeepPairHead, DeepPairHeadShape, MaxPairHead, PairAggregation, PairHead, PairHeadGrads, PairHeadParams, PairLoss,
-    PairOutcome, RunningStats, matmul, matmul_of_transposed, matmul_transposed,
+    PairOutcome, RunningStats, linear_scratch_len, matmul, matmul_of_transposed, matmul_transposed,
 };
 use std::ops::Range;
 
@@ -100,16 +100,22 @@ impl RelationHead {
         let mut parameters = Parameters::default();
         let (isa, hidden, rows) = (compute.isa(), config.hidden, views * max_images);
         let mut inputs = config.aggregation.width(width);
+        let pairs = max_images * views * views.saturating_sub(1) / 2 * (1 + config.shifts);
+        let mut scratch = linear_scratch_len(isa, rows, width, hidden);
         for layer in 1..=config.layers {
             parameters.add(format!("linear{layer}.weight"), &[hidden, inputs], ParameterKind::LinearWeight);
             parameters.add(format!("linear{layer}.bias"), &[hidden], ParameterKind::LinearBias { inputs });
             parameters.add_norm(&format!("bn{layer}"), hidden);
+            if config.layers != 1 || config.aggregation == Aggregation::Max {
+                scratch = scratch.max(linear_scratch_len(isa, pairs, inputs, hidden));
+            }
             inputs = hidden;
         }
         let last = config.layers + 1;
         parameters.add(format!("linear{last}.weight"), &[1, inputs], ParameterKind::LinearWeight);
         parameters.add(format!("linear{last}.bias"), &[1], ParameterKind::LinearBias { inputs });
         parameters.initialise(seed, 1);
+        compute.reserve_scratch(scratch);
         let kernel = if config.layers != 1 {
             Kernel::Deep(Box::new(DeepPairHead::new(isa, views, max_images, config.deep_shape(width))?))
         } else if config.aggregation == Aggregation::Max {

@@ -67,6 +67,11 @@ impl Compute {
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.pool.install(work)
     }
+
+    /// Lets every worker have `len` floats of scratch, so that no kernel has to allocate it in a step.
+    pub(crate) fn reserve_scratch(&self, len: usize) {
+        self.pool.broadcast(|_| reserve_scratch(len));
+    }
 }
 
 /// A backbone run by fused kernels on the CPU.
@@ -138,7 +143,7 @@ impl Network {
             let (isa, size) = (self.compute.isa, (rows, height, width));
             let training = mode == Mode::Train;
             let plan = Plan::compile(&self.architecture, &self.parameters, isa, size, training, Memory::Allocated)?;
-            self.compute.pool.broadcast(|_| reserve_scratch(plan.scratch));
+            self.compute.reserve_scratch(plan.scratch);
             *slot = Some(plan);
         }
         Ok(())

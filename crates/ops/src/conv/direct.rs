@@ -283,9 +283,6 @@ impl Direct {
         let c = &self.forward;
         let (block, ky, width) = (part / c.rows, part % c.rows, self.forward_block.width());
         let (in_len, out_len) = (self.input.image_len(), self.output.image_len());
-        if Self::few_pixels(self.spec, self.output) {
-            return self.accumulate_taps(input, d_output, part, sums);
-        }
         let product = OuterProduct {
             images: (input.len() / in_len).min(d_output.len() / out_len),
             in_image_step: in_len,
@@ -299,6 +296,9 @@ impl Direct {
             run: c.run,
             lanes: width.min(self.spec.channels_out - block * width),
         };
+        if Self::few_pixels(self.spec, self.output) {
+            return self.accumulate_taps(product, input, d_output, part, sums);
+        }
         // SAFETY: the same windows as the forward pass reads, and the same pixels as it writes, of as many images as both hold.
         unsafe {
             let from = input.as_ptr().offset(c.in_origin + (ky * c.in_row_pitch) as isize);
@@ -307,36 +307,22 @@ impl Direct {
         }
     }
 
-    /// [`Direct::accumulate`] tap by tap, from the pixels alone whose window has the tap within the map.
-    fn accumulate_taps(&self, input: &[f32], d_output: &[f32], part: usize, sums: &mut [f32]) {
-        let (c, channels) = (&self.forward, self.spec.channels_in);
-        let (block, ky, width) = (part / c.rows, part % c.rows, self.forward_block.width());
-        let (in_len, out_len) = (self.input.image_len(), self.output.image_len());
-        let ConvSpec { kernel, stride, padding, .. } = self.spec;
+    /// [`Direct::accumulate`] tap by tap, from those pixels of `all` alone whose window has the tap within the map.
+    fn accumulate_taps(&self, all: OuterProduct, input: &[f32], d_output: &[f32], part: usize, sums: &mut [f32]) {
+        let ConvSpec { channels_in: channels, kernel, stride, padding, .. } = self.spec;
+        let (block, ky, width) = (part / kernel, part % kernel, self.forward_block.width());
         // Of the pixels along a side, those whose tap `k` is not in the padding.
         let reached = |k: usize, pixels: usize, side: usize| {
             let from = padding.saturating_sub(k).div_ceil(stride).min(pixels);
             from..(side + padding).saturating_sub(k).div_ceil(stride).clamp(from, pixels)
         };
-        let rows = reached(ky, c.out_h, self.input.height);
-        for (kx, sums) in sums.chunks_exact_mut(channels * width).enumerate().take(kernel) {
-            let columns = reached(kx, c.out_w, self.input.width);
+        let rows = reached(ky, all.rows, self.input.height);
+        for (kx, sums) in sums.chunks_exact_mut(channels * width).enumerate() {
+            let columns = reached(kx, all.width, self.input.width);
             if rows.is_empty() || columns.is_empty() {
                 continue;
             }
-            let product = OuterProduct {
-                images: (input.len() / in_len).min(d_output.len() / out_len),
-                in_image_step: in_len,
-                grad_image_step: out_len,
-                in_y_step: c.in_y_step,
-                in_x_step: c.in_x_step,
-                grad_y_step: c.out_y_step,
-                grad_x_step: c.out_x_step,
-                rows: rows.len(),
-                width: columns.len(),
-                run: channels,
-                lanes: width.min(self.spec.channels_out - block * width),
-            };
+            let product = OuterProduct { rows: rows.len(), width: columns.len(), run: channels, ..all };
             let tap = self.input.signed_offset(
                 (rows.start * stride + ky) as isize - padding as isize,
                 (columns.start * stride + kx) as isize - padding as isize,

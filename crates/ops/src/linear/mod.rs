@@ -58,6 +58,22 @@ pub fn matmul_transposed(
     });
 }
 
+/// Floats of scratch that a thread uses for a linear layer of at most `rows` rows, all three of its products, see
+/// [`crate::reserve_scratch`].
+#[must_use]
+pub fn linear_scratch_len(isa: Isa, rows: usize, inputs: usize, outputs: usize) -> usize {
+    let padded = |columns: usize| {
+        let block = Block::pick(isa, columns);
+        block.count(columns) * block.width()
+    };
+    (padded(outputs) * inputs).max(pieces(rows) * padded(inputs) * outputs)
+}
+
+/// Pieces of rows that a weight gradient is summed up in.
+fn pieces(rows: usize) -> usize {
+    rows.div_ceil(512).clamp(1, 8)
+}
+
 /// Whether there is nothing to multiply; `out` is then finished.
 fn is_empty(inner: usize, out: &mut [f32], accumulate: bool) -> bool {
     if inner == 0 && !accumulate {
@@ -107,7 +123,7 @@ pub fn matmul_of_transposed(isa: Isa, rows: usize, m: usize, columns: usize, a: 
     let block = Block::pick(isa, columns);
     let (width, blocks) = (block.width(), block.count(columns));
     // Pieces of rows, by their number alone; each piece and block is one task.
-    let pieces = rows.div_ceil(512).clamp(1, 8);
+    let pieces = pieces(rows);
     let piece_rows = rows.div_ceil(pieces).max(1);
     let len = blocks * m * width;
     scratch::with(pieces * len, |sums| {
