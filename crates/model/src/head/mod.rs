@@ -48,6 +48,8 @@ pub struct RelationHead {
     parameters: Parameters,
     compute: Compute,
     kernel: Kernel,
+    /// Floats of scratch that each worker is yet to be given.
+    scratch: usize,
     rows: usize,
     d_features: Vec<f32>,
 }
@@ -115,7 +117,6 @@ impl RelationHead {
         parameters.add(format!("linear{last}.weight"), &[1, inputs], ParameterKind::LinearWeight);
         parameters.add(format!("linear{last}.bias"), &[1], ParameterKind::LinearBias { inputs });
         parameters.initialise(seed, 1);
-        compute.reserve_scratch(scratch);
         let kernel = if config.layers != 1 {
             Kernel::Deep(Box::new(DeepPairHead::new(isa, views, max_images, config.deep_shape(width))?))
         } else if config.aggregation == Aggregation::Max {
@@ -135,7 +136,18 @@ impl RelationHead {
             let head = Box::new(PairHead::with_shifts(isa, views, max_images, hidden, config.shifts)?);
             Kernel::Factorised { head, projections: Box::new(projections) }
         };
-        Ok(Self { config, width, views, max_images, parameters, compute, kernel, rows: 0, d_features: vec![0.0; rows * width] })
+        Ok(Self {
+            config,
+            width,
+            views,
+            max_images,
+            parameters,
+            compute,
+            kernel,
+            scratch,
+            rows: 0,
+            d_features: vec![0.0; rows * width],
+        })
     }
 
     /// Bytes that [`RelationHead::new`] takes, parameters apart.
@@ -190,6 +202,9 @@ impl RelationHead {
     /// [`Error::Size`] where the features are not K·B rows of width D; [`Error::Ops`] where B is 1, or more than the head
     /// was made for.
     pub fn step(&mut self, images: usize, features: &[f32]) -> Result<PairOutcome> {
+        if self.scratch > 0 {
+            self.compute.reserve_scratch(std::mem::take(&mut self.scratch));
+        }
         let (rows, width, hidden) = (images * self.views, self.width, self.config.hidden);
         if features.len() != rows * width || images > self.max_images {
             return Err(Error::Size {
