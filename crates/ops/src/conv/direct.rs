@@ -1,19 +1,29 @@
 //! The definition's own sums, by the register tiles of `tile.rs`: any kernel, stride and number of channels.
 //!
 //! The data gradient of a layer with stride s is s·s small dense correlations, one for each class of input pixels.
+//!
+//! On maps of a few pixels most windows reach over the border: of the 81 taps of a 3 x 3 map's windows, padded by one, 49 lie
+//! within it. There, `few_pixels`, a pixel of many images is worked out at once, by the taps within the map alone.
 
 use super::ConvSpec;
 use super::block::{Block, pack_columns, unpack_columns};
 use super::tile::{self, Correlation, OuterProduct};
+use crate::simd::{by_channel_group, group, group_mut, multiversion};
 use crate::{Isa, Layout, scratch};
+use std::ops::Range;
+
+/// Side of the largest map that is worked out pixel by pixel.
+const FEW: usize = 3;
 
 /// A layer's direct form.
 #[derive(Debug, Clone)]
 pub(super) struct Direct {
+    isa: Isa,
     spec: ConvSpec,
     input: Layout,
     output: Layout,
     forward: Correlation,
+    forward_window: Window,
     forward_block: Block,
     /// One dense correlation a class of input pixels, with the kernel rows and columns that reach it.
     backward: Vec<BackwardClass>,
@@ -24,12 +34,41 @@ pub(super) struct Direct {
 #[derive(Debug, Clone)]
 struct BackwardClass {
     correlation: Correlation,
+    window: Window,
     kernel_rows: Vec<usize>,
     kernel_columns: Vec<usize>,
     packed_at: usize,
 }
 
+/// Where a correlation's windows lie on the map that they read: the first tap of the window of pixel (0, 0), which may lie in the
+/// halo, the step from window to window, and the taps.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    y: isize,
+    x: isize,
+    step: usize,
+    rows: usize,
+    columns: usize,
+}
+
+impl Window {
+    /// The rows and columns of taps within the map, in the window of pixel (y, x).
+    fn within(self, map: Layout, y: usize, x: usize) -> (Range<usize>, Range<usize>) {
+        let along = |first: isize, taps: usize, side: usize| {
+            let from = (-first).clamp(0, taps as isize);
+            from as usize..(side as isize - first).clamp(from, taps as isize) as usize
+        };
+        let (y, x) = (self.y + (y * self.step) as isize, self.x + (x * self.step) as isize);
+        (along(y, self.rows, map.height), along(x, self.columns, map.width))
+    }
+}
+
 impl Direct {
+    /// Whether a layer's maps are so small that it is worked out pixel by pixel.
+    pub(super) fn few_pixels(spec: ConvSpec, output: Layout) -> bool {
+        spec.kernel > 1 && output.height.max(output.width) <= FEW
+    }
+
     pub(super) fn new(isa: Isa, spec: ConvSpec, input: Layout, output: Layout) -> Self {
         let (s, p) = (spec.stride, spec.padding as isize);
         let forward = Correlation {
@@ -46,12 +85,15 @@ impl Direct {
             out_w: output.width,
             channels_out: spec.channels_out,
             accumulate: false,
+            weight_gap: 0,
         };
         let mut layer = Self {
+            isa,
             spec,
             input,
             output,
             forward,
+            forward_window: Window { y: -p, x: -p, step: s, rows: spec.kernel, columns: spec.kernel },
             forward_block: Block::pick(isa, spec.channels_out),
             backward: Vec::new(),
             backward_block: Block::pick(isa, spec.channels_in),
@@ -89,11 +131,13 @@ impl Direct {
                     out_w: (input.width - rx).div_ceil(stride),
                     channels_out: channels_in,
                     accumulate: false,
+                    weight_gap: 0,
                 };
+                let window = Window { y: y0, x: x0, step: 1, rows: rows.len(), columns: columns.len() };
                 let packed_at = self.backward_len;
                 let blocks = self.backward_block.count(channels_in);
                 self.backward_len += blocks * self.backward_block.width() * rows.len() * columns.len() * channels_out;
-                self.backward.push(BackwardClass { correlation, kernel_rows: rows, kernel_columns: columns, packed_at });
+                self.backward.push(BackwardClass { correlation, window, kernel_rows: rows, kernel_columns: columns, packed_at });
             }
         }
     }
@@ -148,6 +192,23 @@ impl Direct {
     pub(super) fn forward(&self, input: &[f32], packed: &[f32], output: &mut [f32], chunk: usize, mut sums: Option<&mut [f64]>) {
         let (in_len, channels) = (self.input.image_len(), self.spec.channels_out);
         let padded = self.padded_channels();
+        if Self::few_pixels(self.spec, self.output) {
+            // SAFETY: `forward` and its windows were laid out in `new` for these images.
+            unsafe {
+                let places = (self.input, &self.forward, self.forward_window);
+                correlate_pixels(self.forward_block, places, input, packed, output, self.output.image_len());
+            }
+            let Some(sums) = sums else { return };
+            return scratch::with(2 * channels, |image_sums| {
+                for (image, out) in output.chunks_exact(self.output.image_len()).enumerate() {
+                    image_sums.fill(0.0);
+                    let (sum, square) = image_sums.split_at_mut(channels);
+                    (0..self.output.height).for_each(|y| add_up(self.isa, &out[self.output.row(y)], sum, square));
+                    let total = &mut sums[image / chunk * 2 * channels..][..2 * channels];
+                    total.iter_mut().zip(image_sums.iter()).for_each(|(total, sum)| *total += f64::from(*sum));
+                }
+            });
+        }
         scratch::with(self.scratch_len(), |image_sums| {
             for (image, out) in output.chunks_exact_mut(self.output.image_len()).enumerate() {
                 let from = &input[image * in_len..][..in_len];
@@ -172,6 +233,18 @@ impl Direct {
     /// Runs over `d_input`'s images, which are dense.
     pub(super) fn data_gradient(&self, d_output: &[f32], packed: &[f32], d_input: &mut [f32], accumulate: bool) {
         let (in_len, out_len) = (self.input.pixels() * self.input.channels, self.output.image_len());
+        if Self::few_pixels(self.spec, self.output) {
+            for class in &self.backward {
+                let correlation = Correlation { accumulate, ..class.correlation };
+                // SAFETY: as below.
+                unsafe {
+                    let places = (self.output, &correlation, class.window);
+                    let packed = &packed[class.packed_at.min(packed.len())..];
+                    correlate_pixels(self.backward_block, places, d_output, packed, d_input, in_len);
+                }
+            }
+            return;
+        }
         for (image, d_in) in d_input.chunks_exact_mut(in_len).enumerate() {
             let from = &d_output[image * out_len..][..out_len];
             for class in &self.backward {
@@ -223,6 +296,9 @@ impl Direct {
             run: c.run,
             lanes: width.min(self.spec.channels_out - block * width),
         };
+        if Self::few_pixels(self.spec, self.output) {
+            return self.accumulate_taps(product, input, d_output, part, sums);
+        }
         // SAFETY: the same windows as the forward pass reads, and the same pixels as it writes, of as many images as both hold.
         unsafe {
             let from = input.as_ptr().offset(c.in_origin + (ky * c.in_row_pitch) as isize);
@@ -231,8 +307,102 @@ impl Direct {
         }
     }
 
+    /// [`Direct::accumulate`] tap by tap, from those pixels of `all` alone whose window has the tap within the map.
+    fn accumulate_taps(&self, all: OuterProduct, input: &[f32], d_output: &[f32], part: usize, sums: &mut [f32]) {
+        let ConvSpec { channels_in: channels, kernel, stride, padding, .. } = self.spec;
+        let (block, ky, width) = (part / kernel, part % kernel, self.forward_block.width());
+        // Of the pixels along a side, those whose tap `k` is not in the padding.
+        let reached = |k: usize, pixels: usize, side: usize| {
+            let from = padding.saturating_sub(k).div_ceil(stride).min(pixels);
+            from..(side + padding).saturating_sub(k).div_ceil(stride).clamp(from, pixels)
+        };
+        let rows = reached(ky, all.rows, self.input.height);
+        for (kx, sums) in sums.chunks_exact_mut(channels * width).enumerate() {
+            let columns = reached(kx, all.width, self.input.width);
+            if rows.is_empty() || columns.is_empty() {
+                continue;
+            }
+            let product = OuterProduct { rows: rows.len(), width: columns.len(), run: channels, ..all };
+            let tap = self.input.signed_offset(
+                (rows.start * stride + ky) as isize - padding as isize,
+                (columns.start * stride + kx) as isize - padding as isize,
+            );
+            // SAFETY: the tap of each of these pixels lies within the image, and the pixels on the output's map.
+            unsafe {
+                let from = input.as_ptr().offset(tap);
+                let grad = d_output.as_ptr().add(self.output.offset(rows.start, columns.start) + block * width);
+                tile::accumulate_outer(self.forward_block, &product, from, grad, sums.as_mut_ptr());
+            }
+        }
+    }
+
     /// The weight gradient out of its sums.
     pub(super) fn unpack(&self, sums: &[f32], d_weights: &mut [f32]) {
         unpack_columns(sums, self.spec.channels_out, self.forward_block.width(), d_weights);
+    }
+}
+
+/// Correlates as many images as `output` holds, pixel by pixel: each pixel in all of them at once, by the taps of its window that lie
+/// within the map. `places`: the images read, the correlation of one of them, and its windows.
+///
+/// # Safety
+/// What the correlation reaches within the map lies within images of `input`, and its output within `out_len` floats; `packed` are its weights.
+unsafe fn correlate_pixels(
+    block: Block,
+    (map, c, window): (Layout, &Correlation, Window),
+    input: &[f32],
+    packed: &[f32],
+    output: &mut [f32],
+    out_len: usize,
+) {
+    let (width, images, channels) = (block.width(), output.len() / out_len, map.channels);
+    for at in 0..block.count(c.channels_out) {
+        for (y, x) in (0..c.out_h).flat_map(|y| (0..c.out_w).map(move |x| (y, x))) {
+            let (rows, columns) = window.within(map, y, x);
+            let none = rows.is_empty() || columns.is_empty();
+            if none && c.accumulate {
+                continue;
+            }
+            let pixel = Correlation {
+                in_x_step: map.image_len(),
+                in_row_pitch: c.in_row_pitch,
+                rows: if none { 0 } else { rows.len() },
+                run: columns.len() * channels,
+                weight_gap: c.run - columns.len() * channels,
+                out_x_step: out_len,
+                out_h: 1,
+                out_w: images,
+                channels_out: width.min(c.channels_out - at * width),
+                accumulate: c.accumulate,
+                ..Correlation::default()
+            };
+            let first_tap =
+                (window.y + (y * window.step + rows.start) as isize, window.x + (x * window.step + columns.start) as isize);
+            let from = if none { 0 } else { map.signed_offset(first_tap.0, first_tap.1) };
+            let weights = ((at * c.rows + rows.start) * c.run + columns.start * channels) * width;
+            let to = c.out_origin + y * c.out_y_step + x * c.out_x_step + at * width;
+            // SAFETY: the caller's promise; the taps lie within the map.
+            unsafe {
+                let weights = packed.as_ptr().add(weights.min(packed.len()));
+                tile::correlate(block, &pixel, input.as_ptr().offset(from), weights, output.as_mut_ptr().add(to), None);
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// Adds a row of pixels, and their squares, to the sums of their channels.
+    fn add_up(isa, pixels: &[f32], sum: &mut [f32], square: &mut [f32]) {
+        let channels = sum.len();
+        by_channel_group!(channels, G, from, {
+            let (sum, square) = (group_mut::<G>(&mut sum[from..]), group_mut::<G>(&mut square[from..]));
+            for pixel in pixels.chunks_exact(channels) {
+                let pixel = group::<G>(&pixel[from..]);
+                for c in 0..G {
+                    sum[c] += pixel[c];
+                    square[c] += pixel[c] * pixel[c];
+                }
+            }
+        });
     }
 }

@@ -138,7 +138,7 @@ impl Conv2d {
         if sizes.contains(&None) || step().is_none() {
             return Err(shape(format!("{spec:?} of images of {} x {} is more than can be addressed", input.height, input.width)));
         }
-        let suits = algorithm == Algorithm::Fastest && Winograd::suits(spec);
+        let suits = algorithm == Algorithm::Fastest && Winograd::suits(spec) && !Direct::few_pixels(spec, output);
         Ok(Self {
             spec,
             input,
@@ -237,7 +237,7 @@ impl Conv2d {
         assert!(holds(input, n, in_len) && holds(output, n, out_len), "convolution buffers");
         assert_eq!(packed.len(), self.forward_packed_len(), "packed convolution weights");
         let (chunk, channels) = (chunk_images(n), self.spec.channels_out);
-        let group = images_a_task(self.winograd, chunk);
+        let group = self.images_a_task(self.winograd, chunk);
         let run = |index: usize, out: &mut [f32], sums: Option<&mut [f64]>| {
             let input = &input[index * group * in_len..n * in_len];
             match &self.winograd {
@@ -266,7 +266,7 @@ impl Conv2d {
         assert!(holds(d_output, n, out_len) && holds(d_input, n, in_len), "convolution gradient buffers");
         assert_eq!(packed.len(), self.backward_packed_len(), "packed convolution weights");
         assert!(self.output.halo >= Self::gradient_halo(self.spec, self.input), "halo of a convolution's output gradient");
-        let group = images_a_task(self.winograd_backward, chunk_images(n));
+        let group = self.images_a_task(self.winograd_backward, chunk_images(n));
         d_input[..n * in_len].par_chunks_mut(group * in_len).enumerate().for_each(|(index, d_in)| {
             self.data_gradient_of_some(&d_output[index * group * out_len..n * out_len], packed, d_in, accumulate);
         });
@@ -359,7 +359,14 @@ impl Conv2d {
 
     /// Images that the gradients take at once, as many as stay in the cache.
     fn images_at_once(&self) -> usize {
-        images_a_task(self.winograd_backward, 1).max(self.direct.least_images())
+        self.images_a_task(self.winograd_backward, 1).max(self.direct.least_images())
+    }
+
+    /// Images that a thread takes at once: whole pieces of the batch, and enough of small images for the tiles.
+    fn images_a_task(&self, winograd: Option<Winograd>, chunk: usize) -> usize {
+        const OF_FEW_PIXELS: usize = 12;
+        let few = if Direct::few_pixels(self.spec, self.output) { OF_FEW_PIXELS } else { 1 };
+        winograd.map_or(few, |winograd| winograd.least_images()).next_multiple_of(chunk)
     }
 
     /// Adds some images to the parts of a piece's sums, of which `sums` holds those from `first_part` on.
@@ -458,11 +465,6 @@ impl Conv2d {
 /// that stays in the cache, `cache` floats, while images pass by.
 fn parts_together(parts: usize, len: usize, cache: usize) -> usize {
     (1..=parts).rev().find(|&together| parts.is_multiple_of(together) && together * len <= cache).unwrap_or(1)
-}
-
-/// Images that a thread takes at once: whole pieces of the batch, and enough of small images for Winograd's products.
-fn images_a_task(winograd: Option<Winograd>, chunk: usize) -> usize {
-    winograd.map_or(chunk, |winograd| winograd.least_images().next_multiple_of(chunk))
 }
 
 /// Adds pieces 1, 2, ... of `len` floats each to piece 0, in that order.

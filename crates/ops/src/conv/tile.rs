@@ -32,6 +32,8 @@ pub(crate) struct Correlation {
     pub(crate) rows: usize,
     /// Floats of one window row: taps x input channels.
     pub(crate) run: usize,
+    /// Window floats of the packed weights that are passed over from row to row, where the window is a part of theirs.
+    pub(crate) weight_gap: usize,
     pub(crate) out_origin: usize,
     pub(crate) out_y_step: usize,
     pub(crate) out_x_step: usize,
@@ -63,9 +65,9 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
             }
         }
         let mut acc = [[S::zero(); V]; T];
-        let mut w = weights;
         for r in 0..c.rows {
             let row = input.add(r * c.in_row_pitch);
+            let mut w = weights.add(r * (c.run + c.weight_gap) * V * S::LANES);
             for j in 0..c.run {
                 let mut wv = [S::zero(); V];
                 for v in 0..V {
