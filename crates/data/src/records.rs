@@ -2,11 +2,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
 use rayon::prelude::*;
 
 use crate::digest::{Fingerprint, damage};
-use crate::mmap::map;
+use crate::mmap::{Mapped, map};
 use crate::{Error, HubSplit, Image, Result};
 
 /// The files of one split, one after the other.
@@ -85,7 +84,7 @@ impl RecordFiles {
 #[derive(Debug)]
 pub(crate) struct RecordFile {
     path: PathBuf,
-    bytes: Mmap,
+    bytes: Mapped,
     layout: RecordLayout,
 }
 
@@ -182,6 +181,7 @@ impl RecordFile {
                 }
             }
         }
+        self.bytes.have_read(self.layout.bytes());
         Image::new(side_px, side_px, rgb).expect("a record holds as many pixels as its sides say")
     }
 

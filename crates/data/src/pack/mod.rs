@@ -6,11 +6,10 @@ mod write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use memmap2::Mmap;
-
 use self::layout::{Directory, HEADER_BYTES, Header, SplitTable};
 pub use self::write::{Packed, pack};
 use crate::digest::Fingerprint;
+use crate::mmap::Mapped;
 use crate::{Dataset, Error, Image, Result, Split};
 
 /// One split of a data set that [`pack`] has written: images are bytes of a memory-mapped file, so that reading one is copying it.
@@ -35,7 +34,7 @@ use crate::{Dataset, Error, Image, Result, Split};
 #[derive(Debug)]
 pub struct Pack {
     path: PathBuf,
-    bytes: Mmap,
+    bytes: Mapped,
     directory: Directory,
     which: Split,
     split: SplitTable,
@@ -88,7 +87,9 @@ impl Dataset for Pack {
             return Err(broken(format!("the bytes of {} do not match their checksum: pack the images again", image.name)));
         }
         let (width, height) = (image.width_px as usize, image.height_px as usize);
-        Image::new(width, height, image.rgb.to_vec()).ok_or_else(|| broken(format!("{} has no pixels", image.name)))
+        let rgb = image.rgb.to_vec();
+        self.bytes.have_read(rgb.len());
+        Image::new(width, height, rgb).ok_or_else(|| broken(format!("{} has no pixels", image.name)))
     }
 
     fn label(&self, index: usize) -> Option<usize> {
