@@ -26,9 +26,9 @@ pub(crate) struct Mapped {
 pub(crate) fn map(path: &Path) -> Result<Mapped> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
-    // SAFETY: the map is read only. Its bytes are only ever read as `u8`, for which every bit
-    // pattern is valid. What remains is that nobody may cut the file short while it is mapped; data sets are written once
-    // and read afterwards, and the README asks users to replace them rather than to edit them in place.
+    // SAFETY: the map is read only. Its bytes are only ever read as `u8`, for which every bit pattern is valid. What remains is that
+    // nobody may cut the file short while it is mapped; data sets are written once and read afterwards, and the README asks users
+    // to replace them rather than to edit them in place.
     let map = unsafe { Mmap::map(&file) }.map_err(io)?;
     Ok(Mapped { map, read: AtomicUsize::new(0) })
 }
@@ -48,10 +48,9 @@ impl Mapped {
     /// Takes the pages out of this process. They stay in the system's cache of files, as long as it has room.
     #[cfg(unix)]
     fn give_back(&self) {
-        // SAFETY: of a read-only map of a file, the system fetches a page again when it is next read, with the same bytes.
-        let given = unsafe { self.map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
         // A system that does not listen keeps more in memory, and nothing else is lost.
-        drop(given);
+        // SAFETY: of a read-only map of a file, the system fetches a page again when it is next read, with the same bytes.
+        _ = unsafe { self.map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
     }
 
     #[cfg(not(unix))]
