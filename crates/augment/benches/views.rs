@@ -7,13 +7,13 @@ use relata_augment::{CropConfig, CropKind, JitterConfig, Pipeline, PipelineConfi
 use relata_data::Image;
 
 /// Bytes without structure: the content does not change the cost.
-fn image(side_px: usize, number: usize) -> Image {
+fn image(width_px: usize, height_px: usize, number: usize) -> Image {
     let mut state = number as u32 + 1;
     let mut byte = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as u8
     };
-    Image::new(side_px, side_px, (0..side_px * side_px * 3).map(|_| byte()).collect()).expect("the sides fit the bytes")
+    Image::new(width_px, height_px, (0..width_px * height_px * 3).map(|_| byte()).collect()).expect("the sides fit the bytes")
 }
 
 fn views(c: &mut Criterion) {
@@ -30,8 +30,11 @@ fn views(c: &mut Criterion) {
         ("padded crop and flip", padded),
         ("evaluation", PipelineConfig::evaluation()),
     ];
-    for side_px in [32, 64, 96] {
-        let images: Vec<Image> = (0..64).map(|number| image(side_px, number)).collect();
+    // Images of the view's side, as the data sets have them, and a folder's photographs.
+    for (width_px, height_px, side_px) in [(32, 32, 32), (64, 64, 64), (96, 96, 96), (500, 375, 96)] {
+        let images: Vec<Image> = (0..64).map(|number| image(width_px, height_px, number)).collect();
+        let size =
+            if width_px == side_px { format!("{side_px} px") } else { format!("{width_px} x {height_px} to {side_px} px") };
         for (name, config) in &cases {
             let pipeline = Pipeline::new(config, side_px, [0.491, 0.482, 0.447], [0.247, 0.243, 0.262]).expect("valid settings");
             let mut scratch = Scratch::default();
@@ -45,7 +48,7 @@ fn views(c: &mut Criterion) {
             pipeline.view_into(&images[0], first, &mut out, &mut scratch);
             assert_eq!(out, pipeline.view(&images[0], first), "a reused scratch changes nothing");
             assert!(out.iter().all(|v| (-3.0..3.0).contains(v)), "values are normalised");
-            group.bench_function(format!("{side_px} px, {name}"), |bencher| {
+            group.bench_function(format!("{size}, {name}"), |bencher| {
                 bencher.iter(|| {
                     let key = key();
                     pipeline.view_into(&images[key.image as usize % images.len()], key, &mut out, &mut scratch);

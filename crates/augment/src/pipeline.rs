@@ -39,7 +39,7 @@ impl Scratch {
     pub fn bytes(image_px: usize, side_px: usize) -> usize {
         let planes = 3 * (side_px * side_px).next_multiple_of(BLOCK);
         let rows = Rows::len(image_px, image_px, side_px);
-        let taps = 2 * side_px * (2 + (2 * image_px).div_ceil(side_px).max(1) + 1);
+        let taps = 2 * side_px * (1 + (2 * image_px).div_ceil(side_px).max(2));
         4 * (planes + rows + taps + Warp::floats(side_px) + Blur::floats(side_px))
     }
 }

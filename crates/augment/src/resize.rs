@@ -49,7 +49,8 @@ impl Taps {
 
     /// A triangle of `step` pixels to either side.
     fn fill_shrinking(&mut self, step: f64, source: usize, outputs: usize) {
-        self.per_output = ((2.0 * step).ceil() as usize + 1).min(source);
+        // No more pixel centres than this lie less than `step` from any place.
+        self.per_output = ((2.0 * step).ceil() as usize).min(source);
         let last_first = source - self.per_output;
         let narrowing = 1.0 / step;
         for output in 0..outputs {
@@ -95,13 +96,16 @@ impl Taps {
     }
 }
 
+/// Source rows that go through the horizontal pass together: as many sums that do not wait for each other, and one weight for all.
+const ROWS: usize = 4;
+
 /// Working memory of a resize.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
-    /// One source row in [0, 1], four floats a pixel so that a pixel is one vector; the fourth is of no use.
-    source: Vec<[f32; 4]>,
-    /// One resized row, four floats a pixel, padded to whole vectors.
-    resized: Vec<[f32; 4]>,
+    /// Source rows in [0, 1], three floats a pixel, each row one float longer: a pixel is read as four floats, the fourth of no use.
+    source: [Vec<f32>; ROWS],
+    /// The same rows resized, four floats a pixel, padded to whole vectors.
+    resized: [Vec<[f32; 4]>; ROWS],
     /// All rows of the crop after the horizontal pass, `[crop height, 3, padded side]`.
     horizontal: Vec<f32>,
 }
@@ -113,7 +117,7 @@ impl Rows {
     /// Floats for a crop of this size.
     pub(crate) fn len(width_px: usize, height_px: usize, side: usize) -> usize {
         let padded = side.next_multiple_of(LANES);
-        width_px * 4 + padded * 4 + height_px * padded * 3
+        ROWS * (width_px * 3 + 1 + padded * 4) + height_px * padded * 3
     }
 
     /// Resizes the box of the image to `side` x `side` and writes it to three planes, `[side, side]` each, values in [0, 1].
@@ -121,61 +125,54 @@ impl Rows {
     /// The flip and the padding are in the taps.
     #[inline(always)]
     pub(crate) fn resize(&mut self, image: &Image, crop: CropBox, side: usize, x: &Taps, y: &Taps, planes: &mut [Vec<f32>; 3]) {
-        let width = crop.width_px * 3;
         let padded = side.next_multiple_of(LANES);
-        self.source.resize(crop.width_px, [0.0; 4]);
-        self.resized.resize(padded, [0.0; 4]);
+        self.source.iter_mut().for_each(|row| row.resize(crop.width_px * 3 + 1, 0.0));
+        self.resized.iter_mut().for_each(|row| row.resize(padded, [0.0; 4]));
         self.horizontal.resize(crop.height_px * padded * 3, 0.0);
         let stride = image.width_px() * 3;
-        let rows = image.rgb()[crop.top_px * stride..].chunks(stride);
-        for (bytes, out) in rows.zip(self.horizontal.chunks_exact_mut(padded * 3)) {
-            pixels_from_bytes(&bytes[crop.left_px * 3..][..width], &mut self.source);
-            match x.per_output {
-                2 => mix_neighbours(x, &self.source, &mut self.resized),
-                _ => mix_pixels(x, &self.source, &mut self.resized),
+        let mut rows = image.rgb()[crop.top_px * stride..].chunks(stride);
+        for out in self.horizontal.chunks_mut(ROWS * padded * 3) {
+            // Fewer rows at the end of the crop: those of the group before are gone through once more, and not kept.
+            for (row, source) in rows.by_ref().take(out.len() / (padded * 3)).zip(&mut self.source) {
+                floats_from_bytes(&row[crop.left_px * 3..][..crop.width_px * 3], source);
             }
-            planes_from_pixels(&self.resized, out);
+            mix_pixels(x, &self.source, &mut self.resized);
+            for (row, out) in self.resized.iter().zip(out.chunks_exact_mut(padded * 3)) {
+                planes_from_pixels(row, out);
+            }
         }
         mix_rows(y, &self.horizontal, side, padded, planes);
     }
 }
 
-/// Each pixel with the byte that follows it, so that four are converted at once.
 #[inline(always)]
-fn pixels_from_bytes(bytes: &[u8], pixels: &mut [[f32; 4]]) {
-    let float = |byte: u8| f32::from(byte) * (1.0 / 255.0);
-    for (pixel, bytes) in pixels.iter_mut().zip(bytes.windows(4).step_by(3)) {
-        *pixel = [float(bytes[0]), float(bytes[1]), float(bytes[2]), float(bytes[3])];
-    }
-    if let (Some(pixel), Some(&[r, g, b])) = (pixels.last_mut(), bytes.last_chunk()) {
-        *pixel = [float(r), float(g), float(b), 0.0];
+fn floats_from_bytes(bytes: &[u8], floats: &mut [f32]) {
+    for (float, &byte) in floats.iter_mut().zip(bytes) {
+        *float = f32::from(byte) * (1.0 / 255.0);
     }
 }
 
-/// The horizontal pass, two taps.
+/// The horizontal pass.
 #[inline(always)]
-fn mix_neighbours(taps: &Taps, row: &[[f32; 4]], out: &mut [[f32; 4]]) {
-    let (weights, _) = taps.weights.as_chunks::<2>();
-    for ((&first, &[left, right]), out) in taps.first.iter().zip(weights).zip(out) {
-        let Some([a, b]) = row.get(first as usize..first as usize + 2) else {
-            return;
-        };
-        *out = std::array::from_fn(|lane| left * a[lane] + right * b[lane]);
-    }
-}
-
-/// The horizontal pass, any number of taps.
-#[inline(always)]
-fn mix_pixels(taps: &Taps, row: &[[f32; 4]], out: &mut [[f32; 4]]) {
+fn mix_pixels(taps: &Taps, source: &[Vec<f32>; ROWS], out: &mut [Vec<[f32; 4]>; ROWS]) {
+    let (floats, pixels) = (source[0].len(), out[0].len());
+    let source = source.each_ref().map(|row| &row[..floats]);
+    let mut out = out.each_mut().map(|row| &mut row[..pixels]);
     let weights = taps.weights.chunks_exact(taps.per_output);
-    for ((&first, weights), out) in taps.first.iter().zip(weights).zip(out) {
-        let mut sum = [0.0; 4];
-        for (pixel, &weight) in row[first as usize..].iter().zip(weights) {
-            for lane in 0..4 {
-                sum[lane] += weight * pixel[lane];
+    for (output, (&first, weights)) in taps.first.iter().zip(weights).enumerate() {
+        let mut sums = [[0.0; 4]; ROWS];
+        for (tap, &weight) in weights.iter().enumerate() {
+            let at = (first as usize + tap) * 3;
+            for (sum, row) in sums.iter_mut().zip(&source) {
+                let pixel = &row[at..at + 4];
+                for lane in 0..4 {
+                    sum[lane] += weight * pixel[lane];
+                }
             }
         }
-        *out = sum;
+        for (sum, out) in sums.iter().zip(&mut out) {
+            out[output] = *sum;
+        }
     }
 }
 
