@@ -283,8 +283,13 @@ impl Direct {
         let c = &self.forward;
         let (block, ky, width) = (part / c.rows, part % c.rows, self.forward_block.width());
         let (in_len, out_len) = (self.input.image_len(), self.output.image_len());
+        let images = (input.len() / in_len).min(d_output.len() / out_len);
+        // Asked for in advance once, by the first part that reads it; of a few channels it is too little to be worth it.
+        let wide = self.spec.channels_out >= 16;
         let product = OuterProduct {
-            images: (input.len() / in_len).min(d_output.len() / out_len),
+            images,
+            next_input: if wide && block == 0 && ky < self.spec.stride { images * in_len } else { 0 },
+            next_grad: if wide && ky == 0 { images * out_len } else { 0 },
             in_image_step: in_len,
             grad_image_step: out_len,
             in_y_step: c.in_y_step,

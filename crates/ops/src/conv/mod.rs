@@ -14,6 +14,7 @@
 //! layer, `winograd/` for 3 x 3 kernels with stride 1, in less than half the products. Both spend their time in the
 //! register tiles of `tile.rs`.
 
+mod ahead;
 pub(crate) mod block;
 mod direct;
 #[cfg(test)]

@@ -10,6 +10,7 @@
 // T, V and M are constants: their loops unroll, and the indices become registers.
 #![allow(clippy::needless_range_loop)]
 
+use super::ahead::{Asks, BY_PIECES, BY_ROWS, LINE, NOTHING, Share, Unseen, asks, piece_floats, prefetch, prefetch_pixels};
 use super::block::Block;
 #[cfg(target_arch = "aarch64")]
 use crate::simd::Neon;
@@ -45,41 +46,56 @@ pub(crate) struct Correlation {
 }
 
 #[inline(always)]
-unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize, const ADD: bool>(
+unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize, const ADD: bool, const ASKS: Asks>(
     c: &Correlation,
     input: *const f32,
     weights: *const f32,
     output: *mut f32,
     lanes: usize,
     sums: Option<(*mut f32, *mut f32)>,
+    mut unseen: Share,
 ) {
     // SAFETY: `correlate` was given buffers that hold the whole correlation, and walks within it.
     unsafe {
         let pixel = |t: usize| output.add(t / (T / R) * c.out_y_step + t % (T / R) * c.out_x_step);
-        if ADD && R == 1 {
-            // What the same pixels of the next row will be added to.
-            for t in 0..T {
-                for v in 0..V {
-                    S::prefetch(pixel(t).wrapping_add(c.out_y_step + v * S::LANES));
-                }
+        let ask_below = |t: usize| {
+            // Unless the pixel before lies in the same line.
+            if V * S::LANES >= LINE || c.out_x_step >= LINE || t.is_multiple_of(2) {
+                prefetch::<S>(output.wrapping_add(c.out_y_step + t * c.out_x_step), V * S::LANES);
             }
+        };
+        if ASKS == BY_ROWS {
+            (0..T).for_each(ask_below);
         }
+        let mut piece = 0;
         let mut acc = [[S::zero(); V]; T];
         for r in 0..c.rows {
             let row = input.add(r * c.in_row_pitch);
             let mut w = weights.add(r * (c.run + c.weight_gap) * V * S::LANES);
-            for j in 0..c.run {
-                let mut wv = [S::zero(); V];
-                for v in 0..V {
-                    wv[v] = S::load(w.add(v * S::LANES));
+            let mut j = 0;
+            while j < c.run {
+                let end = if ASKS == BY_PIECES { c.run.min(j + piece_floats(V * S::LANES)) } else { c.run };
+                if ASKS != NOTHING {
+                    prefetch::<S>(unseen.next_piece(), unseen.floats);
                 }
-                w = w.add(V * S::LANES);
-                let at = row.add(j);
-                for t in 0..T {
-                    let x = S::splat(*at.add(t / (T / R) * c.in_y_step + t % (T / R) * c.in_x_step));
+                if ASKS == BY_PIECES {
+                    (piece..T).step_by(unseen.pieces).for_each(ask_below);
+                    piece += 1;
+                }
+                while j < end {
+                    let mut wv = [S::zero(); V];
                     for v in 0..V {
-                        acc[t][v] = S::fma(x, wv[v], acc[t][v]);
+                        wv[v] = S::load(w.add(v * S::LANES));
                     }
+                    w = w.add(V * S::LANES);
+                    let at = row.add(j);
+                    for t in 0..T {
+                        let x = S::splat(*at.add(t / (T / R) * c.in_y_step + t % (T / R) * c.in_x_step));
+                        for v in 0..V {
+                            acc[t][v] = S::fma(x, wv[v], acc[t][v]);
+                        }
+                    }
+                    j += 1;
                 }
             }
         }
@@ -120,17 +136,8 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
     }
 }
 
-/// Asks for `floats` floats that will soon be read. They may lie anywhere, outside of all buffers too.
 #[inline(always)]
-unsafe fn prefetch<S: Simd>(from: *const f32, floats: usize) {
-    for line in (0..floats).step_by(16) {
-        // SAFETY: the caller has the instruction set; an address is only a hint.
-        unsafe { S::prefetch(from.wrapping_add(line)) };
-    }
-}
-
-#[inline(always)]
-unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool>(
+unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool, const ASKS: Asks>(
     c: &Correlation,
     input: *const f32,
     weights: *const f32,
@@ -138,6 +145,7 @@ unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool>(
     sums: Option<(*mut f32, *mut f32)>,
 ) {
     let width = V * S::LANES;
+    let pieces = if ASKS == BY_PIECES { c.rows * c.run.div_ceil(piece_floats(width)) } else { c.rows };
     for block in 0..c.channels_out.div_ceil(width) {
         let lanes = width.min(c.channels_out - block * width);
         // SAFETY: as `correlate`: every offset below lies within the correlation.
@@ -151,23 +159,24 @@ unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool>(
                 let to = output.add(c.out_origin + y * c.out_y_step + block * width);
                 if y < paired {
                     match (y % 2, c.out_w) {
-                        (0, 3) => correlate_tile::<S, 6, 2, V, ADD>(c, from, w, to, lanes, sums),
-                        (0, 2) => correlate_tile::<S, 4, 2, V, ADD>(c, from, w, to, lanes, sums),
+                        (0, 3) => correlate_tile::<S, 6, 2, V, ADD, NOTHING>(c, from, w, to, lanes, sums, Share::NONE),
+                        (0, 2) => correlate_tile::<S, 4, 2, V, ADD, NOTHING>(c, from, w, to, lanes, sums, Share::NONE),
                         _ => {}
                     }
                     continue;
                 }
-                if block == 0 {
-                    // What the next row of pixels will be the first to read.
-                    let seen = c.in_y_step.max(c.rows * c.in_row_pitch);
-                    prefetch::<S>(from.wrapping_add(seen), c.in_y_step + c.rows * c.in_row_pitch - seen);
+                // The first block asks for all.
+                let mut unseen = if block == 0 { Unseen::below(c, from) } else { Unseen::NONE };
+                if ASKS == NOTHING && c.rows == 1 {
+                    prefetch::<S>(unseen.input, unseen.floats);
                 }
                 // Offsets, for a pointer past the last pixel may lie past the buffer.
                 let (mut left, mut at_in, mut at_out) = (c.out_w, 0, 0);
                 macro_rules! tiles {
                     ($t:literal, $while:expr) => {
                         while $while {
-                            correlate_tile::<S, $t, 1, V, ADD>(c, from.add(at_in), w, to.add(at_out), lanes, sums);
+                            let share = if ASKS == NOTHING { Share::NONE } else { unseen.share($t, c.out_w, pieces) };
+                            correlate_tile::<S, $t, 1, V, ADD, ASKS>(c, from.add(at_in), w, to.add(at_out), lanes, sums, share);
                             at_in += $t * c.in_x_step;
                             at_out += $t * c.out_x_step;
                             left -= $t;
@@ -190,30 +199,6 @@ unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool>(
     }
 }
 
-#[inline(always)]
-unsafe fn writing_body<S: Simd, const V: usize>(
-    c: &Correlation,
-    input: *const f32,
-    weights: *const f32,
-    output: *mut f32,
-    sums: Option<(*mut f32, *mut f32)>,
-) {
-    // SAFETY: as `correlate`.
-    unsafe { correlate_body::<S, V, false>(c, input, weights, output, sums) };
-}
-
-#[inline(always)]
-unsafe fn adding_body<S: Simd, const V: usize>(
-    c: &Correlation,
-    input: *const f32,
-    weights: *const f32,
-    output: *mut f32,
-    sums: Option<(*mut f32, *mut f32)>,
-) {
-    // SAFETY: as `correlate`.
-    unsafe { correlate_body::<S, V, true>(c, input, weights, output, sums) };
-}
-
 /// Sums of outer products, as strides in floats: for pixels (y, x) of some images, `acc[j][o] += input[n, y, x, j] · grad[n, y, x, o]`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct OuterProduct {
@@ -228,6 +213,9 @@ pub(crate) struct OuterProduct {
     pub(crate) width: usize,
     /// Window floats j.
     pub(crate) run: usize,
+    /// Floats to the same pixels of the images that come next, which are asked for in advance; 0: they are not.
+    pub(crate) next_input: usize,
+    pub(crate) next_grad: usize,
     /// Valid output channels of this block; the rest of the block's lanes is left at zero.
     pub(crate) lanes: usize,
 }
@@ -271,7 +259,14 @@ unsafe fn gather<S: Simd, const V: usize>(p: &OuterProduct, grad: *const f32, ga
             }
         }
     }
-    OuterProduct { grad_image_step: p.rows * p.width * width, grad_y_step: p.width * width, grad_x_step: width, ..*p }
+    OuterProduct {
+        grad_image_step: p.rows * p.width * width,
+        grad_y_step: p.width * width,
+        grad_x_step: width,
+        next_input: 0,
+        next_grad: 0,
+        ..*p
+    }
 }
 
 #[inline(always)]
@@ -280,6 +275,7 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize>(
     input: *const f32,
     grad: *const f32,
     acc_out: *mut f32,
+    asks: (usize, usize),
 ) {
     // SAFETY: `accumulate_outer` was given buffers that hold all of it.
     unsafe {
@@ -293,6 +289,8 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize>(
             for y in 0..p.rows {
                 let mut from = input.add(image * p.in_image_step + y * p.in_y_step);
                 let mut g = grad.add(image * p.grad_image_step + y * p.grad_y_step);
+                prefetch_pixels::<S>(from, p.next_input, p.in_x_step, p.run, asks);
+                prefetch_pixels::<S>(g, p.next_grad, p.grad_x_step, V * S::LANES, asks);
                 for _ in 0..p.width {
                     let mut gv = [S::zero(); V];
                     for (v, value) in gv.iter_mut().enumerate() {
@@ -356,7 +354,8 @@ unsafe fn outer_body<S: Simd, const V: usize>(p: &OuterProduct, input: *const f3
                 ($m:literal, $most:expr) => {
                     let end = j + ($most / $m) * $m;
                     while j < end {
-                        outer_tile::<S, $m, V>(&part, input.add(j), grad, acc.add(j * width));
+                        let asks = (j * part.width / part.run, (j + $m) * part.width / part.run);
+                        outer_tile::<S, $m, V>(&part, input.add(j), grad, acc.add(j * width), asks);
                         j += $m;
                     }
                 };
@@ -386,39 +385,39 @@ unsafe fn outer_body<S: Simd, const V: usize>(p: &OuterProduct, input: *const f3
 }
 
 macro_rules! compiled {
-    ($name:ident, $features:literal, $simd:ty, $v:literal, $body:ident($($arg:ident : $ty:ty),*)) => {
+    ($name:ident, $features:literal, $simd:ty, $v:literal, $body:ident[$($form:expr),*]($($arg:ident : $ty:ty),*)) => {
         #[target_feature(enable = $features)]
         unsafe fn $name($($arg: $ty),*) {
             // SAFETY: the caller's promise is passed on.
-            unsafe { $body::<$simd, $v>($($arg),*) }
+            unsafe { $body::<$simd, $v $(, $form)*>($($arg),*) }
         }
     };
 }
 
 macro_rules! by_block {
-    ($(#[$doc:meta])* $name:ident, $body:ident($($arg:ident : $ty:ty),*)) => {
+    ($(#[$doc:meta])* $name:ident, $body:ident[$($form:expr),*]($($arg:ident : $ty:ty),*)) => {
         $(#[$doc])*
         pub(crate) unsafe fn $name(block: Block, $($arg: $ty),*) {
             #[cfg(target_arch = "x86_64")]
-            compiled!(avx2x1, "avx2,fma", Avx2, 1, $body($($arg: $ty),*));
+            compiled!(avx2x1, "avx2,fma", Avx2, 1, $body[$($form),*]($($arg: $ty),*));
             #[cfg(target_arch = "x86_64")]
-            compiled!(avx2x2, "avx2,fma", Avx2, 2, $body($($arg: $ty),*));
+            compiled!(avx2x2, "avx2,fma", Avx2, 2, $body[$($form),*]($($arg: $ty),*));
             #[cfg(target_arch = "x86_64")]
-            compiled!(half, "avx512f,avx512vl,avx2,fma", Avx512Half, 1, $body($($arg: $ty),*));
+            compiled!(half, "avx512f,avx512vl,avx2,fma", Avx512Half, 1, $body[$($form),*]($($arg: $ty),*));
             #[cfg(target_arch = "x86_64")]
-            compiled!(avx512x1, "avx512f,avx512vl,avx2,fma", Avx512, 1, $body($($arg: $ty),*));
+            compiled!(avx512x1, "avx512f,avx512vl,avx2,fma", Avx512, 1, $body[$($form),*]($($arg: $ty),*));
             #[cfg(target_arch = "x86_64")]
-            compiled!(avx512x2, "avx512f,avx512vl,avx2,fma", Avx512, 2, $body($($arg: $ty),*));
+            compiled!(avx512x2, "avx512f,avx512vl,avx2,fma", Avx512, 2, $body[$($form),*]($($arg: $ty),*));
             #[cfg(target_arch = "x86_64")]
-            compiled!(avx512x4, "avx512f,avx512vl,avx2,fma", Avx512, 4, $body($($arg: $ty),*));
+            compiled!(avx512x4, "avx512f,avx512vl,avx2,fma", Avx512, 4, $body[$($form),*]($($arg: $ty),*));
             #[cfg(target_arch = "aarch64")]
-            compiled!(neonx2, "neon", Neon, 2, $body($($arg: $ty),*));
+            compiled!(neonx2, "neon", Neon, 2, $body[$($form),*]($($arg: $ty),*));
             #[cfg(target_arch = "aarch64")]
-            compiled!(neonx4, "neon", Neon, 4, $body($($arg: $ty),*));
+            compiled!(neonx4, "neon", Neon, 4, $body[$($form),*]($($arg: $ty),*));
             // SAFETY: a block of a kind is only picked by an `Isa` that has its instructions; buffers are the caller's promise.
             unsafe {
                 match block {
-                    Block::Portable => $body::<Portable, 1>($($arg),*),
+                    Block::Portable => $body::<Portable, 1 $(, $form)*>($($arg),*),
                     #[cfg(target_arch = "x86_64")]
                     Block::Avx2x1 => avx2x1($($arg),*),
                     #[cfg(target_arch = "x86_64")]
@@ -454,21 +453,28 @@ pub(crate) unsafe fn correlate(
     output: *mut f32,
     sums: Option<(*mut f32, *mut f32)>,
 ) {
-    // Compiled apart: what adding needs costs the other registers.
+    // Compiled apart: each has other use for the registers.
     // SAFETY: the caller's promise is passed on.
     unsafe {
-        match c.accumulate {
-            false => correlate_writing(block, c, input, weights, output, sums),
-            true => correlate_adding(block, c, input, weights, output, sums),
+        match (c.accumulate, asks(block, c)) {
+            (false, NOTHING) => writing(block, c, input, weights, output, sums),
+            (false, BY_ROWS) => writing_by_rows(block, c, input, weights, output, sums),
+            (false, _) => writing_by_pieces(block, c, input, weights, output, sums),
+            (true, BY_PIECES) => adding_by_pieces(block, c, input, weights, output, sums),
+            (true, _) => adding_by_rows(block, c, input, weights, output, sums),
         }
     }
 }
 
-by_block!(
-    correlate_writing, writing_body(c: &Correlation, input: *const f32, weights: *const f32, output: *mut f32, sums: Option<(*mut f32, *mut f32)>)
-);
-by_block!(
-    correlate_adding, adding_body(c: &Correlation, input: *const f32, weights: *const f32, output: *mut f32, sums: Option<(*mut f32, *mut f32)>)
+macro_rules! correlations {
+    ($($name:ident[$add:literal, $asks:expr])*) => {$(
+        by_block!($name, correlate_body[$add, { $asks }](c: &Correlation, input: *const f32, weights: *const f32, output: *mut f32, sums: Option<(*mut f32, *mut f32)>));
+    )*};
+}
+
+correlations!(
+    writing[false, NOTHING] writing_by_rows[false, BY_ROWS] writing_by_pieces[false, BY_PIECES]
+    adding_by_rows[true, BY_ROWS] adding_by_pieces[true, BY_PIECES]
 );
 
 by_block!(
@@ -476,5 +482,5 @@ by_block!(
     ///
     /// # Safety
     /// As [`correlate`].
-    accumulate_outer, outer_body(p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32)
+    accumulate_outer, outer_body[](p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32)
 );

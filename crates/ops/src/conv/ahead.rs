@@ -1,0 +1,132 @@
+//! What the tiles ask memory for in advance, while they multiply: the processor does not guess rows of pixels by itself, and a tile that
+//! waits for its input, or for the line that it writes to, multiplies nothing.
+//!
+//! A few lines at a time: of more than some two dozen at once the processor waits for the first before it takes the next.
+//! An address is only a hint, and may lie outside of all buffers.
+
+use super::block::Block;
+use super::tile::Correlation;
+use crate::simd::Simd;
+
+/// When a correlation's tiles ask.
+pub(super) type Asks = u8;
+
+/// Before a row of pixels, if at all: for all that the next row will be the first to read.
+pub(super) const NOTHING: Asks = 0;
+
+/// At a tile's start for the pixels below its own, which the next row will write; with each row of its window for a share of what the
+/// next row of pixels will be the first to read.
+pub(super) const BY_ROWS: Asks = 1;
+
+/// For the same, some of it with each piece of a window's row.
+pub(super) const BY_PIECES: Asks = 2;
+
+/// When the tiles of a correlation ask: in windows of a few products it costs more than it saves, and a lone row has none below it.
+pub(super) fn asks(block: Block, c: &Correlation) -> Asks {
+    const FEW: usize = 48;
+    let (window, width) = (c.rows * c.run, block.width());
+    // Where several blocks write a part of each pixel, the first alone waits for the input, and all of them for what they write.
+    let waits_for_output = c.rows == 1 && c.channels_out > width;
+    if c.out_h == 1 || (window < FEW && !waits_for_output) {
+        NOTHING
+    } else if window * width >= 4 * PIECE && c.run >= piece_floats(width) {
+        BY_PIECES
+    } else {
+        BY_ROWS
+    }
+}
+
+/// Products of a window's piece with a block of channels, about.
+const PIECE: usize = 512;
+
+/// Window floats of a piece.
+pub(super) const fn piece_floats(width: usize) -> usize {
+    if width > PIECE / 16 { 16 } else { PIECE / width }
+}
+
+/// What the next row of pixels will be the first to read.
+pub(super) struct Unseen {
+    pub(super) input: *const f32,
+    pub(super) floats: usize,
+}
+
+/// A tile's share of [`Unseen`], in pieces.
+#[derive(Clone, Copy)]
+pub(super) struct Share {
+    input: *const f32,
+    /// Floats of a piece.
+    pub(super) floats: usize,
+    pub(super) pieces: usize,
+}
+
+impl Unseen {
+    pub(super) const NONE: Self = Self { input: std::ptr::null(), floats: 0 };
+
+    /// Below the row of pixels whose first window begins at `from`.
+    #[inline(always)]
+    pub(super) fn below(c: &Correlation, from: *const f32) -> Self {
+        let seen = c.in_y_step.max(c.rows * c.in_row_pitch);
+        Self { input: from.wrapping_add(seen), floats: c.in_y_step + c.rows * c.in_row_pitch - seen }
+    }
+
+    /// The share of the next tile, `pixels` out of a row's `width`.
+    #[inline(always)]
+    pub(super) fn share(&mut self, pixels: usize, width: usize, pieces: usize) -> Share {
+        let floats = (self.floats.div_ceil(width) * pixels).div_ceil(pieces.max(1)).next_multiple_of(LINE);
+        let share = Share { input: self.input, floats, pieces };
+        self.input = self.input.wrapping_add(floats * pieces);
+        share
+    }
+}
+
+impl Share {
+    pub(super) const NONE: Self = Self { input: std::ptr::null(), floats: 0, pieces: 0 };
+
+    #[inline(always)]
+    pub(super) fn next_piece(&mut self) -> *const f32 {
+        let piece = self.input;
+        self.input = piece.wrapping_add(self.floats);
+        piece
+    }
+}
+
+/// Floats of a line of the cache.
+pub(super) const LINE: usize = 16;
+
+/// Asks for `floats` floats.
+///
+/// # Safety
+/// The processor has the instructions of `S`.
+#[inline(always)]
+pub(super) unsafe fn prefetch<S: Simd>(from: *const f32, floats: usize) {
+    for line in (0..floats).step_by(LINE) {
+        // SAFETY: the caller's promise; an address is only a hint.
+        unsafe { S::prefetch(from.wrapping_add(line)) };
+    }
+}
+
+/// Asks for some pixels of the row that lies `next` floats further, `floats` of each; for none where `next` is 0.
+///
+/// # Safety
+/// As [`prefetch`].
+#[inline(always)]
+pub(super) unsafe fn prefetch_pixels<S: Simd>(
+    row: *const f32,
+    next: usize,
+    step: usize,
+    floats: usize,
+    (first, end): (usize, usize),
+) {
+    if next == 0 {
+        return;
+    }
+    let first_pixel = row.wrapping_add(next + first * step);
+    // SAFETY: the caller's promise.
+    unsafe {
+        if step <= floats {
+            prefetch::<S>(first_pixel, (end - first) * step);
+        } else {
+            (0..end - first).for_each(|x| prefetch::<S>(first_pixel.wrapping_add(x * step), floats));
+        }
+    }
+}
