@@ -1,5 +1,7 @@
-//! Convolutions of every backbone's layers on one thread, as a share of what the processor can multiply and add at best,
-//! measured between them in the same run.
+//! Convolutions of every backbone's layers on one thread, as a share of what the processor can multiply and add at best, and
+//! beside what reading and writing their images alone would take, both measured between them in the same run.
+
+mod memory;
 
 use std::time::Instant;
 
@@ -33,15 +35,23 @@ const LAYERS: &[(usize, usize, usize, usize, usize)] = &[
     (3, 512, 512, 3, 1),
 ];
 
-/// GFLOP/s of one layer, each the best of several runs in every round.
-#[derive(Debug, Serialize)]
-pub(super) struct Kernel {
-    pub(super) name: String,
-    pub(super) channels_in: usize,
+/// GFLOP/s of a layer's three convolutions.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Rates {
     pub(super) forward: f64,
     /// None of a first layer, whose images need no gradient.
     pub(super) data_gradient: Option<f64>,
     pub(super) weight_gradient: f64,
+}
+
+/// One layer, each figure the best of several runs in every round.
+#[derive(Debug, Serialize)]
+pub(super) struct Kernel {
+    pub(super) name: String,
+    pub(super) channels_in: usize,
+    pub(super) rates: Rates,
+    /// What the convolutions would reach if nothing but the way of their images from and to memory took time.
+    pub(super) memory_allows: Rates,
     /// GFLOP/s of multiply-adds in registers, measured beside it.
     pub(super) peak: f64,
 }
@@ -68,13 +78,23 @@ pub(super) fn measure(isa: Isa, cached: bool, rounds: u32) -> Result<Kernels> {
     Ok(Kernels { isa: isa.to_string(), cached, layers })
 }
 
-impl Kernel {
-    /// The better of two measurements of one layer, each of its figures for itself.
+impl Rates {
+    /// The better of each.
     fn or_better(self, other: Self) -> Self {
         Self {
             forward: self.forward.max(other.forward),
             data_gradient: self.data_gradient.zip(other.data_gradient).map(|(a, b)| a.max(b)),
             weight_gradient: self.weight_gradient.max(other.weight_gradient),
+        }
+    }
+}
+
+impl Kernel {
+    /// The better of two measurements of one layer, each of its figures for itself.
+    fn or_better(self, other: Self) -> Self {
+        Self {
+            rates: self.rates.or_better(other.rates),
+            memory_allows: self.memory_allows.or_better(other.memory_allows),
             peak: self.peak.max(other.peak),
             ..self
         }
@@ -110,8 +130,25 @@ fn measure_layer(
     let data_gradient =
         (channels_in != 3).then(|| work / best_seconds(|| layer.data_gradient(n, &output, &backward, &mut d_input, shortcut)));
     let weight_gradient = work / best_seconds(|| layer.weight_gradient(n, &input, &output, &mut workspace, &mut d_weights));
+    let rates = Rates { forward, data_gradient, weight_gradient };
+    let memory_allows = memory_allows(&layer, flops, shortcut, data_gradient.is_some());
     let name = format!("{side} px, {kernel} x {kernel}, {channels_in} → {channels_out}, stride {stride}");
-    Ok(Kernel { name, channels_in, forward, data_gradient, weight_gradient, peak: before.max(peak(isa)) })
+    Ok(Kernel { name, channels_in, rates, memory_allows, peak: before.max(peak(isa)) })
+}
+
+/// By the bytes that each convolution must read and write, weights apart, and the rates at which memory is read and written.
+fn memory_allows(layer: &Conv2d, flops: u64, shortcut: bool, data_gradient: bool) -> Rates {
+    let bytes = |layout: Layout| 4.0 * layout.image_len() as f64;
+    let memory = memory::rates();
+    // A shortcut looks at one pixel of the four that its stride steps over, and adds to its gradient.
+    let input = if shortcut { bytes(layer.input()) / layer.spec().stride.pow(2) as f64 } else { bytes(layer.input()) };
+    let output = bytes(layer.output());
+    let rate = |read: f64, written: f64| flops as f64 / (read / memory.read + written / memory.written) / 1e9;
+    Rates {
+        forward: rate(input, output),
+        data_gradient: data_gradient.then(|| rate(output + if shortcut { input } else { 0.0 }, input)),
+        weight_gradient: rate(input + output, 0.0),
+    }
 }
 
 /// Images whose input and output fill most of a second-level cache; where the weights alone are more, so many that the

@@ -1,6 +1,6 @@
 //! What was measured as Markdown: for a terminal, and for docs/RESULTS.md.
 
-use super::kernels::Kernels;
+use super::kernels::{Kernels, Rates};
 use super::parts::median;
 use super::{Measured, Outcome, Report};
 
@@ -18,23 +18,31 @@ pub(super) fn markdown(report: &Report) -> String {
 
 fn of_kernels(kernels: &Kernels) -> String {
     let mut text = format!(
-        "\nConvolutions, {}, one thread, of {}, GFLOP/s and share of the multiply-add peak beside each\n\n\
+        "\nConvolutions, {}, one thread, of {}, GFLOP/s and share of the multiply-add peak beside each{}\n\n\
          | layer | forward | data gradient | weight gradient | peak |\n|---|---|---|---|---|\n",
         kernels.isa,
-        if kernels.cached { "images in the cache" } else { "a batch, from memory" }
+        if kernels.cached { "images in the cache" } else { "a batch, from memory" },
+        if kernels.cached { "" } else { "; \"of\": what memory would allow by itself, where that is less than twice the peak" },
     );
     let (mut least, mut least_name) = (f64::MAX, "");
     for kernel in &kernels.layers {
-        let share = |rate: f64| format!("{rate:.0} ({:.0} %)", 100.0 * rate / kernel.peak);
-        let data = kernel.data_gradient.map_or("not needed".into(), share);
+        let Rates { forward, data_gradient, weight_gradient } = kernel.rates;
+        let allowed = kernel.memory_allows;
+        let pct = |rate: f64| 100.0 * rate / kernel.peak;
+        let share = |rate: f64, allowed: f64| {
+            let limit =
+                if kernels.cached || allowed > 2.0 * kernel.peak { String::new() } else { format!(" of {:.0}", pct(allowed)) };
+            format!("{rate:.0} ({:.0} %{limit})", pct(rate))
+        };
+        let data = data_gradient.zip(allowed.data_gradient).map_or("not needed".into(), |(rate, allowed)| share(rate, allowed));
         text += &format!(
             "| {} | {} | {data} | {} | {:.0} |\n",
             kernel.name,
-            share(kernel.forward),
-            share(kernel.weight_gradient),
+            share(forward, allowed.forward),
+            share(weight_gradient, allowed.weight_gradient),
             kernel.peak
         );
-        let slowest = kernel.forward.min(kernel.weight_gradient).min(kernel.data_gradient.unwrap_or(f64::MAX));
+        let slowest = forward.min(weight_gradient).min(data_gradient.unwrap_or(f64::MAX));
         if kernel.channels_in >= 16 && slowest / kernel.peak < least {
             (least, least_name) = (slowest / kernel.peak, &kernel.name);
         }
@@ -136,9 +144,8 @@ mod tests {
         let kernel = |name: &str, channels_in, forward| Kernel {
             name: name.into(),
             channels_in,
-            forward,
-            data_gradient: None,
-            weight_gradient: 90.0,
+            rates: Rates { forward, data_gradient: None, weight_gradient: 90.0 },
+            memory_allows: Rates { forward: 80.0, data_gradient: None, weight_gradient: 200.0 },
             peak: 100.0,
         };
         let layers = vec![kernel("narrow", 3, 10.0), kernel("slow", 16, 60.0), kernel("fast", 64, 95.0)];
