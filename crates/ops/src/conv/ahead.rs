@@ -25,11 +25,12 @@ pub(super) const BY_PIECES: Asks = 2;
 pub(super) fn asks(block: Block, c: &Correlation) -> Asks {
     const FEW: usize = 48;
     let (window, width) = (c.rows * c.run, block.width());
-    // Where several blocks write a part of each pixel, the first alone waits for the input, and all of them for what they write.
-    let waits_for_output = c.rows == 1 && c.channels_out > width;
-    if c.out_h == 1 || (window < FEW && !waits_for_output) {
+    // Where several blocks write a part of each pixel, the first alone asks for the input, and has the least time for it.
+    let several = c.channels_out > width;
+    let long = if several { 2 * PIECE } else { 8 * PIECE };
+    if c.out_h == 1 || (window < FEW && !(several && c.rows == 1)) {
         NOTHING
-    } else if window * width >= 4 * PIECE && c.run >= piece_floats(width) {
+    } else if window * width >= long && c.run >= piece_floats(width) {
         BY_PIECES
     } else {
         BY_ROWS
@@ -65,8 +66,8 @@ impl Unseen {
     /// Below the row of pixels whose first window begins at `from`.
     #[inline(always)]
     pub(super) fn below(c: &Correlation, from: *const f32) -> Self {
-        let seen = c.in_y_step.max(c.rows * c.in_row_pitch);
-        Self { input: from.wrapping_add(seen), floats: c.in_y_step + c.rows * c.in_row_pitch - seen }
+        let window = c.rows * c.in_row_pitch;
+        Self { input: from.wrapping_add(c.in_y_step.max(window)), floats: c.in_y_step.min(window) }
     }
 
     /// The share of the next tile, `pixels` out of a row's `width`.
