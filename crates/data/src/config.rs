@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Difficulty, ShapesOptions, Split};
+use crate::{Difficulty, ShapesOptions, Split, catalogue};
 
 /// Which data set, as a configuration file's `[data]` says it. [`open`](crate::open) makes a data set of it.
 ///
@@ -67,6 +67,25 @@ impl Default for DataConfig {
     }
 }
 
+impl DataConfig {
+    /// The settings that are not at their defaults although this data set does not read them: most likely meant for another.
+    #[must_use]
+    pub fn unread(&self) -> Vec<&'static str> {
+        let default = Self::default();
+        let read_by = |names: &[&str]| names.contains(&self.dataset.as_str());
+        let in_files = catalogue().iter().any(|entry| entry.name == self.dataset && entry.files);
+        let set_and_unread = [
+            ("path", self.path != default.path && !read_by(&["folder", "pack"])),
+            ("difficulty", self.difficulty != default.difficulty && !read_by(&["shapes"])),
+            ("shapes_seed", self.shapes_seed != default.shapes_seed && !read_by(&["shapes"])),
+            ("stl10_fold", self.stl10_fold != default.stl10_fold && !read_by(&["stl10"])),
+            ("index", self.index && !in_files),
+            ("jpeg_side_px", self.jpeg_side_px != default.jpeg_side_px && !read_by(&["folder"])),
+        ];
+        set_and_unread.into_iter().filter(|(_, unread)| *unread).map(|(name, _)| name).collect()
+    }
+}
+
 /// What to do with image files that cannot be read, at the opening of a data set. What a loader does with an image that turns out
 /// broken later is another matter: `relata_augment::OnBadImage`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -77,4 +96,29 @@ pub enum OnBadImage {
     Error,
     /// Read every file once when the data set is opened, and leave out, with a warning each, those that cannot be read.
     Skip,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_another_data_set_are_named() {
+        let of = |dataset: &str| DataConfig {
+            dataset: dataset.to_owned(),
+            path: "photos".into(),
+            difficulty: Difficulty::Hard,
+            shapes_seed: 7,
+            stl10_fold: 3,
+            index: true,
+            jpeg_side_px: 96,
+            ..DataConfig::default()
+        };
+        assert_eq!(of("cifar10").unread(), ["path", "difficulty", "shapes_seed", "stl10_fold", "index", "jpeg_side_px"]);
+        assert_eq!(of("shapes").unread(), ["path", "stl10_fold", "index", "jpeg_side_px"]);
+        assert_eq!(of("stl10").unread(), ["path", "difficulty", "shapes_seed", "index", "jpeg_side_px"]);
+        assert_eq!(of("folder").unread(), ["difficulty", "shapes_seed", "stl10_fold"]);
+        assert_eq!(of("tiny").unread(), ["path", "difficulty", "shapes_seed", "stl10_fold", "jpeg_side_px"]);
+        assert!(DataConfig::default().unread().is_empty());
+    }
 }

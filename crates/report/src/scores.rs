@@ -1,5 +1,7 @@
 //! The score table: every score with its lower bound, its protocol and its settings.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 use relata_artifact::{Difference, ProbeResult};
 
@@ -184,9 +186,21 @@ fn protocol(name: &str, probe: &ProbeResult) -> Markup {
     html! {
         (facts.join("; ")) "; "
         span.file { "probes/" (name) ".json" }
-        @for (name, value) in &probe.other_scores { br; (other_score(name, *value)) }
+        @for (name, value) in by_number(&probe.other_scores) { br; (other_score(name, value)) }
         @for note in &probe.notes { br; strong { (note) } }
     }
+}
+
+/// By name, numbers in names by their size: recall at 5 before recall at 10.
+fn by_number(scores: &BTreeMap<String, f64>) -> Vec<(&str, f64)> {
+    let key = |name: &str| {
+        let digits = name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len());
+        let number: String = name[digits..].chars().take_while(char::is_ascii_digit).collect();
+        (name[..digits].to_owned(), number.parse::<u64>().unwrap_or(0))
+    };
+    let mut scores: Vec<_> = scores.iter().map(|(name, &value)| (name.as_str(), value)).collect();
+    scores.sort_by_key(|(name, _)| key(name));
+    scores
 }
 
 /// `58.8 %`; `58.8 ± 0.3 %` where there are several seeds.
@@ -278,5 +292,18 @@ fn legend(probes: &[(String, ProbeResult)]) -> Markup {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_stand_in_the_order_of_their_numbers() {
+        let names = ["recall_at_10_pct", "map_pct", "recall_at_1_pct", "recall_at_5_pct", "nmi"];
+        let scores: BTreeMap<String, f64> = names.iter().map(|name| ((*name).to_owned(), 1.0)).collect();
+        let order: Vec<&str> = by_number(&scores).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(order, ["map_pct", "nmi", "recall_at_1_pct", "recall_at_5_pct", "recall_at_10_pct"]);
     }
 }

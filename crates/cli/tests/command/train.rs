@@ -184,6 +184,15 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
 }
 
 #[test]
+fn a_setting_of_another_data_set_is_warned_of() {
+    let place = Place::new();
+    let ended = place.train(&["--dry-run", "data.stl10_fold=3"]).succeeded();
+    assert!(ended.stderr.contains("data.stl10_fold is set, and data.dataset = \"shapes\" does not read it"), "{ended:?}");
+    let ended = place.train(&["--dry-run"]).succeeded();
+    assert!(!ended.stderr.contains("does not read"), "{ended:?}");
+}
+
+#[test]
 fn a_dry_run_counts_the_rows_and_steps_of_the_method() {
     let place = Place::new();
     let plan = |method: &str| place.train(&["--dry-run", "train.epochs=3", &format!("method.kind={method}")]).succeeded().stdout;

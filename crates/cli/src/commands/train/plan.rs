@@ -43,6 +43,9 @@ impl Plan {
             return Err(Error::Train(relata_train::Error::TooFewImages { images: dataset.len() }));
         }
         let (labelled, no_probes) = probes_of(config, &opened)?;
+        for name in config.data.unread() {
+            tracing::warn!("data.{name} is set, and data.dataset = {:?} does not read it", config.data.dataset);
+        }
         let warnings = warnings::take();
         let pipeline = images::pipeline(config)?;
         let compute = Compute::new(config.threads)?;
