@@ -180,6 +180,9 @@ impl Error {
             Self::OtherData { .. } => {
                 "point data.root or data.path at the data that the run was trained on, or train a new run (--out)"
             }
+            Self::Data(relata_data::Error::NoSuchPath { .. }) => {
+                "data.path says where it is, from the folder that the command is run in"
+            }
             Self::Data(relata_data::Error::Missing { .. }) if cfg!(feature = "fetch") => {
                 return Some(format!(
                     "{} data fetch NAME downloads a data set and unpacks it; a folder of it that is there is to be moved away first",
@@ -285,6 +288,7 @@ fn data_code(error: &relata_data::Error) -> u8 {
         | Data::HoldOut { .. }
         | Data::UnknownDataset { .. }
         | Data::NoSuchSplit { .. }
+        | Data::NoSuchPath { .. }
         | Data::Missing { .. }
         | Data::Incomplete { .. }
         | Data::NotOffered { .. } => USAGE,

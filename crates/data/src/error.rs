@@ -53,6 +53,14 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
+    /// What a setting names, a folder of images or a pack, is not there.
+    #[error("cannot find {}: expected {expected}", path.display())]
+    NoSuchPath {
+        /// The file or folder looked for.
+        path: PathBuf,
+        /// What it should be.
+        expected: &'static str,
+    },
     /// A data set that is not where it should be, or not all there.
     #[error("cannot find {}: {hint}", path.display())]
     Missing {

@@ -187,7 +187,7 @@ fn nothing_to_read_is_an_error() {
         other => panic!("{other}"),
     }
     let error = open(&folder.path().join("nowhere"), Split::Train).unwrap_err();
-    assert!(matches!(error, Error::Missing { .. }), "{error}");
+    assert!(matches!(error, Error::NoSuchPath { .. }), "{error}");
 }
 
 #[test]

@@ -172,8 +172,8 @@ fn a_split_that_is_not_there_is_said() {
 fn what_is_no_pack_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.pack");
-    assert!(matches!(Pack::open(&missing, Split::Train), Err(Error::Missing { .. })));
-    assert!(matches!(Pack::open(folder.path(), Split::Train), Err(Error::Missing { .. })));
+    assert!(matches!(Pack::open(&missing, Split::Train), Err(Error::NoSuchPath { .. })));
+    assert!(matches!(Pack::open(folder.path(), Split::Train), Err(Error::NoSuchPath { .. })));
     for bytes in [b"".as_slice(), b"text", &[b'x'; 100]] {
         let path = folder.path().join("file");
         write_bytes(&path, bytes);

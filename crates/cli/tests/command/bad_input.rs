@@ -34,6 +34,16 @@ fn a_value_of_another_kind_names_its_key() {
 }
 
 #[test]
+fn a_mistyped_path_is_not_sent_to_a_download() {
+    let place = Place::new();
+    for (dataset, expected) in [("folder", "a folder with images"), ("pack", "`data pack`")] {
+        let ended = place.train(&[&format!("data.dataset={dataset}"), "data.path=phtos"]);
+        let ended = ended.failed(2, &["phtos", expected, "data.path says"]);
+        assert!(!ended.stderr.contains("fetch"), "{ended:?}");
+    }
+}
+
+#[test]
 fn a_message_that_nobody_reads_changes_no_exit_code() {
     let place = Place::new();
     let mut child = place.command(&["train", "absent.toml"]).stderr(std::process::Stdio::piped()).spawn().unwrap();

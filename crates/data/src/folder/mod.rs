@@ -101,7 +101,7 @@ impl Folder {
     /// Lists the images of `path`. No image is read; a broken one is an error when it is asked for.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::EmptyFolder`], [`Error::MixedFolder`], [`Error::SplitNames`], [`Error::NameNotText`],
+    /// [`Error::NoSuchPath`], [`Error::EmptyFolder`], [`Error::MixedFolder`], [`Error::SplitNames`], [`Error::NameNotText`],
     /// [`Error::UnknownClass`], [`Error::NoSuchSplit`], [`Error::Setting`], or [`Error::Io`].
     pub fn open(path: &Path, options: FolderOptions) -> Result<Self> {
         Self::list(path, options, &|_| ())
@@ -118,8 +118,8 @@ impl Folder {
             return Err(Error::Setting { key: "jpeg_side_px", value, allowed });
         }
         if !path.is_dir() {
-            let hint = "expected a folder with images, or with a folder of images for each class".to_owned();
-            return Err(Error::Missing { path: path.to_owned(), hint });
+            let expected = "a folder with images, or with a folder of images for each class";
+            return Err(Error::NoSuchPath { path: path.to_owned(), expected });
         }
         let lister = Lister { index: options.index, listed };
         let Listing { class_names, files } = list(path, &options, lister)?;

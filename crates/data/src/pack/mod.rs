@@ -45,13 +45,12 @@ impl Pack {
     /// Opens one split.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::BadPack`] for a file that is none, is cut short, damaged or of another version,
+    /// [`Error::NoSuchPath`], [`Error::BadPack`] for a file that is none, is cut short, damaged or of another version,
     /// [`Error::NoSuchSplit`], or [`Error::Io`].
     pub fn open(path: &Path, split: Split) -> Result<Self> {
         let bad = |reason: String| Error::BadPack { path: path.to_owned(), reason };
         if !path.is_file() {
-            let hint = "expected a file that `data pack` has written".to_owned();
-            return Err(Error::Missing { path: path.to_owned(), hint });
+            return Err(Error::NoSuchPath { path: path.to_owned(), expected: "a file that `data pack` has written" });
         }
         let length = path.metadata().map_err(|source| Error::Io { path: path.to_owned(), source })?.len();
         if length < HEADER_BYTES as u64 {
