@@ -50,8 +50,9 @@ pub(super) struct Kernel {
     pub(super) name: String,
     pub(super) channels_in: usize,
     pub(super) rates: Rates,
-    /// What the convolutions would reach if nothing but the way of their images from and to memory took time.
-    pub(super) memory_allows: Rates,
+    /// What the convolutions would reach if nothing but the way of their images from and to memory took time; none where they
+    /// stay in the cache.
+    pub(super) memory_allows: Option<Rates>,
     /// GFLOP/s of multiply-adds in registers, measured beside it.
     pub(super) peak: f64,
 }
@@ -94,7 +95,7 @@ impl Kernel {
     fn or_better(self, other: Self) -> Self {
         Self {
             rates: self.rates.or_better(other.rates),
-            memory_allows: self.memory_allows.or_better(other.memory_allows),
+            memory_allows: self.memory_allows.zip(other.memory_allows).map(|(a, b)| a.or_better(b)),
             peak: self.peak.max(other.peak),
             ..self
         }
@@ -131,7 +132,7 @@ fn measure_layer(
         (channels_in != 3).then(|| work / best_seconds(|| layer.data_gradient(n, &output, &backward, &mut d_input, shortcut)));
     let weight_gradient = work / best_seconds(|| layer.weight_gradient(n, &input, &output, &mut workspace, &mut d_weights));
     let rates = Rates { forward, data_gradient, weight_gradient };
-    let memory_allows = memory_allows(&layer, flops, shortcut, data_gradient.is_some());
+    let memory_allows = (!cached).then(|| memory_allows(&layer, flops, shortcut, data_gradient.is_some()));
     let name = format!("{side} px, {kernel} x {kernel}, {channels_in} → {channels_out}, stride {stride}");
     Ok(Kernel { name, channels_in, rates, memory_allows, peak: before.max(peak(isa)) })
 }

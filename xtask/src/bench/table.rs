@@ -27,19 +27,19 @@ fn of_kernels(kernels: &Kernels) -> String {
     let (mut least, mut least_name) = (f64::MAX, "");
     for kernel in &kernels.layers {
         let Rates { forward, data_gradient, weight_gradient } = kernel.rates;
-        let allowed = kernel.memory_allows;
         let pct = |rate: f64| 100.0 * rate / kernel.peak;
-        let share = |rate: f64, allowed: f64| {
-            let limit =
-                if kernels.cached || allowed > 2.0 * kernel.peak { String::new() } else { format!(" of {:.0}", pct(allowed)) };
+        let share = |rate: f64, allowed: Option<f64>| {
+            let limit = allowed.filter(|&allowed| allowed < 2.0 * kernel.peak);
+            let limit = limit.map_or(String::new(), |limit| format!(" of {:.0}", pct(limit)));
             format!("{rate:.0} ({:.0} %{limit})", pct(rate))
         };
-        let data = data_gradient.zip(allowed.data_gradient).map_or("not needed".into(), |(rate, allowed)| share(rate, allowed));
+        let allowed = kernel.memory_allows;
+        let data = data_gradient.map_or("not needed".into(), |rate| share(rate, allowed.and_then(|rates| rates.data_gradient)));
         text += &format!(
             "| {} | {} | {data} | {} | {:.0} |\n",
             kernel.name,
-            share(forward, allowed.forward),
-            share(weight_gradient, allowed.weight_gradient),
+            share(forward, allowed.map(|rates| rates.forward)),
+            share(weight_gradient, allowed.map(|rates| rates.weight_gradient)),
             kernel.peak
         );
         let slowest = forward.min(weight_gradient).min(data_gradient.unwrap_or(f64::MAX));
@@ -145,11 +145,12 @@ mod tests {
             name: name.into(),
             channels_in,
             rates: Rates { forward, data_gradient: None, weight_gradient: 90.0 },
-            memory_allows: Rates { forward: 80.0, data_gradient: None, weight_gradient: 200.0 },
+            memory_allows: Some(Rates { forward: 80.0, data_gradient: None, weight_gradient: 200.0 }),
             peak: 100.0,
         };
         let layers = vec![kernel("narrow", 3, 10.0), kernel("slow", 16, 60.0), kernel("fast", 64, 95.0)];
         let text = of_kernels(&Kernels { isa: "avx2".into(), cached: false, layers });
         assert!(text.contains("16 channels or more: 60 % (slow)"), "{text}");
+        assert!(text.contains("| slow | 60 (60 % of 80) | not needed | 90 (90 %) | 100 |"), "{text}");
     }
 }
