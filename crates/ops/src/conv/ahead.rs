@@ -5,7 +5,7 @@
 //! An address is only a hint, and may lie outside of all buffers.
 
 use super::block::Block;
-use super::tile::Correlation;
+use super::tile::{Correlation, OuterProduct};
 use crate::simd::Simd;
 
 /// When a correlation's tiles ask.
@@ -25,7 +25,7 @@ pub(super) const BY_PIECES: Asks = 2;
 pub(super) fn asks(block: Block, c: &Correlation) -> Asks {
     const FEW: usize = 48;
     let (window, width) = (c.rows * c.run, block.width());
-    // Where several blocks write a part of each pixel, the first alone asks for the input, and has the least time for it.
+    // Where several blocks write a part of each pixel, each asks for more lines with fewer products.
     let several = c.channels_out > width;
     let long = if several { 2 * PIECE } else { 8 * PIECE };
     if c.out_h == 1 || (window < FEW && !(several && c.rows == 1)) {
@@ -61,13 +61,15 @@ pub(super) struct Share {
 }
 
 impl Unseen {
-    pub(super) const NONE: Self = Self { input: std::ptr::null(), floats: 0 };
-
-    /// Below the row of pixels whose first window begins at `from`.
+    /// What block `block` of `blocks` asks for with the row of pixels whose first window begins at `from`. A lone block asks for what
+    /// lies below that row. Of several, which go through the image one after the other, the first would wait for all of it: each asks for
+    /// its share of the same row of the next image.
     #[inline(always)]
-    pub(super) fn below(c: &Correlation, from: *const f32) -> Self {
+    pub(super) fn of(c: &Correlation, from: *const f32, (block, blocks): (usize, usize)) -> Self {
         let window = c.rows * c.in_row_pitch;
-        Self { input: from.wrapping_add(c.in_y_step.max(window)), floats: c.in_y_step.min(window) }
+        let share = c.in_y_step.min(window).div_ceil(blocks).next_multiple_of(LINE);
+        let ahead = if blocks > 1 { c.in_next } else { c.in_y_step.max(window) };
+        Self { input: from.wrapping_add(ahead + block * share), floats: share }
     }
 
     /// The share of the next tile, `pixels` out of a row's `width`.
@@ -88,6 +90,38 @@ impl Share {
         let piece = self.input;
         self.input = piece.wrapping_add(self.floats);
         piece
+    }
+}
+
+/// The pixels of each row that a tile of an outer product asks for in the images that come next, and the floats to them.
+#[derive(Clone, Copy, Default)]
+pub(super) struct NextPixels {
+    pub(super) input: usize,
+    pub(super) input_pixels: (usize, usize),
+    pub(super) grad: usize,
+    pub(super) grad_pixels: (usize, usize),
+    /// Not into L1.
+    pub(super) into_l2: bool,
+}
+
+impl NextPixels {
+    /// Of the tile of `m` window floats from `j` on, whose input begins at the first of them.
+    #[inline(always)]
+    pub(super) fn of(p: &OuterProduct, j: usize, m: usize) -> Self {
+        let pixels = |(index, of): (usize, usize)| {
+            let until = |j: usize| (index * p.run + j) * p.width / (of * p.run);
+            (until(j), until(j + m))
+        };
+        // Until they are wanted L1 is gone through, and more, and lines there are only in the way. But gradients of many channels, which
+        // share a few sets of L1, then come from L2 for every tile.
+        let mut next = Self { into_l2: p.grad_x_step < 128, ..Self::default() };
+        if p.next_input > 0 {
+            (next.input, next.input_pixels) = (p.next_input - j, pixels(p.input_share));
+        }
+        if p.next_grad > 0 {
+            (next.grad, next.grad_pixels) = (p.next_grad, pixels((0, 1)));
+        }
+        next
     }
 }
 
@@ -117,17 +151,29 @@ pub(super) unsafe fn prefetch_pixels<S: Simd>(
     step: usize,
     floats: usize,
     (first, end): (usize, usize),
+    into_l2: bool,
 ) {
     if next == 0 {
         return;
     }
     let first_pixel = row.wrapping_add(next + first * step);
-    // SAFETY: the caller's promise.
-    unsafe {
-        if step <= floats {
-            prefetch::<S>(first_pixel, (end - first) * step);
-        } else {
-            (0..end - first).for_each(|x| prefetch::<S>(first_pixel.wrapping_add(x * step), floats));
-        }
+    // Pixels side by side are one run.
+    let (pixels, floats) = if step <= floats { (1, (end - first) * step) } else { (end - first, floats) };
+    for x in 0..pixels {
+        let pixel = first_pixel.wrapping_add(x * step);
+        // SAFETY: the caller's promise.
+        unsafe { if into_l2 { prefetch_l2::<S>(pixel, floats) } else { prefetch::<S>(pixel, floats) } }
+    }
+}
+
+/// [`prefetch`] for what is wanted only after more than L1 holds.
+///
+/// # Safety
+/// As [`prefetch`].
+#[inline(always)]
+pub(super) unsafe fn prefetch_l2<S: Simd>(from: *const f32, floats: usize) {
+    for line in (0..floats).step_by(LINE) {
+        // SAFETY: the caller's promise; an address is only a hint.
+        unsafe { S::prefetch_l2(from.wrapping_add(line)) };
     }
 }

@@ -75,6 +75,7 @@ impl Direct {
             in_origin: input.signed_offset(-p, -p),
             in_y_step: s * input.row_pitch(),
             in_x_step: s * input.channels,
+            in_next: input.image_len(),
             in_row_pitch: input.row_pitch(),
             rows: spec.kernel,
             run: spec.kernel * spec.channels_in,
@@ -121,6 +122,7 @@ impl Direct {
                     in_origin: output.signed_offset(y0, x0),
                     in_y_step: output.row_pitch(),
                     in_x_step: channels_out,
+                    in_next: output.image_len(),
                     in_row_pitch: output.row_pitch(),
                     rows: rows.len(),
                     run: columns.len() * channels_out,
@@ -288,8 +290,9 @@ impl Direct {
         let wide = self.spec.channels_out >= 16;
         let product = OuterProduct {
             images,
-            next_input: if wide && block == 0 && ky < self.spec.stride { images * in_len } else { 0 },
+            next_input: if wide && ky < self.spec.stride { images * in_len } else { 0 },
             next_grad: if wide && ky == 0 { images * out_len } else { 0 },
+            input_share: (block, self.forward_block.count(self.spec.channels_out)),
             in_image_step: in_len,
             grad_image_step: out_len,
             in_y_step: c.in_y_step,

@@ -328,14 +328,9 @@ impl Conv2d {
         let sums = &mut workspace[..pieces * len];
         // Few pieces are cut once more, by parts of the sums, as many as stay in the cache. Many are not: their parts take
         // images while these are in the cache.
-        let (parts, group) = match len / part_len {
-            1 => (len, images),
-            _ if pieces < ENOUGH_PIECES => match self.parts_together() {
-                1 => (part_len, images),
-                together => (together * part_len, self.images_at_once().min(images)),
-            },
-            _ => (len, self.images_at_once().min(images)),
-        };
+        let together = if pieces < ENOUGH_PIECES { self.parts_together() } else { len / part_len };
+        let parts = together * part_len;
+        let group = if together == 1 && parts < len { images } else { self.images_at_once().min(images) };
         sums.par_chunks_mut(parts).enumerate().for_each(|(task, sums)| {
             let (piece, first_part) = (task / (len / parts), task % (len / parts) * (parts / part_len));
             let (first, end) = (piece * images, ((piece + 1) * images).min(n));

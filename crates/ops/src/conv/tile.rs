@@ -10,7 +10,10 @@
 // T, V and M are constants: their loops unroll, and the indices become registers.
 #![allow(clippy::needless_range_loop)]
 
-use super::ahead::{Asks, BY_PIECES, BY_ROWS, LINE, NOTHING, Share, Unseen, asks, piece_floats, prefetch, prefetch_pixels};
+use super::ahead::{
+    Asks, BY_PIECES, BY_ROWS, LINE, NOTHING, NextPixels, Share, Unseen, asks, piece_floats, prefetch, prefetch_l2,
+    prefetch_pixels,
+};
 use super::block::Block;
 #[cfg(target_arch = "aarch64")]
 use crate::simd::Neon;
@@ -27,6 +30,8 @@ pub(crate) struct Correlation {
     pub(crate) in_origin: isize,
     pub(crate) in_y_step: usize,
     pub(crate) in_x_step: usize,
+    /// Floats to the same pixels of the image that comes next; 0: none is known to come.
+    pub(crate) in_next: usize,
     /// Floats between the window's rows.
     pub(crate) in_row_pitch: usize,
     /// Rows of the window.
@@ -146,7 +151,8 @@ unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool, const ASKS: A
 ) {
     let width = V * S::LANES;
     let pieces = if ASKS == BY_PIECES { c.rows * c.run.div_ceil(piece_floats(width)) } else { c.rows };
-    for block in 0..c.channels_out.div_ceil(width) {
+    let blocks = c.channels_out.div_ceil(width);
+    for block in 0..blocks {
         let lanes = width.min(c.channels_out - block * width);
         // SAFETY: as `correlate`: every offset below lies within the correlation.
         unsafe {
@@ -165,8 +171,7 @@ unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool, const ASKS: A
                     }
                     continue;
                 }
-                // The first block asks for all.
-                let mut unseen = if block == 0 { Unseen::below(c, from) } else { Unseen::NONE };
+                let mut unseen = Unseen::of(c, from, (block, blocks));
                 if ASKS == NOTHING && c.rows == 1 {
                     prefetch::<S>(unseen.input, unseen.floats);
                 }
@@ -216,6 +221,8 @@ pub(crate) struct OuterProduct {
     /// Floats to the same pixels of the images that come next, which are asked for in advance; 0: they are not.
     pub(crate) next_input: usize,
     pub(crate) next_grad: usize,
+    /// The share of the input that is asked for, `(index, of)`.
+    pub(crate) input_share: (usize, usize),
     /// Valid output channels of this block; the rest of the block's lanes is left at zero.
     pub(crate) lanes: usize,
 }
@@ -245,6 +252,9 @@ unsafe fn gather<S: Simd, const V: usize>(p: &OuterProduct, grad: *const f32, ga
                 // SAFETY: `accumulate_outer`'s promise; `gathered` holds all of these pixels.
                 unsafe {
                     let from = grad.add(image * p.grad_image_step + y * p.grad_y_step + x * p.grad_x_step);
+                    if p.next_grad > 0 {
+                        prefetch_l2::<S>(from.wrapping_add(p.next_grad), width);
+                    }
                     if p.lanes == width {
                         for v in 0..V {
                             S::store(to.add(v * S::LANES), S::load(from.add(v * S::LANES)));
@@ -263,19 +273,18 @@ unsafe fn gather<S: Simd, const V: usize>(p: &OuterProduct, grad: *const f32, ga
         grad_image_step: p.rows * p.width * width,
         grad_y_step: p.width * width,
         grad_x_step: width,
-        next_input: 0,
         next_grad: 0,
         ..*p
     }
 }
 
 #[inline(always)]
-unsafe fn outer_tile<S: Simd, const M: usize, const V: usize>(
+unsafe fn outer_tile<S: Simd, const M: usize, const V: usize, const ASKS: bool>(
     p: &OuterProduct,
     input: *const f32,
     grad: *const f32,
     acc_out: *mut f32,
-    asks: (usize, usize),
+    next: NextPixels,
 ) {
     // SAFETY: `accumulate_outer` was given buffers that hold all of it.
     unsafe {
@@ -289,8 +298,10 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize>(
             for y in 0..p.rows {
                 let mut from = input.add(image * p.in_image_step + y * p.in_y_step);
                 let mut g = grad.add(image * p.grad_image_step + y * p.grad_y_step);
-                prefetch_pixels::<S>(from, p.next_input, p.in_x_step, p.run, asks);
-                prefetch_pixels::<S>(g, p.next_grad, p.grad_x_step, V * S::LANES, asks);
+                if ASKS {
+                    prefetch_pixels::<S>(from, next.input, p.in_x_step, p.run, next.input_pixels, next.into_l2);
+                    prefetch_pixels::<S>(g, next.grad, p.grad_x_step, V * S::LANES, next.grad_pixels, next.into_l2);
+                }
                 for _ in 0..p.width {
                     let mut gv = [S::zero(); V];
                     for (v, value) in gv.iter_mut().enumerate() {
@@ -317,7 +328,12 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize>(
 }
 
 #[inline(always)]
-unsafe fn outer_body<S: Simd, const V: usize>(p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32) {
+unsafe fn outer_body<S: Simd, const V: usize, const ASKS: bool>(
+    p: &OuterProduct,
+    input: *const f32,
+    grad: *const f32,
+    acc: *mut f32,
+) {
     let width = V * S::LANES;
     let most = outer_pixels(width);
     // Pixels of many channels lie a power of two apart and share a few sets of the cache, which hold a part of them only.
@@ -354,8 +370,8 @@ unsafe fn outer_body<S: Simd, const V: usize>(p: &OuterProduct, input: *const f3
                 ($m:literal, $most:expr) => {
                     let end = j + ($most / $m) * $m;
                     while j < end {
-                        let asks = (j * part.width / part.run, (j + $m) * part.width / part.run);
-                        outer_tile::<S, $m, V>(&part, input.add(j), grad, acc.add(j * width), asks);
+                        let next = if ASKS { NextPixels::of(&part, j, $m) } else { NextPixels::default() };
+                        outer_tile::<S, $m, V, ASKS>(&part, input.add(j), grad, acc.add(j * width), next);
                         j += $m;
                     }
                 };
@@ -477,10 +493,19 @@ correlations!(
     adding_by_rows[true, BY_ROWS] adding_by_pieces[true, BY_PIECES]
 );
 
-by_block!(
-    /// Adds outer products of some images and one block of output channels to `acc`, `[run][block width]`.
-    ///
-    /// # Safety
-    /// As [`correlate`].
-    accumulate_outer, outer_body[](p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32)
-);
+/// Adds outer products of some images and one block of output channels to `acc`, `[run][block width]`.
+///
+/// # Safety
+/// As [`correlate`].
+pub(crate) unsafe fn accumulate_outer(block: Block, p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32) {
+    // SAFETY: the caller's promise is passed on.
+    unsafe {
+        match p.next_input | p.next_grad {
+            0 => outer(block, p, input, grad, acc),
+            _ => outer_asking(block, p, input, grad, acc),
+        }
+    }
+}
+
+by_block!(outer, outer_body[false](p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32));
+by_block!(outer_asking, outer_body[true](p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32));

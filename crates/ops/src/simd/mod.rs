@@ -114,6 +114,8 @@ pub(crate) trait Simd: Copy {
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// Asks for a cache line that will soon be wanted; any address will do.
     unsafe fn prefetch(line: *const f32);
+    /// The same for a line that is wanted later than what L1 holds by then.
+    unsafe fn prefetch_l2(line: *const f32);
 }
 
 /// Makes one function out of a plain body: compiled once for each instruction set, and chosen by the `Isa` given first.

@@ -54,4 +54,7 @@ impl Simd for Neon {
     // Its intrinsic is not stable; these processors fetch ahead by themselves.
     #[inline(always)]
     unsafe fn prefetch(_line: *const f32) {}
+
+    #[inline(always)]
+    unsafe fn prefetch_l2(_line: *const f32) {}
 }

@@ -53,4 +53,7 @@ impl Simd for Portable {
 
     #[inline(always)]
     unsafe fn prefetch(_line: *const f32) {}
+
+    #[inline(always)]
+    unsafe fn prefetch_l2(_line: *const f32) {}
 }
