@@ -290,10 +290,10 @@ impl Conv2d {
         // Partial sums of small layers are cheap: cut by images. Those of large layers are not: cut by channels as far as
         // that goes.
         const PARTIALS: usize = 4 << 20;
-        // And where they do not stay near a core, each has to hold enough products to be worth its way to memory and back.
+        // And where they do not stay near a core, those of each piece have to be worth their way to memory and back.
         const LARGE: usize = 32 << 10;
         const PIXELS: usize = 256;
-        let worth = if self.gradient_len() < LARGE { usize::MAX } else { n * self.output.pixels() / PIXELS };
+        let worth = if self.spec.weight_len() < LARGE { usize::MAX } else { n * self.output.pixels() / PIXELS };
         let most = (PARTIALS / self.gradient_len()).min(worth).clamp(1, 16);
         let pieces = if most < ENOUGH_PIECES { most.min(16_usize.div_ceil(self.tasks_a_piece())) } else { most };
         pieces.min(n.max(1))
