@@ -30,7 +30,7 @@ pub(crate) struct Correlation {
     pub(crate) in_origin: isize,
     pub(crate) in_y_step: usize,
     pub(crate) in_x_step: usize,
-    /// Floats to the same pixels of the image that comes next; 0: none is known to come.
+    /// Floats to the same pixels of the image that comes next, where there is more than a row of pixels.
     pub(crate) in_next: usize,
     /// Floats between the window's rows.
     pub(crate) in_row_pitch: usize,
