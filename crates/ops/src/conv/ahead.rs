@@ -5,7 +5,8 @@
 //! An address is only a hint, and may lie outside of all buffers.
 
 use super::block::Block;
-use super::tile::{Correlation, OuterProduct};
+use super::outer::OuterProduct;
+use super::tile::Correlation;
 use crate::simd::Simd;
 
 /// When a correlation's tiles ask.
@@ -114,7 +115,7 @@ impl NextPixels {
         };
         // Until they are wanted L1 is gone through, and more, and lines there are only in the way. But gradients of many channels, which
         // share a few sets of L1, then come from L2 for every tile.
-        let mut next = Self { into_l2: p.grad_x_step < 128, ..Self::default() };
+        let mut next = Self { into_l2: p.grad.x < 128, ..Self::default() };
         if p.next_input > 0 {
             (next.input, next.input_pixels) = (p.next_input - j, pixels(p.input_share));
         }

@@ -1,4 +1,5 @@
-//! How many output channels a tile holds in registers at once, by instruction set, and matrices laid out in such blocks.
+//! How many output channels a tile holds in registers at once, by instruction set; functions compiled for each, and matrices laid out
+//! in such blocks.
 
 use crate::Isa;
 use crate::simd::Level;
@@ -109,3 +110,65 @@ pub(crate) fn unpack_columns(packed: &[f32], columns: usize, width: usize, matri
         }
     }
 }
+
+/// `$body` for `$v` vectors of one kind, with its instructions allowed.
+macro_rules! compiled {
+    ($name:ident, $features:literal, $simd:ty, $v:literal, $body:ident[$($form:expr),*]($($arg:ident : $ty:ty),*)) => {
+        #[target_feature(enable = $features)]
+        unsafe fn $name($($arg: $ty),*) {
+            // SAFETY: the caller's promise is passed on.
+            unsafe { $body::<$simd, $v $(, $form)*>($($arg),*) }
+        }
+    };
+}
+
+/// A function of a block and of `$body`'s arguments, which runs `$body` compiled for that block.
+macro_rules! by_block {
+    ($(#[$doc:meta])* $name:ident, $body:ident[$($form:expr),*]($($arg:ident : $ty:ty),*)) => {
+        $(#[$doc])*
+        pub(crate) unsafe fn $name(block: Block, $($arg: $ty),*) {
+            use $crate::conv::block::compiled;
+            use $crate::simd;
+            #[cfg(target_arch = "x86_64")]
+            compiled!(avx2x1, "avx2,fma", simd::Avx2, 1, $body[$($form),*]($($arg: $ty),*));
+            #[cfg(target_arch = "x86_64")]
+            compiled!(avx2x2, "avx2,fma", simd::Avx2, 2, $body[$($form),*]($($arg: $ty),*));
+            #[cfg(target_arch = "x86_64")]
+            compiled!(half, "avx512f,avx512vl,avx2,fma", simd::Avx512Half, 1, $body[$($form),*]($($arg: $ty),*));
+            #[cfg(target_arch = "x86_64")]
+            compiled!(avx512x1, "avx512f,avx512vl,avx2,fma", simd::Avx512, 1, $body[$($form),*]($($arg: $ty),*));
+            #[cfg(target_arch = "x86_64")]
+            compiled!(avx512x2, "avx512f,avx512vl,avx2,fma", simd::Avx512, 2, $body[$($form),*]($($arg: $ty),*));
+            #[cfg(target_arch = "x86_64")]
+            compiled!(avx512x4, "avx512f,avx512vl,avx2,fma", simd::Avx512, 4, $body[$($form),*]($($arg: $ty),*));
+            #[cfg(target_arch = "aarch64")]
+            compiled!(neonx2, "neon", simd::Neon, 2, $body[$($form),*]($($arg: $ty),*));
+            #[cfg(target_arch = "aarch64")]
+            compiled!(neonx4, "neon", simd::Neon, 4, $body[$($form),*]($($arg: $ty),*));
+            // SAFETY: a block of a kind is only picked by an `Isa` that has its instructions; buffers are the caller's promise.
+            unsafe {
+                match block {
+                    Block::Portable => $body::<simd::Portable, 1 $(, $form)*>($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    Block::Avx2x1 => avx2x1($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    Block::Avx2x2 => avx2x2($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    Block::Avx512Half => half($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    Block::Avx512x1 => avx512x1($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    Block::Avx512x2 => avx512x2($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    Block::Avx512x4 => avx512x4($($arg),*),
+                    #[cfg(target_arch = "aarch64")]
+                    Block::Neonx2 => neonx2($($arg),*),
+                    #[cfg(target_arch = "aarch64")]
+                    Block::Neonx4 => neonx4($($arg),*),
+                }
+            }
+        }
+    };
+}
+
+pub(super) use {by_block, compiled};

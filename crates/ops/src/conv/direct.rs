@@ -1,4 +1,4 @@
-//! The definition's own sums, by the register tiles of `tile.rs`: any kernel, stride and number of channels.
+//! The definition's own sums, by the register tiles of `tile.rs` and `outer.rs`: any kernel, stride and number of channels.
 //!
 //! The data gradient of a layer with stride s is s·s small dense correlations, one for each class of input pixels.
 //!
@@ -6,8 +6,10 @@
 //! within it. There, `few_pixels`, a pixel of many images is worked out at once, by the taps within the map alone.
 
 use super::ConvSpec;
+use super::ahead::LINE;
 use super::block::{Block, pack_columns, unpack_columns};
-use super::tile::{self, Correlation, OuterProduct};
+use super::outer::{OuterProduct, Steps, accumulate_outer, gather_input, outer_pixels};
+use super::tile::{self, Correlation};
 use crate::simd::{by_channel_group, group, group_mut, multiversion};
 use crate::{Isa, Layout, scratch};
 use std::ops::Range;
@@ -156,9 +158,10 @@ impl Direct {
         self.forward_block.count(self.spec.channels_out) * self.forward_block.width()
     }
 
-    /// Floats of this thread's scratch that [`Direct::forward`] uses.
+    /// Floats of this thread's scratch that are used: by [`Direct::forward`] for sums, by [`Direct::accumulate`] for its input.
     pub(super) fn scratch_len(&self) -> usize {
-        2 * self.padded_channels()
+        let gathered = if self.gathers_input() { self.least_images().max(1) * self.gathered_image_len() } else { 0 };
+        gathered.max(2 * self.padded_channels())
     }
 
     pub(super) fn pack_forward(&self, weights: &[f32], packed: &mut [f32]) {
@@ -211,7 +214,7 @@ impl Direct {
                 }
             });
         }
-        scratch::with(self.scratch_len(), |image_sums| {
+        scratch::with(2 * padded, |image_sums| {
             for (image, out) in output.chunks_exact_mut(self.output.image_len()).enumerate() {
                 let from = &input[image * in_len..][..in_len];
                 image_sums.fill(0.0);
@@ -277,41 +280,84 @@ impl Direct {
 
     /// Images that [`Direct::accumulate`] wants at once, for its sums to be loaded and stored for enough pixels.
     pub(super) fn least_images(&self) -> usize {
-        tile::outer_pixels(self.forward_block.width()) / self.output.pixels().max(1)
+        outer_pixels(self.forward_block.width()) / self.output.pixels().max(1)
     }
 
-    /// Adds to `sums` part number `part` of the weight gradient of all images given.
-    pub(super) fn accumulate(&self, input: &[f32], d_output: &[f32], part: usize, sums: &mut [f32]) {
+    /// Adds to the parts of the weight gradient's sums from `first_part` on, those that `sums` holds, what all images given add to them.
+    pub(super) fn accumulate(&self, input: &[f32], d_output: &[f32], first_part: usize, sums: &mut [f32]) {
         let c = &self.forward;
-        let (block, ky, width) = (part / c.rows, part % c.rows, self.forward_block.width());
         let (in_len, out_len) = (self.input.image_len(), self.output.image_len());
         let images = (input.len() / in_len).min(d_output.len() / out_len);
+        let product = OuterProduct {
+            images,
+            rows: c.out_h,
+            width: c.out_w,
+            input: Steps { image: in_len, y: c.in_y_step, x: c.in_x_step },
+            grad: Steps { image: out_len, y: c.out_y_step, x: c.out_x_step },
+            run: c.run,
+            next_input: images * in_len,
+            next_grad: images * out_len,
+            ..OuterProduct::default()
+        };
+        let lone = sums.len() == self.part_len();
+        let parts = (first_part..).zip(sums.chunks_exact_mut(self.part_len()));
+        if lone || !self.gathers_input() {
+            return parts.for_each(|(part, sums)| self.accumulate_part(product, (input, c.in_origin), d_output, part, sums));
+        }
+        scratch::with(images * self.gathered_image_len(), |gathered| {
+            // SAFETY: the same pixels as the forward pass reads, of as many images as the input and the scratch hold.
+            unsafe {
+                let from = input.as_ptr().offset(c.in_origin);
+                gather_input(self.forward_block, &product, self.gathered_step(), from, gathered.as_mut_ptr());
+            }
+            let product = OuterProduct { input: Steps::dense(c.out_h, c.out_w, self.gathered_step()), next_input: 0, ..product };
+            parts.for_each(|(part, sums)| self.accumulate_part(product, (gathered, 0), d_output, part, sums));
+        });
+    }
+
+    /// Whether the weight gradient's input is gathered for all of its blocks: of 1 x 1 kernels, whose pixels are read by no other part of
+    /// a block, where blocks are so narrow that they multiply little with each float.
+    fn gathers_input(&self) -> bool {
+        self.spec.kernel == 1 && self.forward_block.width() <= 16 && self.spec.channels_out >= 128
+    }
+
+    /// Floats from pixel to pixel of gathered input: a line more than they are long, so that they do not share sets of the cache.
+    fn gathered_step(&self) -> usize {
+        self.input.channels + LINE
+    }
+
+    fn gathered_image_len(&self) -> usize {
+        self.output.pixels() * self.gathered_step()
+    }
+
+    /// [`Direct::accumulate`] of one part.
+    fn accumulate_part(
+        &self,
+        all: OuterProduct,
+        (input, origin): (&[f32], isize),
+        d_output: &[f32],
+        part: usize,
+        sums: &mut [f32],
+    ) {
+        let c = &self.forward;
+        let (block, ky, width) = (part / c.rows, part % c.rows, self.forward_block.width());
         // Asked for in advance once, by the first part that reads it; of a few channels it is too little to be worth it.
         let wide = self.spec.channels_out >= 16;
         let product = OuterProduct {
-            images,
-            next_input: if wide && ky < self.spec.stride { images * in_len } else { 0 },
-            next_grad: if wide && ky == 0 { images * out_len } else { 0 },
+            next_input: if wide && ky < self.spec.stride { all.next_input } else { 0 },
+            next_grad: if wide && ky == 0 { all.next_grad } else { 0 },
             input_share: (block, self.forward_block.count(self.spec.channels_out)),
-            in_image_step: in_len,
-            grad_image_step: out_len,
-            in_y_step: c.in_y_step,
-            in_x_step: c.in_x_step,
-            grad_y_step: c.out_y_step,
-            grad_x_step: c.out_x_step,
-            rows: c.out_h,
-            width: c.out_w,
-            run: c.run,
             lanes: width.min(self.spec.channels_out - block * width),
+            ..all
         };
         if Self::few_pixels(self.spec, self.output) {
             return self.accumulate_taps(product, input, d_output, part, sums);
         }
         // SAFETY: the same windows as the forward pass reads, and the same pixels as it writes, of as many images as both hold.
         unsafe {
-            let from = input.as_ptr().offset(c.in_origin + (ky * c.in_row_pitch) as isize);
+            let from = input.as_ptr().offset(origin + (ky * c.in_row_pitch) as isize);
             let grad = d_output.as_ptr().add(c.out_origin + block * width);
-            tile::accumulate_outer(self.forward_block, &product, from, grad, sums.as_mut_ptr());
+            accumulate_outer(self.forward_block, &product, from, grad, sums.as_mut_ptr());
         }
     }
 
@@ -339,7 +385,7 @@ impl Direct {
             unsafe {
                 let from = input.as_ptr().offset(tap);
                 let grad = d_output.as_ptr().add(self.output.offset(rows.start, columns.start) + block * width);
-                tile::accumulate_outer(self.forward_block, &product, from, grad, sums.as_mut_ptr());
+                accumulate_outer(self.forward_block, &product, from, grad, sums.as_mut_ptr());
             }
         }
     }

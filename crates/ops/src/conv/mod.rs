@@ -12,11 +12,12 @@
 //!
 //! Here a batch is cut for the threads. What a thread does with its images is one of two forms: `direct.rs` for any
 //! layer, `winograd/` for 3 x 3 kernels with stride 1, in less than half the products. Both spend their time in the
-//! register tiles of `tile.rs`.
+//! register tiles of `tile.rs` and `outer.rs`.
 
 mod ahead;
 pub(crate) mod block;
 mod direct;
+pub(crate) mod outer;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
@@ -373,11 +374,7 @@ impl Conv2d {
     fn accumulate(&self, input: &[f32], d_output: &[f32], first_part: usize, sums: &mut [f32]) {
         match &self.winograd {
             Some(winograd) => winograd.accumulate(input, d_output, self.output_target(), first_part, sums),
-            None => {
-                for (part, sums) in (first_part..).zip(sums.chunks_exact_mut(self.part_len())) {
-                    self.direct.accumulate(input, d_output, part, sums);
-                }
-            }
+            None => self.direct.accumulate(input, d_output, first_part, sums),
         }
     }
 

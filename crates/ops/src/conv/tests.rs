@@ -46,6 +46,10 @@ fn cases() -> Vec<(ConvSpec, usize, usize, usize)> {
         (ConvSpec { padding: 0, ..spec(16, 48, 3, 1) }, 2, 7, 6),
         (ConvSpec { padding: 2, ..spec(16, 32, 3, 1) }, 2, 5, 6),
         (ConvSpec { padding: 0, ..spec(8, 16, 1, 4) }, 2, 9, 7),
+        // Shortcuts of so many channels that narrow blocks gather their input, of one group of images and of several.
+        (spec(64, 136, 1, 1), 3, 6, 7),
+        (spec(128, 256, 1, 2), 40, 5, 6),
+        (spec(256, 512, 1, 2), 25, 6, 6),
     ]
 }
 

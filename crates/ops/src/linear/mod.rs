@@ -7,8 +7,9 @@
 mod tests;
 
 use crate::conv::block::{Block, pack_columns, pack_rows, unpack_columns};
+use crate::conv::outer::{OuterProduct, Steps, accumulate_outer};
 use crate::conv::sum_pieces;
-use crate::conv::tile::{self, Correlation, OuterProduct};
+use crate::conv::tile::{self, Correlation};
 use crate::layout::holds;
 use crate::{Isa, scratch};
 use rayon::prelude::*;
@@ -131,12 +132,13 @@ pub fn matmul_of_transposed(isa: Isa, rows: usize, m: usize, columns: usize, a: 
         sums.par_chunks_mut(m * width).enumerate().for_each(|(task, acc)| {
             let (piece, part) = (task / blocks, task % blocks);
             let first = (piece * piece_rows).min(rows);
+            let count = piece_rows.min(rows - first);
             let p = OuterProduct {
                 images: 1,
-                in_x_step: m,
-                grad_x_step: columns,
                 rows: 1,
-                width: piece_rows.min(rows - first),
+                width: count,
+                input: Steps::dense(1, count, m),
+                grad: Steps::dense(1, count, columns),
                 run: m,
                 lanes: width.min(columns - part * width),
                 ..OuterProduct::default()
@@ -144,7 +146,7 @@ pub fn matmul_of_transposed(isa: Isa, rows: usize, m: usize, columns: usize, a: 
             if p.width > 0 {
                 // SAFETY: `first + width <= rows`, and the block starts within a row of `b`.
                 unsafe {
-                    tile::accumulate_outer(
+                    accumulate_outer(
                         block,
                         &p,
                         a.as_ptr().add(first * m),

@@ -1,8 +1,9 @@
 use super::kernels::{first_layer, into_first_layer, into_second_layer, logits};
 use super::{PlaceBatch, PlaceHeadGrads, PlaceHeadParams, PlaceHeadShape, PlaceOutcome};
 use crate::conv::block::{Block, pack_columns, pack_rows, unpack_columns};
+use crate::conv::outer::{OuterProduct, Steps, accumulate_outer};
 use crate::conv::sum_pieces;
-use crate::conv::tile::{self, Correlation, OuterProduct};
+use crate::conv::tile::{self, Correlation};
 use crate::layout::addressable;
 use crate::linear::{matmul, matmul_of_transposed, matmul_transposed};
 use crate::loss::PairLoss;
@@ -376,15 +377,15 @@ fn add_outer(tiles: Block, m: usize, columns: usize, a: &[f32], b: &[f32], sums:
     for (block, sums) in sums.chunks_exact_mut(m * width).enumerate() {
         let p = OuterProduct {
             images: 1,
-            in_x_step: m,
-            grad_x_step: columns,
             rows: 1,
             width: rows,
+            input: Steps::dense(1, rows, m),
+            grad: Steps::dense(1, rows, columns),
             run: m,
             lanes: width.min(columns - block * width),
             ..OuterProduct::default()
         };
         // SAFETY: `a` and `b` hold `rows` rows, and the block starts within a row of `b`, with `lanes` floats left in it.
-        unsafe { tile::accumulate_outer(tiles, &p, a.as_ptr(), b.as_ptr().add(block * width), sums.as_mut_ptr()) };
+        unsafe { accumulate_outer(tiles, &p, a.as_ptr(), b.as_ptr().add(block * width), sums.as_mut_ptr()) };
     }
 }

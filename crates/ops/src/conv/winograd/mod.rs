@@ -17,7 +17,8 @@ mod transform;
 
 use super::ConvSpec;
 use super::block::Block;
-use super::tile::{self, Correlation, OuterProduct};
+use super::outer::{OuterProduct, Steps, accumulate_outer};
+use super::tile::{self, Correlation};
 use crate::{Isa, Layout, scratch};
 use std::ops::Range;
 use transform::OutputRow;
@@ -253,12 +254,13 @@ impl Winograd {
                             transform::gradient_tiles(self.isa, upper, lower, self.from.width, x_step, lanes, to, out_position);
                         }
                     }
+                    let width = band.len() * across;
                     let product = OuterProduct {
                         images: 1,
-                        in_x_step: self.from.channels,
-                        grad_x_step: lanes,
                         rows: 1,
-                        width: band.len() * across,
+                        width,
+                        input: Steps::dense(1, width, self.from.channels),
+                        grad: Steps::dense(1, width, lanes),
                         run: self.from.channels,
                         lanes,
                         ..OuterProduct::default()
@@ -267,7 +269,7 @@ impl Winograd {
                         // SAFETY: as above; `sums` is one position's.
                         unsafe {
                             let (from, grad) = (tiles.as_ptr().add(p * in_position), gradients.as_ptr().add(p * out_position));
-                            tile::accumulate_outer(self.block, &product, from, grad, sums.as_mut_ptr());
+                            accumulate_outer(self.block, &product, from, grad, sums.as_mut_ptr());
                         }
                     }
                 }
