@@ -1,11 +1,14 @@
 //! A buffer of floats that begins on a cache line.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
 /// A cache line, and the widest vector: one that does not begin on a line's border is read in two accesses.
 const ALIGNMENT: usize = 64;
+
+/// A huge page. Images that are gone through with a stride touch many small ones, and each costs a walk through the page table.
+const HUGE_PAGE: usize = 2 << 20;
 
 /// Zeros at first; a slice of f32 of fixed length in every use, whose first float begins a cache line.
 ///
@@ -29,8 +32,11 @@ impl Buffer {
         }
         let layout = Self::layout(len);
         // SAFETY: the layout's size is not zero.
-        let first = unsafe { alloc_zeroed(layout) }.cast();
-        Self { first: NonNull::new(first).unwrap_or_else(|| handle_alloc_error(layout)), len }
+        let bytes = NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
+        ask_for_huge_pages(bytes.as_ptr(), layout.size());
+        // SAFETY: they were just allocated, as many as the layout says.
+        unsafe { bytes.write_bytes(0, layout.size()) };
+        Self { first: bytes.cast(), len }
     }
 
     fn layout(len: usize) -> Layout {
@@ -38,6 +44,21 @@ impl Buffer {
         floats.align_to(ALIGNMENT).expect("a buffer's bytes are counted in isize")
     }
 }
+
+/// For the whole huge pages among some bytes. Where there are none to be had, small ones serve.
+#[cfg(target_os = "linux")]
+fn ask_for_huge_pages(first: *mut u8, bytes: usize) {
+    // What one begins with is left as it comes: buffers that all began a huge page would share the sets of every cache.
+    let before = first.align_offset(HUGE_PAGE);
+    let whole = bytes.saturating_sub(before) / HUGE_PAGE * HUGE_PAGE;
+    if whole > 0 {
+        // SAFETY: advice on memory that is ours; what is stored there does not change.
+        unsafe { libc::madvise(first.add(before).cast(), whole, libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_huge_pages(_: *mut u8, _: usize) {}
 
 impl Default for Buffer {
     fn default() -> Self {
@@ -90,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_buffer_begins_a_cache_line_with_zeros() {
-        for len in [1, 3, 17, 100_000] {
+        for len in [1, 3, 17, 100_000, 1_500_001] {
             let mut buffer = Buffer::zeros(len);
             assert!(buffer.as_ptr().addr().is_multiple_of(64));
             assert!(buffer.len() == len && buffer.iter().all(|x| *x == 0.0));
