@@ -115,17 +115,24 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         kernels::measure(isa, arguments.cached, arguments.rounds)
     });
     let mut report = Report { machine: machine(root, arguments.threads, isa), kernels: kernels.transpose()?, rows: Vec::new() };
+    // Written with every row: a run that is cut short, after many minutes, keeps what it measured.
+    let write = |report: &Report| arguments.out.as_deref().map_or(Ok(()), |folder| write(folder, report));
+    write(&report)?;
     for row in rows {
         report.rows.push(measure(root, row, arguments)?);
+        write(&report)?;
     }
-    let text = table::markdown(&report);
-    print!("{text}");
+    print!("{}", table::markdown(&report));
     if let Some(folder) = &arguments.out {
-        let json = serde_json::to_string_pretty(&report)? + "\n";
-        for (name, content) in [("bench.json", &json), ("bench.md", &text)] {
-            std::fs::write(folder.join(name), content).with_context(|| format!("{name} cannot be written"))?;
-        }
         eprintln!("bench: bench.json and bench.md written to {}", folder.display());
+    }
+    Ok(())
+}
+
+fn write(folder: &Path, report: &Report) -> Result<()> {
+    let json = serde_json::to_string_pretty(report)? + "\n";
+    for (name, content) in [("bench.json", json), ("bench.md", table::markdown(report))] {
+        std::fs::write(folder.join(name), content).with_context(|| format!("{name} cannot be written"))?;
     }
     Ok(())
 }

@@ -236,9 +236,12 @@ fn distance(actual: &[f32], expected: &[f64]) -> f64 {
 }
 
 #[test]
-fn winograd_rounds_forward_no_more_than_the_definition_and_the_weight_gradient_little_more() {
-    for channels in [16, 64, 256] {
-        let (spec, n, side) = (spec(channels, channels, 3, 1), 1, 8);
+fn winograd_rounds_as_docs_numerics_says() {
+    // Maps that tiles of 2 x 2 and of 4 x 4 cover, and how many times the definition's distance they may have.
+    for (side, channels, forward, weight_gradient) in
+        [(6, 16, 1.0, 1.4), (6, 64, 1.0, 1.4), (6, 256, 1.0, 1.4), (8, 16, 3.0, 3.5), (8, 64, 2.5, 3.5), (8, 256, 2.0, 3.5)]
+    {
+        let (spec, n) = (spec(channels, channels, 3, 1), 1);
         let layout = Layout { height: side, width: side, channels, halo: 1 };
         let input = noise("input", n * layout.pixels() * channels);
         let weights = noise("weights", spec.weight_len());
@@ -258,8 +261,11 @@ fn winograd_rounds_forward_no_more_than_the_definition_and_the_weight_gradient_l
             (distance(&without_halo(&output, layer.output(), n), &outputs), distance(&d_weights, &gradients))
         };
         let (direct, winograd) = (distances(Algorithm::Direct), distances(Algorithm::Fastest));
-        assert!(winograd.0 <= direct.0, "forward, {channels} channels: {winograd:?}, direct {direct:?}");
-        assert!(winograd.1 <= 1.2 * direct.1, "weight gradient, {channels} channels: {winograd:?}, direct {direct:?}");
+        assert!(winograd.0 <= forward * direct.0, "forward, {side} px, {channels} channels: {winograd:?}, direct {direct:?}");
+        assert!(
+            winograd.1 <= weight_gradient * direct.1,
+            "weights, {side} px, {channels} channels: {winograd:?}, direct {direct:?}"
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Packed filters are `[block][position][C_in][block width]`.
 
-use super::{POSITIONS, Winograd, transform};
+use super::{Winograd, transform};
 use crate::conv::block::Block;
 use rayon::prelude::*;
 use std::array::from_fn;
@@ -67,7 +67,7 @@ impl Winograd {
                     let from = &sums[(at * AT_ONCE + c) * self.block.width()..];
                     let taps = taps.each_mut().map(|tap| tap[c * channels_out + first..][..lanes].as_mut_ptr());
                     // SAFETY: `sums` is a whole block; each tap was cut to its length, a multiple of the vector's.
-                    unsafe { transform::filter_gradients(self.isa, from.as_ptr(), self.filter_len(), lanes, taps) };
+                    unsafe { transform::filter_gradients((self.isa, self.tile), from.as_ptr(), self.filter_len(), lanes, taps) };
                 }
             }
         });
@@ -85,11 +85,13 @@ impl Winograd {
         let (width, lanes) = (self.block.width(), taps[0].len());
         let to = &mut packed[channel * width..];
         if lanes < width {
-            for position in 0..POSITIONS {
+            for position in 0..self.tile.positions() {
                 to[position * self.filter_len()..][lanes..width].fill(0.0);
             }
         }
         // SAFETY: the block is whole; a tap is a block's lanes, a multiple of the vector's.
-        unsafe { transform::filter_tiles(self.isa, taps.map(<[f32]>::as_ptr), lanes, to.as_mut_ptr(), self.filter_len()) };
+        unsafe {
+            transform::filter_tiles((self.isa, self.tile), taps.map(<[f32]>::as_ptr), lanes, to.as_mut_ptr(), self.filter_len())
+        };
     }
 }

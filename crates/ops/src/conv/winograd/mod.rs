@@ -1,11 +1,12 @@
-//! Winograd's minimal filtering F(2x2, 3x3): 3 x 3 correlations of stride 1 in 16 products a tile of 2 x 2 outputs where
-//! the direct form has 36 (Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks").
+//! Winograd's minimal filtering F(M x M, 3 x 3): 3 x 3 correlations of stride 1 in (M + 2)² products a tile of M x M outputs where
+//! the direct form has 9 M²: 36 instead of 144 for M = 4, 16 instead of 36 for M = 2 (Lavin & Gray 2016, "Fast Algorithms for
+//! Convolutional Neural Networks").
 //!
-//! With `d` a tile's 4 x 4 input pixels and `g` a filter, for each pair of channels,
+//! With `d` a tile's input pixels, N = M + 2 along a side, and `g` a filter, for each pair of channels,
 //!
 //! `Y = Aᵀ [Σ_i (G g Gᵀ) ⊙ (Bᵀ d B)] A`
 //!
-//! where the sum over input channels, at each of the 16 positions, is a matrix product of tiles x C_in with
+//! where the sum over input channels, at each of the N² positions, is a matrix product of tiles x C_in with
 //! C_in x C_out: the register tiles of `tile.rs` do it, as a 1 x 1 correlation. The weight gradient is the adjoint,
 //! `dg = Gᵀ [Σ_tiles (Bᵀ d B) ⊙ (A dY Aᵀ)] G`, and its sums are outer products. The data gradient is a correlation again.
 //!
@@ -13,6 +14,7 @@
 //! every thread for itself. What a tile gives does not depend on its band.
 
 mod filters;
+mod maps;
 mod transform;
 
 use super::ConvSpec;
@@ -23,17 +25,40 @@ use crate::{Isa, Layout, scratch};
 use std::ops::Range;
 use transform::OutputRow;
 
-/// Positions of a tile's transformed values.
-const POSITIONS: usize = 16;
+/// How many outputs a tile has along a side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tile {
+    Two,
+    Four,
+}
+
+/// The most of these.
+const LARGEST: usize = 4;
+
+impl Tile {
+    fn side(self) -> usize {
+        match self {
+            Self::Two => 2,
+            Self::Four => 4,
+        }
+    }
+
+    /// Pixels that its inputs are, and its transformed values.
+    fn positions(self) -> usize {
+        (self.side() + 2).pow(2)
+    }
+}
+
 /// Floats between positions beyond their own: powers of two would all fall into one set of the cache.
 const SKEW: usize = 16;
-/// Tiles a band, about. Enough that filters are read for many of them; beyond that, rates hardly change up to 96.
+/// Tiles a band, about. Enough that filters are read for many of them; beyond that, rates hardly change.
 const TILES: usize = 48;
 
 /// A 3 x 3 correlation with stride 1 and padding 1, from images that lie as `from`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Winograd {
     isa: Isa,
+    tile: Tile,
     block: Block,
     from: Layout,
     channels_out: usize,
@@ -63,7 +88,10 @@ impl Winograd {
 
     pub(super) fn new(isa: Isa, from: Layout, channels_out: usize) -> Self {
         debug_assert!(from.halo >= 1 && from.channels.is_multiple_of(16) && channels_out.is_multiple_of(16));
-        Self { isa, block: Block::pick(isa, channels_out), from, channels_out }
+        // Where a fifth is saved: the smaller tile rounds less.
+        let products = |tile: Tile| from.height.div_ceil(tile.side()) * from.width.div_ceil(tile.side()) * tile.positions();
+        let tile = if products(Tile::Four) * 5 < products(Tile::Two) * 4 { Tile::Four } else { Tile::Two };
+        Self { isa, tile, block: Block::pick(isa, channels_out), from, channels_out }
     }
 
     /// Floats of a position's filters in one block of output channels.
@@ -73,7 +101,7 @@ impl Winograd {
 
     /// Floats of one block's transformed filters.
     pub(super) fn block_len(&self) -> usize {
-        POSITIONS * self.filter_len()
+        self.tile.positions() * self.filter_len()
     }
 
     /// Floats that hold all transformed filters: `[block][position][C_in][block width]`.
@@ -82,11 +110,11 @@ impl Winograd {
     }
 
     fn tiles_across(&self) -> usize {
-        self.from.width.div_ceil(2)
+        self.from.width.div_ceil(self.tile.side())
     }
 
     fn tiles_down(&self) -> usize {
-        self.from.height.div_ceil(2)
+        self.from.height.div_ceil(self.tile.side())
     }
 
     /// Tile rows a band.
@@ -105,11 +133,11 @@ impl Winograd {
 
     /// Floats of this thread's scratch that a task uses.
     pub(super) fn scratch_len(&self) -> usize {
-        POSITIONS * (self.position(self.from.channels) + self.position(self.channels_out)) + 2 * self.channels_out
+        self.tile.positions() * (self.position(self.from.channels) + self.position(self.channels_out)) + 2 * self.channels_out
     }
 
     fn tile_row(&self, row: usize) -> TileRow {
-        TileRow { image: row / self.tiles_down(), y: 2 * (row % self.tiles_down()) }
+        TileRow { image: row / self.tiles_down(), y: self.tile.side() * (row % self.tiles_down()) }
     }
 
     fn bands(&self, images: usize) -> impl Iterator<Item = Range<usize>> {
@@ -120,22 +148,30 @@ impl Winograd {
     /// Transforms the input tiles of a band.
     ///
     /// # Safety
-    /// `input` holds the band's images; `tiles` 16 positions of the band.
+    /// `input` holds the band's images; `tiles` all positions of the band.
     unsafe fn input_band(&self, input: &[f32], band: Range<usize>, tiles: *mut f32) {
         let (width, channels) = (self.from.width, self.from.channels);
         let position = self.position(channels);
         for (at, row) in band.enumerate() {
             let TileRow { image, y } = self.tile_row(row);
             let image = &input[image * self.from.image_len()..][..self.from.image_len()];
-            // Row H + 1, which an odd height asks for, reaches nothing that is kept: row H stands in for it.
-            let rows = [0, 1, 2, 3].map(|i| {
+            // Rows beyond H, which a height that tiles do not divide asks for, reach nothing that is kept: row H stands in for them.
+            let rows = std::array::from_fn(|i| {
                 let y = (y + i).min(self.from.height + 1) as isize - 1;
                 image[self.from.signed_offset(y, -1) as usize..][..(width + 2) * channels].as_ptr()
             });
             // SAFETY: the rows were cut to their length; the band's tiles are the caller's promise.
             unsafe {
                 let to = tiles.add(at * self.tiles_across() * channels);
-                transform::input_tiles(self.isa, rows, 2 * self.from.row_pitch(), width, channels, to, position);
+                transform::input_tiles(
+                    (self.isa, self.tile),
+                    rows,
+                    self.tile.side() * self.from.row_pitch(),
+                    width,
+                    channels,
+                    to,
+                    position,
+                );
             }
         }
     }
@@ -158,8 +194,8 @@ impl Winograd {
         let (across, channels) = (self.tiles_across(), self.channels_out);
         let (in_position, out_position) = (self.position(self.from.channels), self.position(channels));
         scratch::with(self.scratch_len(), |scratch| {
-            let (tiles, rest) = scratch.split_at_mut(POSITIONS * in_position);
-            let (products, row_sums) = rest.split_at_mut(POSITIONS * out_position);
+            let (tiles, rest) = scratch.split_at_mut(self.tile.positions() * in_position);
+            let (products, row_sums) = rest.split_at_mut(self.tile.positions() * out_position);
             for band in self.bands(images) {
                 // SAFETY: scratch and images hold what these lengths say; the filters' length was checked above.
                 unsafe {
@@ -170,18 +206,18 @@ impl Winograd {
                     let TileRow { image, y } = self.tile_row(row);
                     let image_out = &mut output[image * target.image_len..][..target.image_len];
                     let at_pixel = target.origin + y * target.y_step;
-                    let lower = (y + 1 < self.from.height).then_some(target.y_step);
-                    let last = at_pixel + lower.unwrap_or(0) + (self.from.width - 1) * target.x_step + channels;
+                    let rows = self.tile.side().min(self.from.height - y);
+                    let last = at_pixel + (rows - 1) * target.y_step + (self.from.width - 1) * target.x_step + channels;
                     let pixels = &mut image_out[at_pixel..last];
                     row_sums.fill(0.0);
                     let (sum, square) = row_sums.split_at_mut(channels);
-                    let row =
-                        OutputRow { at: pixels.as_mut_ptr(), lower, x_step: target.x_step, width: self.from.width, accumulate };
+                    let Target { y_step, x_step, .. } = target;
+                    let row = OutputRow { at: pixels.as_mut_ptr(), rows, y_step, x_step, width: self.from.width, accumulate };
                     // SAFETY: the pixels were cut to their length, the band's products and sums lie in the scratch.
                     unsafe {
                         let from = products.as_ptr().add(at * across * channels);
                         let row_sums = sums.is_some().then_some((sum.as_mut_ptr(), square.as_mut_ptr()));
-                        transform::output_tiles(self.isa, from, out_position, channels, row, row_sums);
+                        transform::output_tiles((self.isa, self.tile), from, out_position, channels, row, row_sums);
                     }
                     if let Some(sums) = sums.as_deref_mut() {
                         let piece = &mut sums[image / chunk * 2 * channels..][..2 * channels];
@@ -197,10 +233,10 @@ impl Winograd {
     /// At every position `[tiles, C_in]` times `[C_in, C_out]`.
     ///
     /// # Safety
-    /// All three hold 16 positions of a band, or all filters.
+    /// All three hold all positions of a band, or all filters.
     unsafe fn multiply(&self, tiles: usize, from: *const f32, packed: *const f32, to: *mut f32) {
         let (width, channels) = (self.block.width(), self.channels_out);
-        for p in 0..POSITIONS {
+        for p in 0..self.tile.positions() {
             for block in 0..self.block.count(channels) {
                 let product = Correlation {
                     in_x_step: self.from.channels,
@@ -216,7 +252,7 @@ impl Winograd {
                 // SAFETY: the caller's promise.
                 unsafe {
                     let from = from.add(p * self.position(self.from.channels));
-                    let packed = packed.add((block * POSITIONS + p) * self.filter_len());
+                    let packed = packed.add((block * self.tile.positions() + p) * self.filter_len());
                     tile::correlate(self.block, &product, from, packed, to.add(p * self.position(channels)), None);
                 }
             }
@@ -232,7 +268,7 @@ impl Winograd {
         let across = self.tiles_across();
         let in_position = self.position(self.from.channels);
         scratch::with(self.scratch_len(), |scratch| {
-            let (tiles, gradients) = scratch.split_at_mut(POSITIONS * in_position);
+            let (tiles, gradients) = scratch.split_at_mut(self.tile.positions() * in_position);
             for band in self.bands(images) {
                 // SAFETY: scratch and images hold what these lengths say.
                 unsafe { self.input_band(input, band.clone(), tiles.as_mut_ptr()) };
@@ -242,16 +278,25 @@ impl Winograd {
                     for (at, row) in band.clone().enumerate() {
                         let TileRow { image, y } = self.tile_row(row);
                         let image = &d_output[image * target.image_len..][..target.image_len];
-                        let row = |y: usize| {
-                            let from = target.origin + y * target.y_step + first;
+                        let rows = std::array::from_fn(|i| {
+                            let from = target.origin + (y + i).min(self.from.height - 1) * target.y_step + first;
                             image[from..][..(self.from.width - 1) * target.x_step + lanes].as_ptr()
-                        };
-                        let (upper, lower) = (row(y), (y + 1 < self.from.height).then(|| row(y + 1)));
+                        });
+                        let count = self.from.height - y;
                         // SAFETY: the rows were cut to their length, the band's tiles lie in the scratch.
                         unsafe {
                             let to = gradients.as_mut_ptr().add(at * across * lanes);
                             let x_step = target.x_step;
-                            transform::gradient_tiles(self.isa, upper, lower, self.from.width, x_step, lanes, to, out_position);
+                            transform::gradient_tiles(
+                                (self.isa, self.tile),
+                                rows,
+                                count,
+                                self.from.width,
+                                x_step,
+                                lanes,
+                                to,
+                                out_position,
+                            );
                         }
                     }
                     let width = band.len() * across;

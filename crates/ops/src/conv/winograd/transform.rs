@@ -1,11 +1,13 @@
-//! The four linear maps around Winograd's products, one row of tiles at a time, channels in the vectors' lanes.
+//! The linear maps around Winograd's products, one row of tiles at a time, channels in the vectors' lanes.
 //!
-//! Each is separable: the same few sums along columns, then along rows. Positions of a tile's 4 x 4 transformed values
-//! are numbered 4 · row + column, and lie `position` floats apart.
+//! Each is separable: the same few sums (`maps.rs`) along columns, then along rows. Positions of a tile's N x N transformed values
+//! are numbered N · row + column, and lie `position` floats apart.
 
 // Loops over constants unroll, and their indices become registers.
 #![allow(clippy::needless_range_loop)]
 
+use super::maps::{Maps, OfFour, OfTwo};
+use super::{LARGEST, Tile};
 use crate::Isa;
 #[cfg(target_arch = "aarch64")]
 use crate::simd::Neon;
@@ -13,33 +15,40 @@ use crate::simd::Neon;
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Level, Portable, Simd};
 
-/// One function for every instruction set, out of a body that is generic over the vector.
+/// One function for every instruction set and tile, out of a body that is generic over the vector and the tile's maps.
 macro_rules! by_isa {
     ($(#[$doc:meta])* $name:ident, $body:ident($($arg:ident : $ty:ty),* $(,)?)) => {
         $(#[$doc])*
-        pub(super) unsafe fn $name(isa: Isa, $($arg: $ty),*) {
+        pub(super) unsafe fn $name((isa, tile): (Isa, Tile), $($arg: $ty),*) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
-            unsafe fn avx512($($arg: $ty),*) {
+            unsafe fn avx512<T: Maps<M, N>, const M: usize, const N: usize>($($arg: $ty),*) {
                 // SAFETY: the caller's promise is passed on.
-                unsafe { $body::<Avx512>($($arg),*) }
+                unsafe { $body::<Avx512, T, M, N>($($arg),*) }
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            unsafe fn avx2($($arg: $ty),*) {
+            unsafe fn avx2<T: Maps<M, N>, const M: usize, const N: usize>($($arg: $ty),*) {
                 // SAFETY: the caller's promise is passed on.
-                unsafe { $body::<Avx2>($($arg),*) }
+                unsafe { $body::<Avx2, T, M, N>($($arg),*) }
             }
             // SAFETY: an `Isa` of a level exists only where the processor has it; buffers are the caller's promise.
             unsafe {
-                match isa.level() {
+                match (isa.level(), tile) {
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx512 => avx512($($arg),*),
+                    (Level::Avx512, Tile::Two) => avx512::<OfTwo, 2, 4>($($arg),*),
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx2 => avx2($($arg),*),
+                    (Level::Avx512, Tile::Four) => avx512::<OfFour, 4, 6>($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    (Level::Avx2, Tile::Two) => avx2::<OfTwo, 2, 4>($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    (Level::Avx2, Tile::Four) => avx2::<OfFour, 4, 6>($($arg),*),
                     #[cfg(target_arch = "aarch64")]
-                    Level::Neon => $body::<Neon>($($arg),*),
-                    Level::Portable => $body::<Portable>($($arg),*),
+                    (Level::Neon, Tile::Two) => $body::<Neon, OfTwo, 2, 4>($($arg),*),
+                    #[cfg(target_arch = "aarch64")]
+                    (Level::Neon, Tile::Four) => $body::<Neon, OfFour, 4, 6>($($arg),*),
+                    (Level::Portable, Tile::Two) => $body::<Portable, OfTwo, 2, 4>($($arg),*),
+                    (Level::Portable, Tile::Four) => $body::<Portable, OfFour, 4, 6>($($arg),*),
                 }
             }
         }
@@ -47,45 +56,72 @@ macro_rules! by_isa {
 }
 
 by_isa!(
-    /// `V = Bᵀ d B` of a row of input tiles, 4 x 4 pixels each, two pixels apart. `rows` are the four pixel rows, each
+    /// `V = Bᵀ d B` of a row of input tiles, N x N pixels each, M pixels apart. `rows` are the N pixel rows, each
     /// from column -1 on; columns beyond `width` (the first of the right halo) are read as that one, for nothing that
     /// is kept depends on them. The next row of tiles lies `next` floats further; its pixels are asked for in advance.
     ///
     /// # Safety
-    /// Each of `rows` holds `width + 2` pixels of `channels` floats, a multiple of the vector's lanes; `out` holds 16
-    /// positions of `width / 2` (rounded up) tiles.
+    /// Each of the first N `rows` holds `width + 2` pixels of `channels` floats, a multiple of the vector's lanes; `out` holds N·N
+    /// positions of `width / M` (rounded up) tiles.
     input_tiles, input_body(
-        rows: [*const f32; 4], next: usize, width: usize, channels: usize, out: *mut f32, position: usize,
+        rows: [*const f32; LARGEST + 2], next: usize, width: usize, channels: usize, out: *mut f32, position: usize,
     )
 );
 
+/// A column of a tile, through the first of its maps.
 #[inline(always)]
-unsafe fn input_body<S: Simd>(rows: [*const f32; 4], next: usize, width: usize, channels: usize, out: *mut f32, position: usize) {
+unsafe fn input_column<S: Simd, T: Maps<M, N>, const M: usize, const N: usize>(
+    rows: &[*const f32; LARGEST + 2],
+    at: usize,
+) -> [S::V; N] {
+    // SAFETY: as `input_tiles`.
+    unsafe {
+        let mut d = [S::zero(); N];
+        for i in 0..N {
+            d[i] = S::load(rows[i].add(at));
+        }
+        T::input::<S>(d)
+    }
+}
+
+#[inline(always)]
+unsafe fn input_body<S: Simd, T: Maps<M, N>, const M: usize, const N: usize>(
+    rows: [*const f32; LARGEST + 2],
+    next: usize,
+    width: usize,
+    channels: usize,
+    out: *mut f32,
+    position: usize,
+) {
     for c in (0..channels).step_by(S::LANES) {
         // SAFETY: as `input_tiles`.
         unsafe {
-            let column = |x: usize| {
-                let d = rows.map(|row| S::load(row.add(x * channels + c)));
-                [S::sub(d[0], d[2]), S::add(d[1], d[2]), S::sub(d[2], d[1]), S::sub(d[1], d[3])]
-            };
             // Two columns of a tile are the next one's first two.
-            let (mut d0, mut d1) = (column(0), column(1));
-            for tile in 0..width.div_ceil(2) {
-                let (d2, d3) = (column(2 * tile + 2), column((2 * tile + 3).min(width + 1)));
-                for row in [rows[2], rows[3]] {
-                    let ahead = row.wrapping_add(next + 2 * tile * channels + c);
-                    S::prefetch(ahead);
-                    S::prefetch(ahead.wrapping_add(channels));
+            let mut columns = [[S::zero(); N]; N];
+            for x in 0..2 {
+                columns[x] = input_column::<S, T, M, N>(&rows, x * channels + c);
+            }
+            for tile in 0..width.div_ceil(M) {
+                for x in 2..N {
+                    columns[x] = input_column::<S, T, M, N>(&rows, (M * tile + x).min(width + 1) * channels + c);
+                }
+                for row in &rows[2..N] {
+                    for x in 0..M {
+                        S::prefetch(row.wrapping_add(next + (M * tile + x) * channels + c));
+                    }
                 }
                 let to = out.add(tile * channels + c);
-                for i in 0..4 {
-                    let to = to.add(4 * i * position);
-                    S::store(to, S::sub(d0[i], d2[i]));
-                    S::store(to.add(position), S::add(d1[i], d2[i]));
-                    S::store(to.add(2 * position), S::sub(d2[i], d1[i]));
-                    S::store(to.add(3 * position), S::sub(d1[i], d3[i]));
+                for i in 0..N {
+                    let mut d = [S::zero(); N];
+                    for x in 0..N {
+                        d[x] = columns[x][i];
+                    }
+                    let values = T::input::<S>(d);
+                    for j in 0..N {
+                        S::store(to.add((N * i + j) * position), values[j]);
+                    }
                 }
-                (d0, d1) = (d2, d3);
+                (columns[0], columns[1]) = (columns[M], columns[M + 1]);
             }
         }
     }
@@ -94,11 +130,12 @@ unsafe fn input_body<S: Simd>(rows: [*const f32; 4], next: usize, width: usize, 
 /// Where a row of output tiles goes.
 #[derive(Clone, Copy)]
 pub(super) struct OutputRow {
-    /// Pixel 0 of its upper row of pixels.
+    /// Pixel 0 of its first row of pixels.
     pub(super) at: *mut f32,
-    /// Floats to its lower row; `None` where an odd height left that out.
-    pub(super) lower: Option<usize>,
-    /// Floats between pixels.
+    /// Rows of pixels; fewer than a tile's at the lower border.
+    pub(super) rows: usize,
+    /// Floats between rows and between pixels.
+    pub(super) y_step: usize,
     pub(super) x_step: usize,
     pub(super) width: usize,
     /// Whether the result is added to what stands there.
@@ -106,11 +143,11 @@ pub(super) struct OutputRow {
 }
 
 by_isa!(
-    /// `Y = Aᵀ M A` of a row of tiles, 2 x 2 pixels each. `sums`, where asked for, are two rows of `channels` floats to
+    /// `Y = Aᵀ M A` of a row of tiles, M x M pixels each. `sums`, where asked for, are two rows of `channels` floats to
     /// which the outputs and their squares are added.
     ///
     /// # Safety
-    /// `tiles` holds 16 positions of `width / 2` (rounded up) tiles of `channels` floats, a multiple of the vector's
+    /// `tiles` holds N·N positions of `width / M` (rounded up) tiles of `channels` floats, a multiple of the vector's
     /// lanes; the output row's pixels lie in a buffer of the caller's alone.
     output_tiles, output_body(
         tiles: *const f32, position: usize, channels: usize, row: OutputRow, sums: Option<(*mut f32, *mut f32)>,
@@ -118,7 +155,7 @@ by_isa!(
 );
 
 #[inline(always)]
-unsafe fn output_body<S: Simd>(
+unsafe fn output_body<S: Simd, T: Maps<M, N>, const M: usize, const N: usize>(
     tiles: *const f32,
     position: usize,
     channels: usize,
@@ -129,31 +166,27 @@ unsafe fn output_body<S: Simd>(
         // SAFETY: as `output_tiles`.
         unsafe {
             let (mut sum, mut square) = (S::zero(), S::zero());
-            let mut keep = |y: S::V, to: *mut f32| {
-                S::store(to, if row.accumulate { S::add(y, S::load(to)) } else { y });
-                sum = S::add(sum, y);
-                square = S::fma(y, y, square);
-            };
-            for tile in 0..row.width.div_ceil(2) {
+            for tile in 0..row.width.div_ceil(M) {
                 let from = tiles.add(tile * channels + c);
-                let (mut upper, mut lower) = ([S::zero(); 4], [S::zero(); 4]);
-                for j in 0..4 {
-                    let m = [0, 1, 2, 3].map(|i| S::load(from.add((4 * i + j) * position)));
-                    upper[j] = S::add(S::add(m[0], m[1]), m[2]);
-                    lower[j] = S::sub(S::sub(m[1], m[2]), m[3]);
+                let mut rows = [[S::zero(); N]; M];
+                for j in 0..N {
+                    let mut m = [S::zero(); N];
+                    for i in 0..N {
+                        m[i] = S::load(from.add((N * i + j) * position));
+                    }
+                    let column = T::output::<S>(m);
+                    for y in 0..M {
+                        rows[y][j] = column[y];
+                    }
                 }
-                let pair = |r: [S::V; 4]| (S::add(S::add(r[0], r[1]), r[2]), S::sub(S::sub(r[1], r[2]), r[3]));
-                let (upper, lower) = (pair(upper), pair(lower));
-                let whole = 2 * tile + 1 < row.width;
-                let to = row.at.add(2 * tile * row.x_step + c);
-                keep(upper.0, to);
-                if whole {
-                    keep(upper.1, to.add(row.x_step));
-                }
-                if let Some(down) = row.lower {
-                    keep(lower.0, to.add(down));
-                    if whole {
-                        keep(lower.1, to.add(down + row.x_step));
+                let to = row.at.add(M * tile * row.x_step + c);
+                for y in 0..M.min(row.rows) {
+                    let pixels = T::output::<S>(rows[y]);
+                    for x in 0..M.min(row.width - M * tile) {
+                        let (value, to) = (pixels[x], to.add(y * row.y_step + x * row.x_step));
+                        S::store(to, if row.accumulate { S::add(value, S::load(to)) } else { value });
+                        sum = S::add(sum, value);
+                        square = S::fma(value, value, square);
                     }
                 }
             }
@@ -167,21 +200,21 @@ unsafe fn output_body<S: Simd>(
 }
 
 by_isa!(
-    /// `A dY Aᵀ` of a row of output gradients, 2 x 2 pixels a tile: what the products' gradients are. `lower` is `None`
-    /// where an odd height left that row out; pixels left out count as zero.
+    /// `A dY Aᵀ` of a row of output gradients, M x M pixels a tile: what the products' gradients are. Of `rows` the first `count`
+    /// are there, fewer than M at the lower border; pixels left out count as zero.
     ///
     /// # Safety
-    /// `upper` and `lower` hold `width` pixels, `x_step` floats apart, of which the first `channels` (a multiple of the
-    /// vector's lanes) are taken; `out` holds 16 positions of `width / 2` (rounded up) tiles.
+    /// Each of `rows` that is there holds `width` pixels, `x_step` floats apart, of which the first `channels` (a multiple of the
+    /// vector's lanes) are taken; `out` holds N·N positions of `width / M` (rounded up) tiles.
     gradient_tiles, gradient_body(
-        upper: *const f32, lower: Option<*const f32>, width: usize, x_step: usize, channels: usize, out: *mut f32, position: usize,
+        rows: [*const f32; LARGEST], count: usize, width: usize, x_step: usize, channels: usize, out: *mut f32, position: usize,
     )
 );
 
 #[inline(always)]
-unsafe fn gradient_body<S: Simd>(
-    upper: *const f32,
-    lower: Option<*const f32>,
+unsafe fn gradient_body<S: Simd, T: Maps<M, N>, const M: usize, const N: usize>(
+    rows: [*const f32; LARGEST],
+    count: usize,
     width: usize,
     x_step: usize,
     channels: usize,
@@ -189,29 +222,31 @@ unsafe fn gradient_body<S: Simd>(
     position: usize,
 ) {
     for c in (0..channels).step_by(S::LANES) {
-        for tile in 0..width.div_ceil(2) {
+        for tile in 0..width.div_ceil(M) {
             // SAFETY: as `gradient_tiles`.
             unsafe {
-                let left = 2 * tile * x_step + c;
-                let pair = |row: *const f32| {
-                    let right = if 2 * tile + 1 < width { S::load(row.add(left + x_step)) } else { S::zero() };
-                    (S::load(row.add(left)), right)
-                };
-                let zero = S::zero();
-                let (u, l) = (pair(upper), lower.map_or((zero, zero), pair));
-                let rows = [
-                    u,
-                    (S::add(u.0, l.0), S::add(u.1, l.1)),
-                    (S::sub(u.0, l.0), S::sub(u.1, l.1)),
-                    (S::sub(zero, l.0), S::sub(zero, l.1)),
-                ];
+                let mut columns = [[S::zero(); N]; M];
+                for x in 0..M {
+                    let mut d = [S::zero(); M];
+                    if M * tile + x < width {
+                        for y in 0..M {
+                            if y < count {
+                                d[y] = S::load(rows[y].add((M * tile + x) * x_step + c));
+                            }
+                        }
+                    }
+                    columns[x] = T::gradient::<S>(d);
+                }
                 let to = out.add(tile * channels + c);
-                for (i, (a, b)) in rows.into_iter().enumerate() {
-                    let to = to.add(4 * i * position);
-                    S::store(to, a);
-                    S::store(to.add(position), S::add(a, b));
-                    S::store(to.add(2 * position), S::sub(a, b));
-                    S::store(to.add(3 * position), S::sub(zero, b));
+                for i in 0..N {
+                    let mut d = [S::zero(); M];
+                    for x in 0..M {
+                        d[x] = columns[x][i];
+                    }
+                    let values = T::gradient::<S>(d);
+                    for j in 0..N {
+                        S::store(to.add((N * i + j) * position), values[j]);
+                    }
                 }
             }
         }
@@ -222,37 +257,32 @@ by_isa!(
     /// `U = G g Gᵀ` of `lanes` filters at once: `taps` are the nine weights of a filter, row by row.
     ///
     /// # Safety
-    /// Each tap holds `lanes` floats, a multiple of the vector's; `out` holds 16 positions.
+    /// Each tap holds `lanes` floats, a multiple of the vector's; `out` holds N·N positions.
     filter_tiles, filter_body(taps: [*const f32; 9], lanes: usize, out: *mut f32, position: usize)
 );
 
 #[inline(always)]
-unsafe fn filter_body<S: Simd>(taps: [*const f32; 9], lanes: usize, out: *mut f32, position: usize) {
+unsafe fn filter_body<S: Simd, T: Maps<M, N>, const M: usize, const N: usize>(
+    taps: [*const f32; 9],
+    lanes: usize,
+    out: *mut f32,
+    position: usize,
+) {
     for c in (0..lanes).step_by(S::LANES) {
         // SAFETY: as `filter_tiles`.
         unsafe {
-            let mut columns = [[S::zero(); 4]; 3];
+            let mut columns = [[S::zero(); N]; 3];
             for x in 0..3 {
                 let [upper, middle, lower] = [taps[x], taps[3 + x], taps[6 + x]];
-                columns[x] = four_of::<S>(S::load(upper.add(c)), S::load(middle.add(c)), S::load(lower.add(c)));
+                columns[x] = T::filter::<S>([S::load(upper.add(c)), S::load(middle.add(c)), S::load(lower.add(c))]);
             }
-            for i in 0..4 {
-                let row = four_of::<S>(columns[0][i], columns[1][i], columns[2][i]);
-                for j in 0..4 {
-                    S::store(out.add((4 * i + j) * position + c), row[j]);
+            for i in 0..N {
+                let row = T::filter::<S>([columns[0][i], columns[1][i], columns[2][i]]);
+                for j in 0..N {
+                    S::store(out.add((N * i + j) * position + c), row[j]);
                 }
             }
         }
-    }
-}
-
-/// `G` times three values.
-#[inline(always)]
-unsafe fn four_of<S: Simd>(g0: S::V, g1: S::V, g2: S::V) -> [S::V; 4] {
-    // SAFETY: the caller has the instruction set.
-    unsafe {
-        let (half, ends) = (S::splat(0.5), S::add(g0, g2));
-        [g0, S::mul(half, S::add(ends, g1)), S::mul(half, S::sub(ends, g1)), g2]
     }
 }
 
@@ -265,35 +295,33 @@ by_isa!(
 );
 
 #[inline(always)]
-unsafe fn filter_gradient_body<S: Simd>(tiles: *const f32, position: usize, lanes: usize, taps: [*mut f32; 9]) {
+unsafe fn filter_gradient_body<S: Simd, T: Maps<M, N>, const M: usize, const N: usize>(
+    tiles: *const f32,
+    position: usize,
+    lanes: usize,
+    taps: [*mut f32; 9],
+) {
     for c in (0..lanes).step_by(S::LANES) {
         // SAFETY: as `filter_gradients`.
         unsafe {
-            let mut columns = [[S::zero(); 3]; 4];
-            for j in 0..4 {
-                let mut u = [S::zero(); 4];
-                for i in 0..4 {
-                    u[i] = S::load(tiles.add((4 * i + j) * position + c));
+            let mut columns = [[S::zero(); 3]; N];
+            for j in 0..N {
+                let mut u = [S::zero(); N];
+                for i in 0..N {
+                    u[i] = S::load(tiles.add((N * i + j) * position + c));
                 }
-                columns[j] = three_of::<S>(u);
+                columns[j] = T::filter_gradient::<S>(u);
             }
             for y in 0..3 {
-                let row = three_of::<S>([columns[0][y], columns[1][y], columns[2][y], columns[3][y]]);
+                let mut u = [S::zero(); N];
+                for j in 0..N {
+                    u[j] = columns[j][y];
+                }
+                let row = T::filter_gradient::<S>(u);
                 for x in 0..3 {
                     S::store(taps[3 * y + x].add(c), row[x]);
                 }
             }
         }
-    }
-}
-
-/// `Gᵀ` times four values.
-#[inline(always)]
-unsafe fn three_of<S: Simd>(u: [S::V; 4]) -> [S::V; 3] {
-    // SAFETY: the caller has the instruction set.
-    unsafe {
-        let half = S::splat(0.5);
-        let (sum, difference) = (S::mul(half, S::add(u[1], u[2])), S::mul(half, S::sub(u[1], u[2])));
-        [S::add(u[0], sum), difference, S::add(sum, u[3])]
     }
 }
