@@ -115,9 +115,12 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         kernels::measure(isa, arguments.cached, arguments.rounds)
     });
     let mut report = Report { machine: machine(root, arguments.threads, isa), kernels: kernels.transpose()?, rows: Vec::new() };
-    // Written with every row: a run that is cut short, after many minutes, keeps what it measured.
+    // Written with every row: a run that is cut short, after many minutes, keeps what it measured. Not before the first: what an
+    // earlier run left there stands until there is something in its place.
     let write = |report: &Report| arguments.out.as_deref().map_or(Ok(()), |folder| write(folder, report));
-    write(&report)?;
+    if report.kernels.is_some() {
+        write(&report)?;
+    }
     for row in rows {
         report.rows.push(measure(root, row, arguments)?);
         write(&report)?;

@@ -1,7 +1,7 @@
 //! The one-dimensional maps of minimal filtering F(M, 3): M outputs out of N = M + 2 inputs and three taps in N products,
 //! `y = Aᵀ [(G g) ⊙ (Bᵀ d)]`. They evaluate polynomials at N points, infinity among them, multiply there and interpolate (Toom, Cook).
 //!
-//! F(2, 3) has the points 0, ±1: sums alone. F(4, 3) has 0, ±√½, ±√2: products of an even and an odd part each, and a third to a half
+//! F(2, 3) has the points 0, ±1: sums alone. F(4, 3) has 0, ±√½, ±√2: an even and an odd part each, and about half
 //! of the rounding error of the usual points 0, ±1, ±2 (docs/NUMERICS.md).
 
 use crate::simd::Simd;
