@@ -5,7 +5,7 @@
 //! An address is only a hint, and may lie outside of all buffers.
 
 use super::block::Block;
-use super::outer::OuterProduct;
+use super::outer::{OuterProduct, Steps};
 use super::tile::Correlation;
 use crate::simd::Simd;
 
@@ -15,15 +15,18 @@ pub(super) type Asks = u8;
 /// Before a row of pixels, if at all: for all that the next row will be the first to read.
 pub(super) const NOTHING: Asks = 0;
 
-/// At a tile's start for the pixels below its own, which the next row will write; with each row of its window for a share of what the
-/// next row of pixels will be the first to read.
-pub(super) const BY_ROWS: Asks = 1;
+/// At a tile's start, for the pixels below its own, which the next row will write, and for some lines of as many pixels that will be read.
+pub(super) const BY_PIXELS: Asks = 1;
+
+/// At a tile's start for the pixels below its own; with each row of its window for a share of what the next row of pixels will be the
+/// first to read.
+pub(super) const BY_ROWS: Asks = 2;
 
 /// For the same, some of it with each piece of a window's row.
-pub(super) const BY_PIECES: Asks = 2;
+pub(super) const BY_PIECES: Asks = 3;
 
 /// When the tiles of a correlation ask: in windows of a few products it costs more than it saves, and a lone row has none below it.
-pub(super) fn asks(block: Block, c: &Correlation) -> Asks {
+fn asks(block: Block, c: &Correlation) -> Asks {
     const FEW: usize = 48;
     let (window, width) = (c.rows * c.run, block.width());
     // Where several blocks write a part of each pixel, each asks for more lines with fewer products.
@@ -33,6 +36,8 @@ pub(super) fn asks(block: Block, c: &Correlation) -> Asks {
         NOTHING
     } else if window * width >= long && c.run >= piece_floats(width) {
         BY_PIECES
+    } else if c.rows == 1 {
+        BY_PIXELS
     } else {
         BY_ROWS
     }
@@ -46,83 +51,134 @@ pub(super) const fn piece_floats(width: usize) -> usize {
     if width > PIECE / 16 { 16 } else { PIECE / width }
 }
 
-/// What the next row of pixels will be the first to read.
-pub(super) struct Unseen {
-    pub(super) input: *const f32,
-    pub(super) floats: usize,
-}
-
-/// A tile's share of [`Unseen`], in pieces.
-#[derive(Clone, Copy)]
-pub(super) struct Share {
-    input: *const f32,
-    /// Floats of a piece.
-    pub(super) floats: usize,
+/// What a correlation's tiles ask for, worked out once: divisions in a tile's way hold up its products.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ahead {
+    pub(super) asks: Asks,
+    /// Floats from a row's first window to what is asked for meanwhile.
+    next: usize,
+    /// Floats of it that are a block's share.
+    pub(super) share: usize,
+    /// Pieces in which a tile asks for its share, and floats of one by the tile's pixels.
     pub(super) pieces: usize,
+    pub(super) piece: [usize; MOST_PIXELS + 1],
+    /// Of the pixels below it, those of a piece.
+    pub(super) below: [usize; MOST_PIXELS + 1],
+    /// By pixels: lines of each, how many of them are a block's share, and in how many rows it asks once.
+    pixel_lines: usize,
+    pub(super) lines: usize,
+    pub(super) every: usize,
 }
 
-impl Unseen {
-    /// What block `block` of `blocks` asks for with the row of pixels whose first window begins at `from`. A lone block asks for what
-    /// lies below that row. Of several, which go through the image one after the other, the first would wait for all of it: each asks for
-    /// its share of the same row of the next image.
-    #[inline(always)]
-    pub(super) fn of(c: &Correlation, from: *const f32, (block, blocks): (usize, usize)) -> Self {
-        let window = c.rows * c.in_row_pitch;
+/// Pixels of the largest tile.
+const MOST_PIXELS: usize = 8;
+
+impl Ahead {
+    /// For a correlation of more than a row of pixels, by tiles of `block`. A lone block asks for what lies below the row of pixels that it
+    /// works out. Of several, which go through the image one after the other, the first would wait for all of it: each asks for its share of
+    /// the same row of the next image.
+    pub(super) fn of(block: Block, c: &Correlation) -> Self {
+        let (window, width, blocks) = (c.rows * c.in_row_pitch, block.width(), block.count(c.channels_out).max(1));
+        let asks = asks(block, c);
         let share = c.in_y_step.min(window).div_ceil(blocks).next_multiple_of(LINE);
-        let ahead = if blocks > 1 { c.in_next } else { c.in_y_step.max(window) };
-        Self { input: from.wrapping_add(ahead + block * share), floats: share }
+        let next = if blocks > 1 { c.in_next } else { c.in_y_step.max(window) };
+        let pieces = if asks == BY_PIECES { c.rows * c.run.div_ceil(piece_floats(width)) } else { c.rows };
+        let pixel = share.div_ceil(c.out_w.max(1));
+        let piece = std::array::from_fn(|pixels| (pixel * pixels).div_ceil(pieces.max(1)).next_multiple_of(LINE));
+        let below = std::array::from_fn(|pixels| pixels.div_ceil(pieces.max(1)));
+        let pixel_lines = c.run.min(c.in_x_step).div_ceil(LINE).max(1);
+        let (lines, every) = (pixel_lines.div_ceil(blocks), blocks.div_ceil(pixel_lines));
+        Self { asks, next, share, pieces, piece, below, pixel_lines, lines, every }
     }
 
-    /// The share of the next tile, `pixels` out of a row's `width`.
+    /// Floats from a row's first window to what block `block` asks for, and by pixels the first row with which it does.
     #[inline(always)]
-    pub(super) fn share(&mut self, pixels: usize, width: usize, pieces: usize) -> Share {
-        let floats = (self.floats.div_ceil(width) * pixels).div_ceil(pieces.max(1)).next_multiple_of(LINE);
-        let share = Share { input: self.input, floats, pieces };
-        self.input = self.input.wrapping_add(floats * pieces);
-        share
+    pub(super) fn unseen(&self, asks: Asks, block: usize) -> (usize, usize) {
+        if asks != BY_PIXELS {
+            return (self.next + block * self.share, 0);
+        }
+        let line = block * self.lines;
+        (self.next + line % self.pixel_lines * LINE, line / self.pixel_lines)
     }
 }
 
-impl Share {
-    pub(super) const NONE: Self = Self { input: std::ptr::null(), floats: 0, pieces: 0 };
+/// When an outer product's tiles ask: a line with every pixel, into the nearest cache or the one behind it. Until they are wanted L1 is gone
+/// through, and more, and lines there are only in the way; but gradients of many channels, which share a few sets of L1, would then come from
+/// L2 for every tile.
+pub(super) const INTO_L1: Asks = 1;
+pub(super) const INTO_L2: Asks = 2;
 
-    #[inline(always)]
-    pub(super) fn next_piece(&mut self) -> *const f32 {
-        let piece = self.input;
-        self.input = piece.wrapping_add(self.floats);
-        piece
-    }
-}
-
-/// The pixels of each row that a tile of an outer product asks for in the images that come next, and the floats to them.
-#[derive(Clone, Copy, Default)]
+/// The lines, of as many pixels of the images that come next, that the tiles of an outer product ask for: each tile one line with every
+/// pixel, of some rows or of all.
+#[derive(Clone, Copy)]
 pub(super) struct NextPixels {
-    pub(super) input: usize,
-    pub(super) input_pixels: (usize, usize),
-    pub(super) grad: usize,
-    pub(super) grad_pixels: (usize, usize),
-    /// Not into L1.
-    pub(super) into_l2: bool,
+    grad: *const f32,
+    grad_lines: usize,
+    input: *const f32,
+    input_lines: usize,
+    /// Rows with which the input is asked for, where other blocks do so with the others.
+    input_rows: (usize, usize),
+    /// Tiles that share a line, and those of them that have asked.
+    tiles: usize,
+    asked: usize,
+    most: usize,
+}
+
+/// What one tile asks for: pixel (0, 0) of it and the way to the others, and the rows that it does so with.
+#[derive(Clone, Copy)]
+pub(super) struct NextLine {
+    pub(super) from: *const f32,
+    pub(super) steps: Steps,
+    pub(super) rows: (usize, usize),
 }
 
 impl NextPixels {
-    /// Of the tile of `m` window floats from `j` on, whose input begins at the first of them.
+    /// Of a block of `width` channels, whose input and gradients begin as given, by tiles of `window` floats.
     #[inline(always)]
-    pub(super) fn of(p: &OuterProduct, j: usize, m: usize) -> Self {
-        let pixels = |(index, of): (usize, usize)| {
-            let until = |j: usize| (index * p.run + j) * p.width / (of * p.run);
-            (until(j), until(j + m))
+    pub(super) fn of(p: &OuterProduct, (window, width): (usize, usize), input: *const f32, grad: *const f32) -> Self {
+        let pixel_lines = p.run.min(p.input.x).div_ceil(LINE).max(1);
+        let (block, blocks) = (p.input_share.0, p.input_share.1.max(1));
+        let (lines, every) = (pixel_lines.div_ceil(blocks), blocks.div_ceil(pixel_lines));
+        let (first, phase) = (block * lines % pixel_lines, block * lines / pixel_lines);
+        let input_lines = if p.next_input == 0 { 0 } else { lines };
+        let grad_lines = if p.next_grad == 0 { 0 } else { width.div_ceil(LINE) };
+        Self {
+            grad: grad.wrapping_add(p.next_grad),
+            grad_lines,
+            input: input.wrapping_add(p.next_input + first * LINE),
+            input_lines,
+            input_rows: (phase * p.rows / every, (phase + 1) * p.rows / every),
+            tiles: (p.run / window / (grad_lines + input_lines).max(1)).max(1),
+            asked: 0,
+            most: p.run / window,
+        }
+    }
+
+    /// Whether there are more lines than tiles, which had better be smaller.
+    #[inline(always)]
+    pub(super) fn crowded(&self) -> bool {
+        self.grad_lines + self.input_lines > self.most
+    }
+
+    /// The share of the next tile.
+    #[inline(always)]
+    pub(super) fn line(&mut self, p: &OuterProduct) -> NextLine {
+        let (of_grad, share) = (self.grad_lines > 0, self.asked);
+        let (from, steps, (first, end)) = match (of_grad, self.input_lines) {
+            (true, _) => (self.grad, p.grad, (0, p.rows)),
+            (false, 0) => (self.input, p.input, (0, 0)),
+            (false, _) => (self.input, p.input, self.input_rows),
         };
-        // Until they are wanted L1 is gone through, and more, and lines there are only in the way. But gradients of many channels, which
-        // share a few sets of L1, then come from L2 for every tile.
-        let mut next = Self { into_l2: p.grad.x < 128, ..Self::default() };
-        if p.next_input > 0 {
-            (next.input, next.input_pixels) = (p.next_input - j, pixels(p.input_share));
+        self.asked += 1;
+        if self.asked == self.tiles {
+            self.asked = 0;
+            match of_grad {
+                true => (self.grad, self.grad_lines) = (from.wrapping_add(LINE), self.grad_lines - 1),
+                false => (self.input, self.input_lines) = (from.wrapping_add(LINE), self.input_lines.saturating_sub(1)),
+            }
         }
-        if p.next_grad > 0 {
-            (next.grad, next.grad_pixels) = (p.next_grad, pixels((0, 1)));
-        }
-        next
+        let row = |share: usize| first + (end - first) * share / self.tiles;
+        NextLine { from, steps, rows: (row(share), row(share + 1)) }
     }
 }
 
@@ -138,32 +194,6 @@ pub(super) unsafe fn prefetch<S: Simd>(from: *const f32, floats: usize) {
     for line in (0..floats).step_by(LINE) {
         // SAFETY: the caller's promise; an address is only a hint.
         unsafe { S::prefetch(from.wrapping_add(line)) };
-    }
-}
-
-/// Asks for some pixels of the row that lies `next` floats further, `floats` of each; for none where `next` is 0.
-///
-/// # Safety
-/// As [`prefetch`].
-#[inline(always)]
-pub(super) unsafe fn prefetch_pixels<S: Simd>(
-    row: *const f32,
-    next: usize,
-    step: usize,
-    floats: usize,
-    (first, end): (usize, usize),
-    into_l2: bool,
-) {
-    if next == 0 {
-        return;
-    }
-    let first_pixel = row.wrapping_add(next + first * step);
-    // Pixels side by side are one run.
-    let (pixels, floats) = if step <= floats { (1, (end - first) * step) } else { (end - first, floats) };
-    for x in 0..pixels {
-        let pixel = first_pixel.wrapping_add(x * step);
-        // SAFETY: the caller's promise.
-        unsafe { if into_l2 { prefetch_l2::<S>(pixel, floats) } else { prefetch::<S>(pixel, floats) } }
     }
 }
 

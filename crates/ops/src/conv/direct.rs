@@ -87,9 +87,10 @@ impl Direct {
             out_h: output.height,
             out_w: output.width,
             channels_out: spec.channels_out,
-            accumulate: false,
-            weight_gap: 0,
+            ..Correlation::default()
         };
+        let forward_block = Block::pick(isa, spec.channels_out);
+        let forward = forward.asking(forward_block);
         let mut layer = Self {
             isa,
             spec,
@@ -97,7 +98,7 @@ impl Direct {
             output,
             forward,
             forward_window: Window { y: -p, x: -p, step: s, rows: spec.kernel, columns: spec.kernel },
-            forward_block: Block::pick(isa, spec.channels_out),
+            forward_block,
             backward: Vec::new(),
             backward_block: Block::pick(isa, spec.channels_in),
             backward_len: 0,
@@ -134,9 +135,9 @@ impl Direct {
                     out_h: (input.height - ry).div_ceil(stride),
                     out_w: (input.width - rx).div_ceil(stride),
                     channels_out: channels_in,
-                    accumulate: false,
-                    weight_gap: 0,
+                    ..Correlation::default()
                 };
+                let correlation = correlation.asking(self.backward_block);
                 let window = Window { y: y0, x: x0, step: 1, rows: rows.len(), columns: columns.len() };
                 let packed_at = self.backward_len;
                 let blocks = self.backward_block.count(channels_in);

@@ -7,7 +7,7 @@
 // M and V are constants: their loops unroll, and the indices become registers.
 #![allow(clippy::needless_range_loop)]
 
-use super::ahead::{NextPixels, prefetch_l2, prefetch_pixels};
+use super::ahead::{Asks, INTO_L1, INTO_L2, NOTHING, NextLine, NextPixels, prefetch_l2};
 use super::block::{Block, by_block};
 use crate::simd::Simd;
 use std::mem::MaybeUninit;
@@ -102,12 +102,12 @@ unsafe fn gather<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn outer_tile<S: Simd, const M: usize, const V: usize, const ASKS: bool>(
+unsafe fn outer_tile<S: Simd, const M: usize, const V: usize, const ASKS: Asks>(
     p: &OuterProduct,
     input: *const f32,
     grad: *const f32,
     acc_out: *mut f32,
-    next: NextPixels,
+    next: NextLine,
 ) {
     // SAFETY: `accumulate_outer` was given buffers that hold all of it.
     unsafe {
@@ -121,11 +121,18 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize, const ASKS: bool>(
             for y in 0..p.rows {
                 let mut from = input.add(p.input.to(image, y, 0));
                 let mut g = grad.add(p.grad.to(image, y, 0));
-                if ASKS {
-                    prefetch_pixels::<S>(from, next.input, p.input.x, p.run, next.input_pixels, next.into_l2);
-                    prefetch_pixels::<S>(g, next.grad, p.grad.x, V * S::LANES, next.grad_pixels, next.into_l2);
-                }
+                // Where there is nothing to ask for, for what is there.
+                let (mut asked, step) = match next.rows {
+                    (first, end) if first <= y && y < end => (next.from.wrapping_add(next.steps.to(image, y, 0)), next.steps.x),
+                    _ => (g, p.grad.x),
+                };
                 for _ in 0..p.width {
+                    match ASKS {
+                        INTO_L1 => S::prefetch(asked),
+                        INTO_L2 => S::prefetch_l2(asked),
+                        _ => {}
+                    }
+                    asked = asked.wrapping_add(step);
                     let mut gv = [S::zero(); V];
                     for (v, value) in gv.iter_mut().enumerate() {
                         *value = S::load(g.add(v * S::LANES));
@@ -151,13 +158,16 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize, const ASKS: bool>(
 }
 
 #[inline(always)]
-unsafe fn outer_body<S: Simd, const V: usize, const ASKS: bool>(
+unsafe fn outer_body<S: Simd, const V: usize, const ASKS: Asks>(
     p: &OuterProduct,
     input: *const f32,
     grad: *const f32,
     acc: *mut f32,
 ) {
     let width = V * S::LANES;
+    // As many window floats as registers hold sums of, see `correlate_body`.
+    let sixes = V == 4 || (V == 2 && S::LANES == 8);
+    let window = if sixes { 6 } else { 8 };
     let most = outer_pixels(width);
     // Of several lines a pixel L1's sets hold so few pixels that copying the block costs less than L2 for every tile; where a block is
     // narrow, and tiles are many, of fewer lines too.
@@ -195,26 +205,25 @@ unsafe fn outer_body<S: Simd, const V: usize, const ASKS: bool>(
                     (part.images, part.rows, part.width) = (1, 1, part.images * part.rows * part.width);
                 }
             }
+            let mut next = NextPixels::of(&part, (window, width), input, grad);
             let mut j = 0;
             macro_rules! tiles {
                 ($m:literal, $most:expr) => {
                     let end = j + ($most / $m) * $m;
                     while j < end {
-                        let next = if ASKS { NextPixels::of(&part, j, $m) } else { NextPixels::default() };
-                        outer_tile::<S, $m, V, ASKS>(&part, input.add(j), grad, acc.add(j * width), next);
+                        outer_tile::<S, $m, V, ASKS>(&part, input.add(j), grad, acc.add(j * width), next.line(&part));
                         j += $m;
                     }
                 };
             }
-            // As many accumulators as registers hold, see `correlate_body`; a small last tile would wait on its own
-            // products, so the others are made smaller, or one larger.
-            if V == 4 || (V == 2 && S::LANES == 8) {
+            // A small last tile would wait on its own products, so the others are made smaller, or one larger.
+            if sixes {
                 let fives = if p.run == 9 { 5 } else { (6 - p.run % 6) % 6 * 5 };
                 tiles!(5, if fives <= p.run { fives } else { 0 });
                 tiles!(6, p.run - j);
             } else {
                 tiles!(9, if p.run % 8 == 1 && p.run > 1 { 9 } else { 0 });
-                tiles!(8, p.run - j);
+                tiles!(8, if next.crowded() { 0 } else { p.run - j });
             }
             tiles!(4, p.run - j);
             tiles!(2, p.run - j);
@@ -239,13 +248,19 @@ pub(crate) unsafe fn accumulate_outer(block: Block, p: &OuterProduct, input: *co
     unsafe {
         match p.next_input | p.next_grad {
             0 => outer(block, p, input, grad, acc),
-            _ => outer_asking(block, p, input, grad, acc),
+            _ if p.grad.x < 128 => outer_asking_l2(block, p, input, grad, acc),
+            _ => outer_asking_l1(block, p, input, grad, acc),
         }
     }
 }
 
-by_block!(outer, outer_body[false](p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32));
-by_block!(outer_asking, outer_body[true](p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32));
+macro_rules! outer_products {
+    ($($name:ident[$asks:expr])*) => {$(
+        by_block!($name, outer_body[{ $asks }](p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32));
+    )*};
+}
+
+outer_products!(outer[NOTHING] outer_asking_l1[INTO_L1] outer_asking_l2[INTO_L2]);
 
 #[inline(always)]
 unsafe fn gather_input_body<S: Simd, const V: usize>(p: &OuterProduct, pitch: usize, from: *const f32, to: *mut f32) {

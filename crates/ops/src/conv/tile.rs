@@ -7,7 +7,7 @@
 // T and V are constants: their loops unroll, and the indices become registers.
 #![allow(clippy::needless_range_loop)]
 
-use super::ahead::{Asks, BY_PIECES, BY_ROWS, LINE, NOTHING, Share, Unseen, asks, piece_floats, prefetch};
+use super::ahead::{Ahead, Asks, BY_PIECES, BY_PIXELS, BY_ROWS, LINE, NOTHING, piece_floats, prefetch};
 use super::block::{Block, by_block};
 use crate::simd::Simd;
 
@@ -37,6 +37,29 @@ pub(crate) struct Correlation {
     pub(crate) channels_out: usize,
     /// Whether the result is added to what stands in the output.
     pub(crate) accumulate: bool,
+    /// What its tiles ask memory for in advance.
+    pub(crate) ahead: Ahead,
+}
+
+impl Correlation {
+    /// The same, whose tiles, of `block`, ask memory in advance.
+    pub(super) fn asking(self, block: Block) -> Self {
+        Self { ahead: Ahead::of(block, &self), ..self }
+    }
+}
+
+/// The first `lanes` channels of a pixel. Apart, for tiles of whole blocks to keep their registers.
+#[cold]
+#[inline(never)]
+unsafe fn store_some<S: Simd, const V: usize>(pixel: [S::V; V], to: *mut f32, lanes: usize, add: bool) {
+    // SAFETY: a pixel is V vectors of floats; the caller's buffer holds `lanes`.
+    unsafe {
+        let from = pixel.as_ptr().cast::<f32>();
+        for lane in 0..lanes {
+            let (value, to) = (*from.add(lane), to.add(lane));
+            *to = if add { *to + value } else { value };
+        }
+    }
 }
 
 #[inline(always)]
@@ -47,7 +70,7 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
     output: *mut f32,
     lanes: usize,
     sums: Option<(*mut f32, *mut f32)>,
-    mut unseen: Share,
+    (mut unseen, lines): (*const f32, usize),
 ) {
     // SAFETY: `correlate` was given buffers that hold the whole correlation, and walks within it.
     unsafe {
@@ -58,10 +81,15 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
                 prefetch::<S>(output.wrapping_add(c.out_y_step + t * c.out_x_step), V * S::LANES);
             }
         };
-        if ASKS == BY_ROWS {
+        if ASKS == BY_ROWS || ASKS == BY_PIXELS {
             (0..T).for_each(ask_below);
         }
-        let mut piece = 0;
+        if ASKS == BY_PIXELS {
+            for line in 0..lines {
+                (0..T).for_each(|t| S::prefetch(unseen.wrapping_add(t * c.in_x_step + line * LINE)));
+            }
+        }
+        let mut below = 0;
         let mut acc = [[S::zero(); V]; T];
         for r in 0..c.rows {
             let row = input.add(r * c.in_row_pitch);
@@ -69,12 +97,14 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
             let mut j = 0;
             while j < c.run {
                 let end = if ASKS == BY_PIECES { c.run.min(j + piece_floats(V * S::LANES)) } else { c.run };
-                if ASKS != NOTHING {
-                    prefetch::<S>(unseen.next_piece(), unseen.floats);
+                if ASKS == BY_ROWS || ASKS == BY_PIECES {
+                    prefetch::<S>(unseen, c.ahead.piece[T]);
+                    unseen = unseen.wrapping_add(c.ahead.piece[T]);
                 }
                 if ASKS == BY_PIECES {
-                    (piece..T).step_by(unseen.pieces).for_each(ask_below);
-                    piece += 1;
+                    let end = T.min(below + c.ahead.below[T]);
+                    (below..end).for_each(ask_below);
+                    below = end;
                 }
                 while j < end {
                     let mut wv = [S::zero(); V];
@@ -104,15 +134,8 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
                 }
             }
         } else {
-            let mut spill = [0.0f32; 64];
             for (t, row) in acc.iter().enumerate() {
-                for (v, value) in row.iter().enumerate() {
-                    S::store(spill.as_mut_ptr().add(v * S::LANES), *value);
-                }
-                for (lane, value) in spill[..lanes].iter().enumerate() {
-                    let to = pixel(t).add(lane);
-                    *to = if ADD { *to + value } else { *value };
-                }
+                store_some::<S, V>(*row, pixel(t), lanes, ADD);
             }
         }
         if let Some((sum, square)) = sums {
@@ -139,7 +162,6 @@ unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool, const ASKS: A
     sums: Option<(*mut f32, *mut f32)>,
 ) {
     let width = V * S::LANES;
-    let pieces = if ASKS == BY_PIECES { c.rows * c.run.div_ceil(piece_floats(width)) } else { c.rows };
     let blocks = c.channels_out.div_ceil(width);
     for block in 0..blocks {
         let lanes = width.min(c.channels_out - block * width);
@@ -147,6 +169,7 @@ unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool, const ASKS: A
         unsafe {
             let w = weights.add(block * c.rows * c.run * width);
             let sums = sums.map(|(s, q)| (s.add(block * width), q.add(block * width)));
+            let (next, mut asking_row) = c.ahead.unseen(ASKS, block);
             // Rows of two or three pixels are too few products at once, and are worked through in pairs.
             let paired = if (2..=3).contains(&c.out_w) { c.out_h / 2 * 2 } else { 0 };
             for y in 0..c.out_h {
@@ -154,23 +177,37 @@ unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool, const ASKS: A
                 let to = output.add(c.out_origin + y * c.out_y_step + block * width);
                 if y < paired {
                     match (y % 2, c.out_w) {
-                        (0, 3) => correlate_tile::<S, 6, 2, V, ADD, NOTHING>(c, from, w, to, lanes, sums, Share::NONE),
-                        (0, 2) => correlate_tile::<S, 4, 2, V, ADD, NOTHING>(c, from, w, to, lanes, sums, Share::NONE),
+                        (0, 3) => correlate_tile::<S, 6, 2, V, ADD, NOTHING>(c, from, w, to, lanes, sums, (from, 0)),
+                        (0, 2) => correlate_tile::<S, 4, 2, V, ADD, NOTHING>(c, from, w, to, lanes, sums, (from, 0)),
                         _ => {}
                     }
                     continue;
                 }
-                let mut unseen = Unseen::of(c, from, (block, blocks));
+                let mut unseen = from.wrapping_add(next);
+                let lines = if ASKS == BY_PIXELS && y == asking_row { c.ahead.lines } else { 0 };
+                asking_row += if y == asking_row { c.ahead.every } else { 0 };
                 if ASKS == NOTHING && c.rows == 1 {
-                    prefetch::<S>(unseen.input, unseen.floats);
+                    prefetch::<S>(unseen, c.ahead.share);
                 }
                 // Offsets, for a pointer past the last pixel may lie past the buffer.
                 let (mut left, mut at_in, mut at_out) = (c.out_w, 0, 0);
                 macro_rules! tiles {
                     ($t:literal, $while:expr) => {
                         while $while {
-                            let share = if ASKS == NOTHING { Share::NONE } else { unseen.share($t, c.out_w, pieces) };
-                            correlate_tile::<S, $t, 1, V, ADD, ASKS>(c, from.add(at_in), w, to.add(at_out), lanes, sums, share);
+                            correlate_tile::<S, $t, 1, V, ADD, ASKS>(
+                                c,
+                                from.add(at_in),
+                                w,
+                                to.add(at_out),
+                                lanes,
+                                sums,
+                                (unseen, lines),
+                            );
+                            unseen = unseen.wrapping_add(if ASKS == BY_PIXELS {
+                                $t * c.in_x_step
+                            } else {
+                                c.ahead.piece[$t] * c.ahead.pieces
+                            });
                             at_in += $t * c.in_x_step;
                             at_out += $t * c.out_x_step;
                             left -= $t;
@@ -209,12 +246,14 @@ pub(crate) unsafe fn correlate(
     // Compiled apart: each has other use for the registers.
     // SAFETY: the caller's promise is passed on.
     unsafe {
-        match (c.accumulate, asks(block, c)) {
+        match (c.accumulate, c.ahead.asks) {
             (false, NOTHING) => writing(block, c, input, weights, output, sums),
+            (false, BY_PIXELS) => writing_by_pixels(block, c, input, weights, output, sums),
             (false, BY_ROWS) => writing_by_rows(block, c, input, weights, output, sums),
             (false, _) => writing_by_pieces(block, c, input, weights, output, sums),
-            (true, BY_PIECES) => adding_by_pieces(block, c, input, weights, output, sums),
-            (true, _) => adding_by_rows(block, c, input, weights, output, sums),
+            (true, NOTHING | BY_ROWS) => adding_by_rows(block, c, input, weights, output, sums),
+            (true, BY_PIXELS) => adding_by_pixels(block, c, input, weights, output, sums),
+            (true, _) => adding_by_pieces(block, c, input, weights, output, sums),
         }
     }
 }
@@ -226,6 +265,6 @@ macro_rules! correlations {
 }
 
 correlations!(
-    writing[false, NOTHING] writing_by_rows[false, BY_ROWS] writing_by_pieces[false, BY_PIECES]
-    adding_by_rows[true, BY_ROWS] adding_by_pieces[true, BY_PIECES]
+    writing[false, NOTHING] writing_by_pixels[false, BY_PIXELS] writing_by_rows[false, BY_ROWS] writing_by_pieces[false, BY_PIECES]
+    adding_by_pixels[true, BY_PIXELS] adding_by_rows[true, BY_ROWS] adding_by_pieces[true, BY_PIECES]
 );
