@@ -1,7 +1,7 @@
 use super::Normalisation;
 use crate::chunks::chunk_images;
 use crate::layout::holds;
-use crate::simd::{by_channel_group, group, group_mut, multiversion};
+use crate::simd::{by_channel_group, end_streaming, group, group_mut, multiversion, stream_group, worth_streaming};
 use crate::{Error, Isa, Layout, Result};
 use rayon::prelude::*;
 
@@ -76,6 +76,7 @@ impl Epilogue {
         let (z_len, out_len) = (self.z.image_len(), self.output.image_len());
         assert!(holds(z, n, z_len) && holds(out, n, out_len), "batch norm buffers");
         let chunk = chunk_images(n);
+        let streams = self.pool == Pool::None && worth_streaming(&out[..n * out_len], self.output.channels);
         out[..n * out_len].par_chunks_mut(chunk * out_len).enumerate().for_each(|(piece, out)| {
             for (image, out) in out.chunks_exact_mut(out_len).enumerate() {
                 let image = piece * chunk + image;
@@ -83,10 +84,12 @@ impl Epilogue {
                 for y in 0..self.output.height {
                     let out = &mut out[self.output.row(y)];
                     match (self.pool, residual) {
-                        (Pool::None, None) => normalise(self.isa, &z[self.z.row(y)], &norm.scale, &norm.shift, self.relu, out),
+                        (Pool::None, None) => {
+                            normalise(self.isa, &z[self.z.row(y)], &norm.scale, &norm.shift, self.relu, streams, out)
+                        }
                         (Pool::None, Some((from, layout))) => {
                             let from = &from[image * layout.image_len()..][layout.row(y)];
-                            normalise_add(self.isa, &z[self.z.row(y)], &norm.scale, &norm.shift, from, self.relu, out);
+                            normalise_add(self.isa, &z[self.z.row(y)], &norm.scale, &norm.shift, from, self.relu, streams, out);
                         }
                         (Pool::Average2, _) => {
                             let rows = (&z[self.z.row(2 * y)], &z[self.z.row(2 * y + 1)]);
@@ -103,6 +106,7 @@ impl Epilogue {
                     }
                 }
             }
+            end_streaming();
         });
     }
 }
@@ -113,31 +117,35 @@ pub(super) fn rectify(value: f32, relu: bool) -> f32 {
 }
 
 multiversion! {
-    fn normalise(isa, z: &[f32], scale: &[f32], shift: &[f32], relu: bool, out: &mut [f32]) {
+    fn normalise(isa, z: &[f32], scale: &[f32], shift: &[f32], relu: bool, streams: bool, out: &mut [f32]) {
         let channels = scale.len();
         by_channel_group!(channels, G, from, {
             let (a, b) = (group::<G>(&scale[from..]), group::<G>(&shift[from..]));
             for (z, out) in z.chunks_exact(channels).zip(out.chunks_exact_mut(channels)) {
                 let (z, out) = (group::<G>(&z[from..]), group_mut::<G>(&mut out[from..]));
+                let mut values = [0.0; G];
                 for c in 0..G {
-                    out[c] = rectify(z[c] * a[c] + b[c], relu);
+                    values[c] = rectify(z[c] * a[c] + b[c], relu);
                 }
+                if streams { stream_group(out, values) } else { *out = values }
             }
         });
     }
 }
 
 multiversion! {
-    fn normalise_add(isa, z: &[f32], scale: &[f32], shift: &[f32], residual: &[f32], relu: bool, out: &mut [f32]) {
+    fn normalise_add(isa, z: &[f32], scale: &[f32], shift: &[f32], residual: &[f32], relu: bool, streams: bool, out: &mut [f32]) {
         let channels = scale.len();
         by_channel_group!(channels, G, from, {
             let (a, b) = (group::<G>(&scale[from..]), group::<G>(&shift[from..]));
             let pixels = z.chunks_exact(channels).zip(residual.chunks_exact(channels)).zip(out.chunks_exact_mut(channels));
             for ((z, r), out) in pixels {
                 let (z, r, out) = (group::<G>(&z[from..]), group::<G>(&r[from..]), group_mut::<G>(&mut out[from..]));
+                let mut values = [0.0; G];
                 for c in 0..G {
-                    out[c] = rectify(z[c] * a[c] + b[c] + r[c], relu);
+                    values[c] = rectify(z[c] * a[c] + b[c] + r[c], relu);
                 }
+                if streams { stream_group(out, values) } else { *out = values }
             }
         });
     }

@@ -1,6 +1,7 @@
 use super::{BackwardShape, BatchNormParams, Epilogue, GradientSource, Normalisation, Pool, RunningStats};
+use crate::simd::worth_streaming;
 use crate::test_support::{assert_close, noise};
-use crate::{Isa, Layout, chunk_count, chunk_images};
+use crate::{Buffer, Isa, Layout, chunk_count, chunk_images};
 
 const EPS: f32 = 1e-5;
 /// f32 against f64, relative to the largest entry: a few roundings and one cancellation.
@@ -175,4 +176,26 @@ fn not_a_number_goes_through() {
     let mut out = [0.0];
     Epilogue::new(Isa::best(), layout, true, Pool::None, layout).unwrap().forward(1, &[f32::NAN], &norm, None, &mut out);
     assert!(out[0].is_nan());
+}
+
+#[test]
+fn large_results_are_the_same_bits_though_they_go_past_the_caches() {
+    let (n, layout) = (66, Layout { height: 32, width: 32, channels: 16, halo: 1 });
+    let mut z = Buffer::zeros(n * layout.image_len());
+    z.iter_mut().zip(noise("z", n * layout.image_len())).for_each(|(to, from)| *to = from as f32);
+    let norm = Normalisation { scale: vec![0.5; 16], shift: vec![0.25; 16], ..Normalisation::new(16) };
+    for isa in Isa::available() {
+        let epilogue = Epilogue::new(isa, layout, true, Pool::None, layout).unwrap();
+        for residual in [None, Some((&z[..], layout))] {
+            let mut out = Buffer::zeros(z.len());
+            assert!(worth_streaming(&out, 16) || !cfg!(target_arch = "x86_64"), "this test must be of large results");
+            epilogue.forward(n, &z, &norm, residual, &mut out);
+            let mut one = vec![0.0; layout.image_len()];
+            for (image, out) in out.chunks_exact(layout.image_len()).enumerate() {
+                let at = image * layout.image_len();
+                epilogue.forward(1, &z[at..], &norm, residual.map(|(from, layout)| (&from[at..], layout)), &mut one);
+                assert!(one == out, "{isa}: image {image}");
+            }
+        }
+    }
 }

@@ -7,7 +7,7 @@
 use super::block::Block;
 use super::outer::{OuterProduct, Steps};
 use super::tile::Correlation;
-use crate::simd::Simd;
+use crate::simd::{LINE, Simd};
 
 /// When a correlation's tiles ask.
 pub(super) type Asks = u8;
@@ -181,9 +181,6 @@ impl NextPixels {
         NextLine { from, steps, rows: (row(share), row(share + 1)) }
     }
 }
-
-/// Floats of a line of the cache.
-pub(super) const LINE: usize = 16;
 
 /// Asks for `floats` floats.
 ///

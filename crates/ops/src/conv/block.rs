@@ -1,8 +1,9 @@
 //! How many output channels a tile holds in registers at once, by instruction set; functions compiled for each, and matrices laid out
 //! in such blocks.
 
+use super::tile::Store;
 use crate::Isa;
-use crate::simd::Level;
+use crate::simd::{LINE, Level};
 
 /// Which tile a layer uses: how many output channels are in registers at once, and in what vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,12 @@ impl Block {
             #[cfg(target_arch = "aarch64")]
             Self::Neonx4 => 16,
         }
+    }
+
+    /// How blocks of pixels of `channels_out` store: past the caches only where each is whole, and whole lines.
+    pub(super) fn store(self, store: Store, channels_out: usize) -> Store {
+        let whole = channels_out.is_multiple_of(self.width()) && self.width().is_multiple_of(LINE);
+        if store == Store::Past && !whole { Store::Over } else { store }
     }
 
     /// Blocks that cover `channels_out`, the last one perhaps in part.

@@ -6,11 +6,10 @@
 //! within it. There, `few_pixels`, a pixel of many images is worked out at once, by the taps within the map alone.
 
 use super::ConvSpec;
-use super::ahead::LINE;
 use super::block::{Block, pack_columns, unpack_columns};
 use super::outer::{OuterProduct, Steps, accumulate_outer, gather_input, outer_pixels};
-use super::tile::{self, Correlation};
-use crate::simd::{by_channel_group, group, group_mut, multiversion};
+use super::tile::{self, Correlation, Store};
+use crate::simd::{LINE, by_channel_group, group, group_mut, multiversion};
 use crate::{Isa, Layout, scratch};
 use std::ops::Range;
 
@@ -195,7 +194,15 @@ impl Direct {
 
     /// Runs over `output`'s images. `sums`, where asked for, get the sum and the sum of squares of each output channel,
     /// `[2][C_out]` for every `chunk` images.
-    pub(super) fn forward(&self, input: &[f32], packed: &[f32], output: &mut [f32], chunk: usize, mut sums: Option<&mut [f64]>) {
+    pub(super) fn forward(
+        &self,
+        input: &[f32],
+        packed: &[f32],
+        output: &mut [f32],
+        store: Store,
+        chunk: usize,
+        mut sums: Option<&mut [f64]>,
+    ) {
         let (in_len, channels) = (self.input.image_len(), self.spec.channels_out);
         let padded = self.padded_channels();
         if Self::few_pixels(self.spec, self.output) {
@@ -215,6 +222,7 @@ impl Direct {
                 }
             });
         }
+        let forward = Correlation { store: self.forward_block.store(store, channels), ..self.forward };
         scratch::with(2 * padded, |image_sums| {
             for (image, out) in output.chunks_exact_mut(self.output.image_len()).enumerate() {
                 let from = &input[image * in_len..][..in_len];
@@ -223,7 +231,7 @@ impl Direct {
                 let to_sums = sums.is_some().then_some((sum.as_mut_ptr(), square.as_mut_ptr()));
                 // SAFETY: `forward` was laid out in `new` for images of exactly these lengths, whose halo holds the padding.
                 unsafe {
-                    tile::correlate(self.forward_block, &self.forward, from.as_ptr(), packed.as_ptr(), out.as_mut_ptr(), to_sums);
+                    tile::correlate(self.forward_block, &forward, from.as_ptr(), packed.as_ptr(), out.as_mut_ptr(), to_sums);
                 }
                 if let Some(sums) = sums.as_deref_mut() {
                     let total = &mut sums[image / chunk * 2 * channels..][..2 * channels];
@@ -237,11 +245,12 @@ impl Direct {
     }
 
     /// Runs over `d_input`'s images, which are dense.
-    pub(super) fn data_gradient(&self, d_output: &[f32], packed: &[f32], d_input: &mut [f32], accumulate: bool) {
+    pub(super) fn data_gradient(&self, d_output: &[f32], packed: &[f32], d_input: &mut [f32], store: Store) {
+        let store = self.backward_block.store(store, self.input.channels);
         let (in_len, out_len) = (self.input.pixels() * self.input.channels, self.output.image_len());
         if Self::few_pixels(self.spec, self.output) {
             for class in &self.backward {
-                let correlation = Correlation { accumulate, ..class.correlation };
+                let correlation = Correlation { store, ..class.correlation };
                 // SAFETY: as below.
                 unsafe {
                     let places = (self.output, &correlation, class.window);
@@ -254,8 +263,8 @@ impl Direct {
         for (image, d_in) in d_input.chunks_exact_mut(in_len).enumerate() {
             let from = &d_output[image * out_len..][..out_len];
             for class in &self.backward {
-                let correlation = Correlation { accumulate, ..class.correlation };
-                if correlation.rows * correlation.run == 0 && accumulate {
+                let correlation = Correlation { store, ..class.correlation };
+                if correlation.rows * correlation.run == 0 && store == Store::Add {
                     continue;
                 }
                 // SAFETY: `plan_backward` laid the classes out within dense images; the caller checked the halo.
@@ -415,7 +424,7 @@ unsafe fn correlate_pixels(
         for (y, x) in (0..c.out_h).flat_map(|y| (0..c.out_w).map(move |x| (y, x))) {
             let (rows, columns) = window.within(map, y, x);
             let none = rows.is_empty() || columns.is_empty();
-            if none && c.accumulate {
+            if none && c.store == Store::Add {
                 continue;
             }
             let pixel = Correlation {
@@ -428,7 +437,7 @@ unsafe fn correlate_pixels(
                 out_h: 1,
                 out_w: images,
                 channels_out: width.min(c.channels_out - at * width),
-                accumulate: c.accumulate,
+                store: c.store,
                 ..Correlation::default()
             };
             let first_tap =

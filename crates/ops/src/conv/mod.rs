@@ -27,9 +27,11 @@ mod winograd;
 
 use crate::chunks::chunk_images;
 use crate::layout::{addressable, holds};
+use crate::simd::{end_streaming, worth_streaming};
 use crate::{Error, Isa, Layout, Result, chunk_count};
 use direct::Direct;
 use rayon::prelude::*;
+use tile::Store;
 use winograd::{Target, Winograd};
 
 /// What a convolution layer is: square kernel, one stride, one padding, no bias.
@@ -240,12 +242,14 @@ impl Conv2d {
         assert_eq!(packed.len(), self.forward_packed_len(), "packed convolution weights");
         let (chunk, channels) = (chunk_images(n), self.spec.channels_out);
         let group = self.images_a_task(self.winograd, chunk);
+        let store = if worth_streaming(&output[..n * out_len], channels) { Store::Past } else { Store::Over };
         let run = |index: usize, out: &mut [f32], sums: Option<&mut [f64]>| {
             let input = &input[index * group * in_len..n * in_len];
             match &self.winograd {
-                Some(winograd) => winograd.correlate(input, packed, out, self.output_target(), false, chunk, sums),
-                None => self.direct.forward(input, packed, out, chunk, sums),
+                Some(winograd) => winograd.correlate(input, packed, out, self.output_target(), store, chunk, sums),
+                None => self.direct.forward(input, packed, out, store, chunk, sums),
             }
+            end_streaming();
         };
         let outputs = output[..n * out_len].par_chunks_mut(group * out_len).enumerate();
         match sums {
@@ -269,21 +273,32 @@ impl Conv2d {
         assert_eq!(packed.len(), self.backward_packed_len(), "packed convolution weights");
         assert!(self.output.halo >= Self::gradient_halo(self.spec, self.input), "halo of a convolution's output gradient");
         let group = self.images_a_task(self.winograd_backward, chunk_images(n));
+        let store = self.input_store(&d_input[..n * in_len], accumulate);
         d_input[..n * in_len].par_chunks_mut(group * in_len).enumerate().for_each(|(index, d_in)| {
-            self.data_gradient_of_some(&d_output[index * group * out_len..n * out_len], packed, d_in, accumulate);
+            self.data_gradient_of_some(&d_output[index * group * out_len..n * out_len], packed, d_in, store);
         });
     }
 
     /// [`Conv2d::data_gradient`] of as many images as `d_input` holds, on this thread.
-    fn data_gradient_of_some(&self, d_output: &[f32], packed: &[f32], d_input: &mut [f32], accumulate: bool) {
+    fn data_gradient_of_some(&self, d_output: &[f32], packed: &[f32], d_input: &mut [f32], store: Store) {
         let Layout { width, channels, .. } = self.input;
         match &self.winograd_backward {
             Some(winograd) => {
                 let image_len = self.input.pixels() * channels;
                 let target = Target { origin: 0, y_step: width * channels, x_step: channels, image_len };
-                winograd.correlate(d_output, packed, d_input, target, accumulate, 1, None);
+                winograd.correlate(d_output, packed, d_input, target, store, 1, None);
             }
-            None => self.direct.data_gradient(d_output, packed, d_input, accumulate),
+            None => self.direct.data_gradient(d_output, packed, d_input, store),
+        }
+        end_streaming();
+    }
+
+    /// What is done with the gradients of a batch's inputs.
+    fn input_store(&self, d_input: &[f32], accumulate: bool) -> Store {
+        match accumulate {
+            true => Store::Add,
+            false if worth_streaming(d_input, self.input.channels) => Store::Past,
+            false => Store::Over,
         }
     }
 
@@ -424,16 +439,16 @@ impl Conv2d {
         assert_eq!(d_weights.len(), self.spec.weight_len(), "convolution weight gradient");
         let sums = &mut workspace[..n.div_ceil(images) * self.gradient_len()];
         let group = self.images_at_once().min(images);
-        let piece = |piece: usize, sums: &mut [f32], d_output: &mut [f32], mut d_input: Option<(&mut [f32], bool)>| {
+        let piece = |piece: usize, sums: &mut [f32], d_output: &mut [f32], mut d_input: Option<(&mut [f32], Store)>| {
             sums.fill(0.0);
             let d_in_len = self.input.pixels() * self.input.channels;
             for (at, d_output) in d_output.chunks_mut(group * out_len).enumerate() {
                 let (first, count) = (piece * images + at * group, d_output.len() / out_len);
                 complete(first, d_output);
                 self.accumulate(&input[first * in_len..][..count * in_len], d_output, 0, sums);
-                if let Some((d_input, accumulate)) = &mut d_input {
+                if let Some((d_input, store)) = &mut d_input {
                     let d_input = &mut d_input[at * group * d_in_len..][..count * d_in_len];
-                    self.data_gradient_of_some(d_output, packed, d_input, *accumulate);
+                    self.data_gradient_of_some(d_output, packed, d_input, *store);
                 }
             }
         };
@@ -448,9 +463,10 @@ impl Conv2d {
                     self.output.halo >= Self::gradient_halo(self.spec, self.input),
                     "halo of a convolution's output gradient"
                 );
+                let store = self.input_store(&d_input[..n * d_in_len], accumulate);
                 let d_inputs = d_input[..n * d_in_len].par_chunks_mut(images * d_in_len);
                 pieces.zip(d_inputs).for_each(|((at, (sums, d_output)), d_input)| {
-                    piece(at, sums, d_output, Some((d_input, accumulate)));
+                    piece(at, sums, d_output, Some((d_input, store)));
                 });
             }
         }

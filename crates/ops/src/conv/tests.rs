@@ -1,6 +1,7 @@
 use super::{Algorithm, Conv2d, ConvSpec, reference};
+use crate::simd::worth_streaming;
 use crate::test_support::{assert_close, noise};
-use crate::{Error, Isa, Layout, chunk_count};
+use crate::{Buffer, Error, Isa, Layout, chunk_count};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Relative to the largest entry: sums of up to some thousand products, each rounded to f32.
@@ -196,6 +197,48 @@ fn thread_count_does_not_change_a_bit() {
             })
         };
         assert!(run(1) == run(4), "{spec:?}");
+    }
+}
+
+#[test]
+fn large_results_are_the_same_bits_though_they_go_past_the_caches() {
+    // Winograd's form, the direct one, and blocks that are not filled.
+    for (spec, n, height, width) in
+        [(spec(16, 16, 3, 1), 66, 32, 32), (spec(16, 32, 1, 2), 130, 32, 32), (spec(16, 48, 3, 2), 84, 31, 33)]
+    {
+        for isa in Isa::available() {
+            let layout = Layout { height, width, channels: spec.channels_in, halo: spec.padding };
+            let layer = Conv2d::new(isa, spec, layout, 1).unwrap();
+            let (in_len, out_len) = (layout.image_len(), layer.output().image_len());
+            let d_in_len = layout.pixels() * layout.channels;
+            let input = with_halo(&noise("input", n * d_in_len), layout, n);
+            let out = layer.output();
+            let d_output = with_halo(&noise("d_output", n * out.pixels() * out.channels), out, n);
+            let weights = f32s(&noise("weights", spec.weight_len()));
+            let mut packed = vec![0.0; layer.forward_packed_len()];
+            layer.pack_forward(&weights, &mut packed);
+            let mut packed_backward = vec![0.0; layer.backward_packed_len()];
+            layer.pack_backward(&weights, &mut packed_backward);
+
+            let (mut output, mut d_input) = (Buffer::zeros(n * out_len), Buffer::zeros(n * d_in_len));
+            let past = |results: &[f32], channels| worth_streaming(results, channels) || !cfg!(target_arch = "x86_64");
+            assert!(past(&output, out.channels) && past(&d_input, layout.channels), "this test must be of large results");
+            layer.forward(n, &input, &packed, &mut output, None);
+            layer.data_gradient(n, &d_output, &packed_backward, &mut d_input, false);
+
+            let (mut one, mut d_one) = (vec![0.0; out_len], vec![0.0; d_in_len]);
+            for at in 0..n {
+                layer.forward(1, &input[at * in_len..], &packed, &mut one, None);
+                assert!(one == output[at * out_len..][..out_len], "{spec:?} by {isa}: image {at}");
+                layer.data_gradient(1, &d_output[at * out_len..], &packed_backward, &mut d_one, false);
+                assert!(d_one == d_input[at * d_in_len..][..d_in_len], "{spec:?} by {isa}: gradient of image {at}");
+            }
+
+            // Where lines have no border in common with the cache's, they take the usual way.
+            let mut shifted = Buffer::zeros(n * out_len + 1);
+            layer.forward(n, &input, &packed, &mut shifted[1..], None);
+            assert!(shifted[1..] == output[..], "{spec:?} by {isa}: off a line's border");
+        }
     }
 }
 

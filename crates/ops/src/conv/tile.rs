@@ -7,9 +7,21 @@
 // T and V are constants: their loops unroll, and the indices become registers.
 #![allow(clippy::needless_range_loop)]
 
-use super::ahead::{Ahead, Asks, BY_PIECES, BY_PIXELS, BY_ROWS, LINE, NOTHING, piece_floats, prefetch};
+use super::ahead::{Ahead, Asks, BY_PIECES, BY_PIXELS, BY_ROWS, NOTHING, piece_floats, prefetch};
 use super::block::{Block, by_block};
-use crate::simd::Simd;
+use crate::simd::{LINE, Simd};
+
+/// What is done with results.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Store {
+    /// They are written over what stands there.
+    #[default]
+    Over,
+    /// They are added to it.
+    Add,
+    /// They are written past the caches, in whole blocks of channels, each of which begins and ends on a line's border.
+    Past,
+}
 
 /// One correlation of an image with a bank of filters, as strides in floats. Forward passes and data gradients are both
 /// this, with other strides.
@@ -35,8 +47,7 @@ pub(crate) struct Correlation {
     pub(crate) out_h: usize,
     pub(crate) out_w: usize,
     pub(crate) channels_out: usize,
-    /// Whether the result is added to what stands in the output.
-    pub(crate) accumulate: bool,
+    pub(crate) store: Store,
     /// What its tiles ask memory for in advance.
     pub(crate) ahead: Ahead,
 }
@@ -81,7 +92,8 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
                 prefetch::<S>(output.wrapping_add(c.out_y_step + t * c.out_x_step), V * S::LANES);
             }
         };
-        if ASKS == BY_ROWS || ASKS == BY_PIXELS {
+        let asks_below = ADD || c.store != Store::Past;
+        if (ASKS == BY_ROWS || ASKS == BY_PIXELS) && asks_below {
             (0..T).for_each(ask_below);
         }
         if ASKS == BY_PIXELS {
@@ -101,7 +113,7 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
                     prefetch::<S>(unseen, c.ahead.piece[T]);
                     unseen = unseen.wrapping_add(c.ahead.piece[T]);
                 }
-                if ASKS == BY_PIECES {
+                if ASKS == BY_PIECES && asks_below {
                     let end = T.min(below + c.ahead.below[T]);
                     (below..end).for_each(ask_below);
                     below = end;
@@ -123,7 +135,13 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
                 }
             }
         }
-        if lanes == V * S::LANES {
+        if !ADD && c.store == Store::Past {
+            for (t, row) in acc.iter().enumerate() {
+                for (v, value) in row.iter().enumerate() {
+                    S::stream(pixel(t).add(v * S::LANES), *value);
+                }
+            }
+        } else if lanes == V * S::LANES {
             for (t, row) in acc.iter_mut().enumerate() {
                 for (v, value) in row.iter_mut().enumerate() {
                     let to = pixel(t).add(v * S::LANES);
@@ -246,7 +264,7 @@ pub(crate) unsafe fn correlate(
     // Compiled apart: each has other use for the registers.
     // SAFETY: the caller's promise is passed on.
     unsafe {
-        match (c.accumulate, c.ahead.asks) {
+        match (c.store == Store::Add, c.ahead.asks) {
             (false, NOTHING) => writing(block, c, input, weights, output, sums),
             (false, BY_PIXELS) => writing_by_pixels(block, c, input, weights, output, sums),
             (false, BY_ROWS) => writing_by_rows(block, c, input, weights, output, sums),

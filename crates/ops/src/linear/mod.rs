@@ -9,7 +9,7 @@ mod tests;
 use crate::conv::block::{Block, pack_columns, pack_rows, unpack_columns};
 use crate::conv::outer::{OuterProduct, Steps, accumulate_outer};
 use crate::conv::sum_pieces;
-use crate::conv::tile::{self, Correlation};
+use crate::conv::tile::{self, Correlation, Store};
 use crate::layout::holds;
 use crate::{Isa, scratch};
 use rayon::prelude::*;
@@ -102,7 +102,7 @@ fn product(
             out_h: 1,
             out_w: out.len() / columns,
             channels_out: columns,
-            accumulate,
+            store: if accumulate { Store::Add } else { Store::Over },
             ..Correlation::default()
         };
         let from = &a[task * TASK_ROWS * inner..];

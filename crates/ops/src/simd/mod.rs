@@ -7,6 +7,7 @@ mod groups;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+mod stream;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -14,6 +15,7 @@ pub(crate) use groups::{by_channel_group, group, group_mut};
 #[cfg(target_arch = "aarch64")]
 pub(crate) use neon::Neon;
 pub(crate) use portable::Portable;
+pub(crate) use stream::{LINE, end_streaming, stream_group, worth_streaming};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512, Avx512Half};
 
@@ -107,6 +109,8 @@ pub(crate) trait Simd: Copy {
     unsafe fn splat(x: f32) -> Self::V;
     unsafe fn load(from: *const f32) -> Self::V;
     unsafe fn store(to: *mut f32, v: Self::V);
+    /// [`Simd::store`] past the caches, where that can be; `to` is on a border of vectors.
+    unsafe fn stream(to: *mut f32, v: Self::V);
     /// `a · b + c`
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;

@@ -32,6 +32,12 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    unsafe fn stream(to: *mut f32, v: Self::V) {
+        // SAFETY: as `store`.
+        unsafe { Self::store(to, v) }
+    }
+
+    #[inline(always)]
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         unsafe { vfmaq_f32(c, a, b) }
     }

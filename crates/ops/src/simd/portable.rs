@@ -31,6 +31,12 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn stream(to: *mut f32, v: Self::V) {
+        // SAFETY: as `store`.
+        unsafe { Self::store(to, v) }
+    }
+
+    #[inline(always)]
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         // Rounded twice: a fused `mul_add` is a library call where the base instruction set has none.
         std::array::from_fn(|i| a[i] * b[i] + c[i])

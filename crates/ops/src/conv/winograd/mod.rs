@@ -20,7 +20,7 @@ mod transform;
 use super::ConvSpec;
 use super::block::Block;
 use super::outer::{OuterProduct, Steps, accumulate_outer};
-use super::tile::{self, Correlation};
+use super::tile::{self, Correlation, Store};
 use crate::{Isa, Layout, scratch};
 use std::ops::Range;
 use transform::OutputRow;
@@ -184,7 +184,7 @@ impl Winograd {
         packed: &[f32],
         output: &mut [f32],
         target: Target,
-        accumulate: bool,
+        store: Store,
         chunk: usize,
         mut sums: Option<&mut [f64]>,
     ) {
@@ -212,7 +212,7 @@ impl Winograd {
                     row_sums.fill(0.0);
                     let (sum, square) = row_sums.split_at_mut(channels);
                     let Target { y_step, x_step, .. } = target;
-                    let row = OutputRow { at: pixels.as_mut_ptr(), rows, y_step, x_step, width: self.from.width, accumulate };
+                    let row = OutputRow { at: pixels.as_mut_ptr(), rows, y_step, x_step, width: self.from.width, store };
                     // SAFETY: the pixels were cut to their length, the band's products and sums lie in the scratch.
                     unsafe {
                         let from = products.as_ptr().add(at * across * channels);

@@ -9,11 +9,12 @@
 use super::maps::{Maps, OfFour, OfTwo};
 use super::{LARGEST, Tile};
 use crate::Isa;
+use crate::conv::tile::Store;
 #[cfg(target_arch = "aarch64")]
 use crate::simd::Neon;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
-use crate::simd::{Level, Portable, Simd};
+use crate::simd::{LINE, Level, Portable, Simd};
 
 /// One function for every instruction set and tile, out of a body that is generic over the vector and the tile's maps.
 macro_rules! by_isa {
@@ -138,8 +139,7 @@ pub(super) struct OutputRow {
     pub(super) y_step: usize,
     pub(super) x_step: usize,
     pub(super) width: usize,
-    /// Whether the result is added to what stands there.
-    pub(super) accumulate: bool,
+    pub(super) store: Store,
 }
 
 by_isa!(
@@ -184,7 +184,12 @@ unsafe fn output_body<S: Simd, T: Maps<M, N>, const M: usize, const N: usize>(
                     let pixels = T::output::<S>(rows[y]);
                     for x in 0..M.min(row.width - M * tile) {
                         let (value, to) = (pixels[x], to.add(y * row.y_step + x * row.x_step));
-                        S::store(to, if row.accumulate { S::add(value, S::load(to)) } else { value });
+                        match row.store {
+                            // A line that is not written whole is worth less than nothing.
+                            Store::Past if S::LANES == LINE => S::stream(to, value),
+                            Store::Add => S::store(to, S::add(value, S::load(to))),
+                            _ => S::store(to, value),
+                        }
                         sum = S::add(sum, value);
                         square = S::fma(value, value, square);
                     }
