@@ -23,6 +23,12 @@ pub(crate) enum Store {
     Past,
 }
 
+/// [`Store`] as a constant.
+type Stores = u8;
+const OVER: Stores = 0;
+const ADD: Stores = 1;
+const PAST: Stores = 2;
+
 /// One correlation of an image with a bank of filters, as strides in floats. Forward passes and data gradients are both
 /// this, with other strides.
 #[derive(Debug, Clone, Copy, Default)]
@@ -74,7 +80,7 @@ unsafe fn store_some<S: Simd, const V: usize>(pixel: [S::V; V], to: *mut f32, la
 }
 
 #[inline(always)]
-unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize, const ADD: bool, const ASKS: Asks>(
+unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize, const STORE: Stores, const ASKS: Asks>(
     c: &Correlation,
     input: *const f32,
     weights: *const f32,
@@ -92,7 +98,7 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
                 prefetch::<S>(output.wrapping_add(c.out_y_step + t * c.out_x_step), V * S::LANES);
             }
         };
-        let asks_below = ADD || c.store != Store::Past;
+        let asks_below = STORE != PAST;
         if (ASKS == BY_ROWS || ASKS == BY_PIXELS) && asks_below {
             (0..T).for_each(ask_below);
         }
@@ -135,7 +141,7 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
                 }
             }
         }
-        if !ADD && c.store == Store::Past {
+        if STORE == PAST {
             for (t, row) in acc.iter().enumerate() {
                 for (v, value) in row.iter().enumerate() {
                     S::stream(pixel(t).add(v * S::LANES), *value);
@@ -145,7 +151,7 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
             for (t, row) in acc.iter_mut().enumerate() {
                 for (v, value) in row.iter_mut().enumerate() {
                     let to = pixel(t).add(v * S::LANES);
-                    if ADD {
+                    if STORE == ADD {
                         *value = S::add(*value, S::load(to));
                     }
                     S::store(to, *value);
@@ -153,7 +159,7 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
             }
         } else {
             for (t, row) in acc.iter().enumerate() {
-                store_some::<S, V>(*row, pixel(t), lanes, ADD);
+                store_some::<S, V>(*row, pixel(t), lanes, STORE == ADD);
             }
         }
         if let Some((sum, square)) = sums {
@@ -172,7 +178,7 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
 }
 
 #[inline(always)]
-unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool, const ASKS: Asks>(
+unsafe fn correlate_body<S: Simd, const V: usize, const STORE: Stores, const ASKS: Asks>(
     c: &Correlation,
     input: *const f32,
     weights: *const f32,
@@ -195,8 +201,8 @@ unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool, const ASKS: A
                 let to = output.add(c.out_origin + y * c.out_y_step + block * width);
                 if y < paired {
                     match (y % 2, c.out_w) {
-                        (0, 3) => correlate_tile::<S, 6, 2, V, ADD, NOTHING>(c, from, w, to, lanes, sums, (from, 0)),
-                        (0, 2) => correlate_tile::<S, 4, 2, V, ADD, NOTHING>(c, from, w, to, lanes, sums, (from, 0)),
+                        (0, 3) => correlate_tile::<S, 6, 2, V, STORE, NOTHING>(c, from, w, to, lanes, sums, (from, 0)),
+                        (0, 2) => correlate_tile::<S, 4, 2, V, STORE, NOTHING>(c, from, w, to, lanes, sums, (from, 0)),
                         _ => {}
                     }
                     continue;
@@ -212,7 +218,7 @@ unsafe fn correlate_body<S: Simd, const V: usize, const ADD: bool, const ASKS: A
                 macro_rules! tiles {
                     ($t:literal, $while:expr) => {
                         while $while {
-                            correlate_tile::<S, $t, 1, V, ADD, ASKS>(
+                            correlate_tile::<S, $t, 1, V, STORE, ASKS>(
                                 c,
                                 from.add(at_in),
                                 w,
@@ -264,25 +270,30 @@ pub(crate) unsafe fn correlate(
     // Compiled apart: each has other use for the registers.
     // SAFETY: the caller's promise is passed on.
     unsafe {
-        match (c.store == Store::Add, c.ahead.asks) {
-            (false, NOTHING) => writing(block, c, input, weights, output, sums),
-            (false, BY_PIXELS) => writing_by_pixels(block, c, input, weights, output, sums),
-            (false, BY_ROWS) => writing_by_rows(block, c, input, weights, output, sums),
-            (false, _) => writing_by_pieces(block, c, input, weights, output, sums),
-            (true, NOTHING | BY_ROWS) => adding_by_rows(block, c, input, weights, output, sums),
-            (true, BY_PIXELS) => adding_by_pixels(block, c, input, weights, output, sums),
-            (true, _) => adding_by_pieces(block, c, input, weights, output, sums),
+        match (c.store, c.ahead.asks) {
+            (Store::Over, NOTHING) => writing(block, c, input, weights, output, sums),
+            (Store::Over, BY_PIXELS) => writing_by_pixels(block, c, input, weights, output, sums),
+            (Store::Over, BY_ROWS) => writing_by_rows(block, c, input, weights, output, sums),
+            (Store::Over, _) => writing_by_pieces(block, c, input, weights, output, sums),
+            (Store::Add, NOTHING | BY_ROWS) => adding_by_rows(block, c, input, weights, output, sums),
+            (Store::Add, BY_PIXELS) => adding_by_pixels(block, c, input, weights, output, sums),
+            (Store::Add, _) => adding_by_pieces(block, c, input, weights, output, sums),
+            (Store::Past, NOTHING) => streaming(block, c, input, weights, output, sums),
+            (Store::Past, BY_PIXELS) => streaming_by_pixels(block, c, input, weights, output, sums),
+            (Store::Past, BY_ROWS) => streaming_by_rows(block, c, input, weights, output, sums),
+            (Store::Past, _) => streaming_by_pieces(block, c, input, weights, output, sums),
         }
     }
 }
 
 macro_rules! correlations {
-    ($($name:ident[$add:literal, $asks:expr])*) => {$(
-        by_block!($name, correlate_body[$add, { $asks }](c: &Correlation, input: *const f32, weights: *const f32, output: *mut f32, sums: Option<(*mut f32, *mut f32)>));
+    ($($name:ident[$store:expr, $asks:expr])*) => {$(
+        by_block!($name, correlate_body[{ $store }, { $asks }](c: &Correlation, input: *const f32, weights: *const f32, output: *mut f32, sums: Option<(*mut f32, *mut f32)>));
     )*};
 }
 
 correlations!(
-    writing[false, NOTHING] writing_by_pixels[false, BY_PIXELS] writing_by_rows[false, BY_ROWS] writing_by_pieces[false, BY_PIECES]
-    adding_by_pixels[true, BY_PIXELS] adding_by_rows[true, BY_ROWS] adding_by_pieces[true, BY_PIECES]
+    writing[OVER, NOTHING] writing_by_pixels[OVER, BY_PIXELS] writing_by_rows[OVER, BY_ROWS] writing_by_pieces[OVER, BY_PIECES]
+    adding_by_pixels[ADD, BY_PIXELS] adding_by_rows[ADD, BY_ROWS] adding_by_pieces[ADD, BY_PIECES]
+    streaming[PAST, NOTHING] streaming_by_pixels[PAST, BY_PIXELS] streaming_by_rows[PAST, BY_ROWS] streaming_by_pieces[PAST, BY_PIECES]
 );
