@@ -102,12 +102,6 @@ impl Ahead {
     }
 }
 
-/// When an outer product's tiles ask: a line with every pixel, into the nearest cache or the one behind it. Until they are wanted L1 is gone
-/// through, and more, and lines there are only in the way; but gradients of many channels, which share a few sets of L1, would then come from
-/// L2 for every tile.
-pub(super) const INTO_L1: Asks = 1;
-pub(super) const INTO_L2: Asks = 2;
-
 /// The lines, of as many pixels of the images that come next, that the tiles of an outer product ask for: each tile one line with every
 /// pixel, of some rows or of all.
 #[derive(Clone, Copy)]
@@ -121,7 +115,8 @@ pub(super) struct NextPixels {
     /// Tiles that share a line, and those of them that have asked.
     tiles: usize,
     asked: usize,
-    most: usize,
+    /// Whether there are more lines than tiles, which had better be smaller.
+    pub(super) crowded: bool,
 }
 
 /// What one tile asks for: pixel (0, 0) of it and the way to the others, and the rows that it does so with.
@@ -133,6 +128,17 @@ pub(super) struct NextLine {
 }
 
 impl NextPixels {
+    pub(super) const NONE: Self = Self {
+        grad: std::ptr::null(),
+        grad_lines: 0,
+        input: std::ptr::null(),
+        input_lines: 0,
+        input_rows: (0, 0),
+        tiles: 1,
+        asked: 0,
+        crowded: false,
+    };
+
     /// Of a block of `width` channels, whose input and gradients begin as given, by tiles of `window` floats.
     #[inline(always)]
     pub(super) fn of(p: &OuterProduct, (window, width): (usize, usize), input: *const f32, grad: *const f32) -> Self {
@@ -150,14 +156,8 @@ impl NextPixels {
             input_rows: (phase * p.rows / every, (phase + 1) * p.rows / every),
             tiles: (p.run / window / (grad_lines + input_lines).max(1)).max(1),
             asked: 0,
-            most: p.run / window,
+            crowded: grad_lines + input_lines > p.run / window,
         }
-    }
-
-    /// Whether there are more lines than tiles, which had better be smaller.
-    #[inline(always)]
-    pub(super) fn crowded(&self) -> bool {
-        self.grad_lines + self.input_lines > self.most
     }
 
     /// The share of the next tile.

@@ -7,7 +7,7 @@
 // M and V are constants: their loops unroll, and the indices become registers.
 #![allow(clippy::needless_range_loop)]
 
-use super::ahead::{Asks, INTO_L1, INTO_L2, NOTHING, NextLine, NextPixels, prefetch_l2};
+use super::ahead::{NextLine, NextPixels, prefetch_l2};
 use super::block::{Block, by_block};
 use crate::simd::Simd;
 use std::mem::MaybeUninit;
@@ -102,7 +102,7 @@ unsafe fn gather<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn outer_tile<S: Simd, const M: usize, const V: usize, const ASKS: Asks>(
+unsafe fn outer_tile<S: Simd, const M: usize, const V: usize, const ASKS: bool>(
     p: &OuterProduct,
     input: *const f32,
     grad: *const f32,
@@ -127,10 +127,8 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize, const ASKS: Asks>(
                     _ => (g, p.grad.x),
                 };
                 for _ in 0..p.width {
-                    match ASKS {
-                        INTO_L1 => S::prefetch(asked),
-                        INTO_L2 => S::prefetch_l2(asked),
-                        _ => {}
+                    if ASKS {
+                        S::prefetch_l2(asked);
                     }
                     asked = asked.wrapping_add(step);
                     let mut gv = [S::zero(); V];
@@ -158,7 +156,7 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize, const ASKS: Asks>(
 }
 
 #[inline(always)]
-unsafe fn outer_body<S: Simd, const V: usize, const ASKS: Asks>(
+unsafe fn outer_body<S: Simd, const V: usize, const ASKS: bool>(
     p: &OuterProduct,
     input: *const f32,
     grad: *const f32,
@@ -205,7 +203,7 @@ unsafe fn outer_body<S: Simd, const V: usize, const ASKS: Asks>(
                     (part.images, part.rows, part.width) = (1, 1, part.images * part.rows * part.width);
                 }
             }
-            let mut next = NextPixels::of(&part, (window, width), input, grad);
+            let mut next = if ASKS { NextPixels::of(&part, (window, width), input, grad) } else { NextPixels::NONE };
             let mut j = 0;
             macro_rules! tiles {
                 ($m:literal, $most:expr) => {
@@ -223,7 +221,7 @@ unsafe fn outer_body<S: Simd, const V: usize, const ASKS: Asks>(
                 tiles!(6, p.run - j);
             } else {
                 tiles!(9, if p.run % 8 == 1 && p.run > 1 { 9 } else { 0 });
-                tiles!(8, if next.crowded() { 0 } else { p.run - j });
+                tiles!(8, if next.crowded { 0 } else { p.run - j });
             }
             tiles!(4, p.run - j);
             tiles!(2, p.run - j);
@@ -248,19 +246,13 @@ pub(crate) unsafe fn accumulate_outer(block: Block, p: &OuterProduct, input: *co
     unsafe {
         match p.next_input | p.next_grad {
             0 => outer(block, p, input, grad, acc),
-            _ if p.grad.x < 128 => outer_asking_l2(block, p, input, grad, acc),
-            _ => outer_asking_l1(block, p, input, grad, acc),
+            _ => outer_asking(block, p, input, grad, acc),
         }
     }
 }
 
-macro_rules! outer_products {
-    ($($name:ident[$asks:expr])*) => {$(
-        by_block!($name, outer_body[{ $asks }](p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32));
-    )*};
-}
-
-outer_products!(outer[NOTHING] outer_asking_l1[INTO_L1] outer_asking_l2[INTO_L2]);
+by_block!(outer, outer_body[false](p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32));
+by_block!(outer_asking, outer_body[true](p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32));
 
 #[inline(always)]
 unsafe fn gather_input_body<S: Simd, const V: usize>(p: &OuterProduct, pitch: usize, from: *const f32, to: *mut f32) {
