@@ -98,6 +98,7 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
                 prefetch::<S>(output.wrapping_add(c.out_y_step + t * c.out_x_step), V * S::LANES);
             }
         };
+        // Lines that are written past the caches are not wanted there.
         let asks_below = STORE != PAST;
         if (ASKS == BY_ROWS || ASKS == BY_PIXELS) && asks_below {
             (0..T).for_each(ask_below);
