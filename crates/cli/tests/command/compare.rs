@@ -153,6 +153,10 @@ fn wrong_requests_are_refused_before_anything_runs() {
     compare(&place, &["a/one.toml", "train.epoch=3"]).failed(2, &["train.epochs"]);
     compare(&place, &["typo.toml"]).failed(2, &["typo.toml is no sweep file", "sedes"]);
     compare(&place, &["scalar.toml"]).failed(2, &["grid.train.lr", "list of values"]);
+    for (name, section) in [("grid.toml", "[grid]\ntrain.epoch = [1, 2]\n"), ("settings.toml", "[settings]\ntrain.epoch = 1\n")] {
+        fs::write(place.path(name), format!("recipes = [\"a/one.toml\"]\n{section}")).unwrap();
+        compare(&place, &[name]).failed(2, &[&format!("unknown key \"train.epoch\" in {name}"), "train.epochs"]);
+    }
     let mistyped = compare(&place, &["a/one.toml", "--seeds", "1;2"]);
     assert!(mistyped.code == Some(2) && mistyped.stderr.contains("1;2"), "{mistyped:?}");
     assert!(!place.path("out").exists());

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::entry::Entry;
-use crate::config::Layer;
+use crate::config::{Config, Layer};
 use crate::{Error, Result};
 
 /// A sweep file.
@@ -72,7 +72,19 @@ fn read(file: &str) -> Result<Option<Sweep>> {
         return Ok(None);
     }
     let sweep = Value::Table(layer.table).try_into();
-    sweep.map(Some).map_err(|error: toml::de::Error| usage(format!("{file} is no sweep file: {}", error.message())))
+    let sweep: Sweep = sweep.map_err(|error: toml::de::Error| usage(format!("{file} is no sweep file: {}", error.message())))?;
+    check(file, &sweep)?;
+    Ok(Some(sweep))
+}
+
+/// Whether there are such settings, here, where a message can name the file.
+fn check(file: &str, sweep: &Sweep) -> Result<()> {
+    let defaults = Config::default().to_table();
+    Layer { origin: file.to_owned(), table: sweep.settings.clone() }.check(&defaults)?;
+    for (_, words) in combinations(sweep.grid.clone())? {
+        Layer { origin: file.to_owned(), ..Layer::from_settings(&words)? }.check(&defaults)?;
+    }
+    Ok(())
 }
 
 /// `configs/cifar10/conv4-relational.toml` as `cifar10-conv4-relational`.
