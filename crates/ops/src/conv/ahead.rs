@@ -64,10 +64,33 @@ pub(crate) struct Ahead {
     pub(super) piece: [usize; MOST_PIXELS + 1],
     /// Of the pixels below it, those of a piece.
     pub(super) below: [usize; MOST_PIXELS + 1],
-    /// By pixels: lines of each, how many of them are a block's share, and in how many rows it asks once.
+    /// By pixels.
+    pub(super) lines: LineShare,
+}
+
+/// How blocks of channels, which all read the same pixels, share asking for their lines: each asks for some lines of every pixel or, where
+/// blocks are more than lines, for one in one of some rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LineShare {
     pixel_lines: usize,
     pub(super) lines: usize,
     pub(super) every: usize,
+}
+
+impl LineShare {
+    /// Among `blocks`, of pixels of `floats` floats.
+    #[inline(always)]
+    fn among(blocks: usize, floats: usize) -> Self {
+        let pixel_lines = floats.div_ceil(LINE).max(1);
+        Self { pixel_lines, lines: pixel_lines.div_ceil(blocks), every: blocks.div_ceil(pixel_lines) }
+    }
+
+    /// Floats to the first line of block `block`, and which of its rows it asks with.
+    #[inline(always)]
+    fn of(self, block: usize) -> (usize, usize) {
+        let line = block * self.lines;
+        (line % self.pixel_lines * LINE, line / self.pixel_lines)
+    }
 }
 
 /// Pixels of the largest tile.
@@ -86,9 +109,8 @@ impl Ahead {
         let pixel = share.div_ceil(c.out_w.max(1));
         let piece = std::array::from_fn(|pixels| (pixel * pixels).div_ceil(pieces.max(1)).next_multiple_of(LINE));
         let below = std::array::from_fn(|pixels| pixels.div_ceil(pieces.max(1)));
-        let pixel_lines = c.run.min(c.in_x_step).div_ceil(LINE).max(1);
-        let (lines, every) = (pixel_lines.div_ceil(blocks), blocks.div_ceil(pixel_lines));
-        Self { asks, next, share, pieces, piece, below, pixel_lines, lines, every }
+        let lines = LineShare::among(blocks, c.run.min(c.in_x_step));
+        Self { asks, next, share, pieces, piece, below, lines }
     }
 
     /// Floats from a row's first window to what block `block` asks for, and by pixels the first row with which it does.
@@ -97,8 +119,8 @@ impl Ahead {
         if asks != BY_PIXELS {
             return (self.next + block * self.share, 0);
         }
-        let line = block * self.lines;
-        (self.next + line % self.pixel_lines * LINE, line / self.pixel_lines)
+        let (first, row) = self.lines.of(block);
+        (self.next + first, row)
     }
 }
 
@@ -142,18 +164,17 @@ impl NextPixels {
     /// Of a block of `width` channels, whose input and gradients begin as given, by tiles of `window` floats.
     #[inline(always)]
     pub(super) fn of(p: &OuterProduct, (window, width): (usize, usize), input: *const f32, grad: *const f32) -> Self {
-        let pixel_lines = p.run.min(p.input.x).div_ceil(LINE).max(1);
-        let (block, blocks) = (p.input_share.0, p.input_share.1.max(1));
-        let (lines, every) = (pixel_lines.div_ceil(blocks), blocks.div_ceil(pixel_lines));
-        let (first, phase) = (block * lines % pixel_lines, block * lines / pixel_lines);
-        let input_lines = if p.next_input == 0 { 0 } else { lines };
+        let (block, blocks) = p.input_share;
+        let share = LineShare::among(blocks.max(1), p.run.min(p.input.x));
+        let (first, phase) = share.of(block);
+        let input_lines = if p.next_input == 0 { 0 } else { share.lines };
         let grad_lines = if p.next_grad == 0 { 0 } else { width.div_ceil(LINE) };
         Self {
             grad: grad.wrapping_add(p.next_grad),
             grad_lines,
-            input: input.wrapping_add(p.next_input + first * LINE),
+            input: input.wrapping_add(p.next_input + first),
             input_lines,
-            input_rows: (phase * p.rows / every, (phase + 1) * p.rows / every),
+            input_rows: (phase * p.rows / share.every, (phase + 1) * p.rows / share.every),
             tiles: (p.run / window / (grad_lines + input_lines).max(1)).max(1),
             asked: 0,
             crowded: grad_lines + input_lines > p.run / window,

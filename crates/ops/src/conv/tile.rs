@@ -209,8 +209,8 @@ unsafe fn correlate_body<S: Simd, const V: usize, const STORE: Stores, const ASK
                     continue;
                 }
                 let mut unseen = from.wrapping_add(next);
-                let lines = if ASKS == BY_PIXELS && y == asking_row { c.ahead.lines } else { 0 };
-                asking_row += if y == asking_row { c.ahead.every } else { 0 };
+                let lines = if ASKS == BY_PIXELS && y == asking_row { c.ahead.lines.lines } else { 0 };
+                asking_row += if y == asking_row { c.ahead.lines.every } else { 0 };
                 if ASKS == NOTHING && c.rows == 1 {
                     prefetch::<S>(unseen, c.ahead.share);
                 }

@@ -22,9 +22,12 @@ pub(crate) fn end_streaming() {
     }
 }
 
-/// Stores a line past the caches where that can be, and `G` floats that are none as ever; `to` begins on a line's border.
+/// Stores a line past the caches where that can be, and `G` floats that are none as ever.
+///
+/// # Safety
+/// `to` begins on a line's border, as all pixels do where it is [`worth_streaming`]; [`end_streaming`] comes before what is stored is read.
 #[inline(always)]
-pub(crate) fn stream_group<const G: usize>(to: &mut [f32; G], values: [f32; G]) {
+pub(crate) unsafe fn stream_group<const G: usize>(to: &mut [f32; G], values: [f32; G]) {
     #[cfg(target_arch = "x86_64")]
     if G == LINE {
         use std::arch::x86_64::{_mm_loadu_ps, _mm_stream_ps};

@@ -44,16 +44,16 @@ macro_rules! simd {
 
 simd!(
     /// 16 lanes, 32 registers.
-    Avx512, __m512, 16, _mm512_setzero_ps, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_stream_ps, _mm512_fmadd_ps, _mm512_add_ps,
-    _mm512_sub_ps, _mm512_mul_ps
+    Avx512, __m512, 16, _mm512_setzero_ps, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_stream_ps,
+    _mm512_fmadd_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps
 );
 simd!(
     /// 8 lanes in a processor with AVX-512: for layers of few channels.
-    Avx512Half, __m256, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_stream_ps, _mm256_fmadd_ps, _mm256_add_ps,
-    _mm256_sub_ps, _mm256_mul_ps
+    Avx512Half, __m256, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_stream_ps,
+    _mm256_fmadd_ps, _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps
 );
 simd!(
     /// 8 lanes, 16 registers.
-    Avx2, __m256, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_stream_ps, _mm256_fmadd_ps, _mm256_add_ps,
-    _mm256_sub_ps, _mm256_mul_ps
+    Avx2, __m256, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_stream_ps,
+    _mm256_fmadd_ps, _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps
 );
