@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (loss, d_features) =
         seam::loss_and_gradient(&features, 2, width, &device, |f| (f.get(0)? - f.get(1)?)?.sqr()?.sum_all())?;
     backbone.backward(&d_features)?;
-    let norm = backbone.parameters().gradients.iter().map(|g| g * g).sum::<f32>().sqrt();
+    let norm = backbone.parameters().gradients().iter().map(|g| g * g).sum::<f32>().sqrt();
     println!("loss {loss:.4}, norm of its gradient over {} parameters {norm:.4}", backbone.parameters().len());
 
     let bytes = safetensors_bytes(&backbone.parameters().torch_tensors(), &info.to_metadata());

@@ -15,7 +15,7 @@
 //! let features = backbone.forward(Images::new(&batch, 6, 16, 16)?, Mode::Train)?;
 //! let outcome = head.step(3, features)?;
 //! backbone.backward(head.d_features())?;
-//! assert_eq!((outcome.rows, backbone.parameters().gradients.len()), (6, 24_648));
+//! assert_eq!((outcome.rows, backbone.parameters().gradients().len()), (6, 24_648));
 //! # Ok::<(), relata_model::Error>(())
 //! ```
 
@@ -42,7 +42,7 @@ pub use config::{Executor, ModelConfig};
 pub use error::{Error, Result};
 pub use head::{RelationHead, RelationHeadConfig};
 pub use network::{Compute, Network};
-pub use parameters::{NormBuffers, ParameterKind, ParameterSpec, Parameters, TorchTensor};
+pub use parameters::{NormBuffers, ParameterKind, ParameterSpec, Parameters, ParametersMut, TorchTensor};
 pub use relata_ops::{Layout, PairLoss};
 pub use tap::{Activation, Activations};
 pub use weights::{BackboneInfo, WeightFile, safetensors_bytes, write_safetensors};

@@ -36,7 +36,7 @@ pub struct ParameterSpec {
     pub shape: Vec<usize>,
     /// What it is.
     pub kind: ParameterKind,
-    /// Where its numbers lie in [`Parameters::values`] and [`Parameters::gradients`].
+    /// Its part of [`Parameters::values`] and [`Parameters::gradients`].
     pub range: Range<usize>,
 }
 
@@ -55,14 +55,21 @@ pub struct NormBuffers {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Parameters {
     specs: Vec<ParameterSpec>,
-    /// The numbers, one parameter after the other.
-    pub values: Vec<f32>,
-    /// Their gradients, in the same places.
-    pub gradients: Vec<f32>,
-    /// Running statistics, in the order of the layers.
-    pub norms: Vec<NormBuffers>,
-    /// Training batches that the running statistics have seen (`num_batches_tracked`).
-    pub batches_tracked: u64,
+    values: Vec<f32>,
+    gradients: Vec<f32>,
+    norms: Vec<NormBuffers>,
+    batches_tracked: u64,
+}
+
+/// All that a layer reads and writes of its [`Parameters`], borrowed at once.
+#[derive(Debug)]
+pub struct ParametersMut<'a> {
+    /// As [`Parameters::values_mut`].
+    pub values: &'a mut [f32],
+    /// As [`Parameters::gradients_mut`].
+    pub gradients: &'a mut [f32],
+    /// As [`Parameters::norms_mut`].
+    pub norms: &'a mut [NormBuffers],
 }
 
 /// A tensor as PyTorch has it.
@@ -101,6 +108,82 @@ impl Parameters {
         &self.specs
     }
 
+    /// The numbers, one parameter after the other.
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The numbers, to be changed.
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+
+    /// The gradients of the last backward pass, each at the place of its number.
+    #[must_use]
+    pub fn gradients(&self) -> &[f32] {
+        &self.gradients
+    }
+
+    /// The gradients, to be changed.
+    pub fn gradients_mut(&mut self) -> &mut [f32] {
+        &mut self.gradients
+    }
+
+    /// Numbers and gradients, as an optimiser's step takes them.
+    pub fn values_and_gradients_mut(&mut self) -> (&mut [f32], &mut [f32]) {
+        (&mut self.values, &mut self.gradients)
+    }
+
+    /// Running statistics, in the order of the layers.
+    #[must_use]
+    pub fn norms(&self) -> &[NormBuffers] {
+        &self.norms
+    }
+
+    /// Running statistics, to be changed.
+    pub fn norms_mut(&mut self) -> &mut [NormBuffers] {
+        &mut self.norms
+    }
+
+    /// Numbers, gradients and running statistics, as a layer's pass takes them.
+    pub fn parts_mut(&mut self) -> ParametersMut<'_> {
+        ParametersMut { values: &mut self.values, gradients: &mut self.gradients, norms: &mut self.norms }
+    }
+
+    /// Training batches that the running statistics have seen (`num_batches_tracked`).
+    #[must_use]
+    pub fn batches_tracked(&self) -> u64 {
+        self.batches_tracked
+    }
+
+    /// Sets [`Parameters::batches_tracked`], as a checkpoint has it.
+    pub fn set_batches_tracked(&mut self, batches: u64) {
+        self.batches_tracked = batches;
+    }
+
+    /// Adds one to [`Parameters::batches_tracked`]: a training batch has moved the running statistics.
+    pub fn count_batch(&mut self) {
+        self.batches_tracked += 1;
+    }
+
+    /// A copy that has no gradients and cannot be trained: a target network's.
+    #[must_use]
+    pub fn without_gradients(&self) -> Self {
+        Self { gradients: Vec::new(), ..self.clone() }
+    }
+
+    /// Exchanges numbers and running statistics with those of `other`, which must have the same layout. Gradients stay where they are.
+    ///
+    /// # Panics
+    /// Where `other` has other parameters.
+    pub fn swap_values(&mut self, other: &mut Self) {
+        assert_eq!(self.specs, other.specs, "parameters are exchanged with those of the same layout");
+        std::mem::swap(&mut self.values, &mut other.values);
+        std::mem::swap(&mut self.norms, &mut other.norms);
+        std::mem::swap(&mut self.batches_tracked, &mut other.batches_tracked);
+    }
+
     /// Number of trained numbers.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -128,7 +211,7 @@ impl Parameters {
         self.specs == other.specs && norms(self) == norms(other) && self.values.len() == len && self.gradients.len() == len
     }
 
-    /// Draws the starting values, each parameter from its own stream of `seed`; running statistics start anew. `part`
+    /// Draws the starting values, each parameter from its own stream of `seed`; running statistics start again. `part`
     /// keeps the streams of a model's parts (0: backbone, 1: head) apart.
     pub fn initialise(&mut self, seed: u64, part: u32) {
         // An empty one has no inputs or outputs to scale by.

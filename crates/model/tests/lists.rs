@@ -51,7 +51,7 @@ fn assert_is_what_candle_makes_of_it(architecture: &Architecture) {
         let d_features = numbers(ROWS * architecture.width);
         oracle.backward(&d_features).unwrap();
         network.backward(&d_features).unwrap();
-        assert_near(&network.parameters().gradients, &oracle.parameters().gradients, &format!("{what}, gradients"));
+        assert_near(network.parameters().gradients(), oracle.parameters().gradients(), &format!("{what}, gradients"));
         let expected = oracle.forward(images(), Mode::Eval).unwrap().to_vec();
         assert_near(network.forward(images(), Mode::Eval).unwrap(), &expected, &format!("{what}, evaluation"));
     }

@@ -36,7 +36,7 @@ fn pass(backbone: &mut dyn Backbone, [rows, height, width]: [usize; 3], back: bo
         .collect();
     let d_taps: Vec<&[f32]> = d_taps.iter().map(|d| &d[..]).collect();
     backbone.backward_with_taps(&d_features, if back { &d_taps } else { &[] }).unwrap();
-    (features, taps, backbone.parameters().gradients.clone())
+    (features, taps, backbone.parameters().gradients().to_vec())
 }
 
 #[track_caller]

@@ -158,7 +158,7 @@ impl Method for Barlow {
         self.head.backward(&mut self.parameters, features, &self.d_unit[..batch.rows() * width]);
         // The normalisation takes every constant away; Adam would turn the rounding noise into whole steps.
         let end = self.parameters.len();
-        self.parameters.gradients[end - width..].fill(0.0);
+        self.parameters.gradients_mut()[end - width..].fill(0.0);
         let figures = vec![("on_diagonal", on_diagonal), ("off_diagonal", off_diagonal)];
         Ok(MethodStep { loss: on_diagonal + off_diagonal, figures })
     }

@@ -175,7 +175,7 @@ impl Method for Byol {
         self.projector.backward(&mut self.parameters, features, self.predictor.d_features());
         // The predictor's normalisation takes every constant away; Adam would turn the rounding noise into whole steps.
         let end = self.projector.place().end;
-        self.parameters.gradients[end - self.width..end].fill(0.0);
+        self.parameters.gradients_mut()[end - self.width..end].fill(0.0);
         Ok(MethodStep { loss: 2.0 - 2.0 * cosine, figures: vec![("cosine", cosine), ("spread", spread)] })
     }
 

@@ -45,7 +45,7 @@ where
     fn variables(&self) -> candle_core::Result<(Vec<Var>, Vec<Tensor>)> {
         let (mut variables, mut tensors) = (Vec::new(), Vec::new());
         for spec in self.head.specs() {
-            let values = &self.head.values[spec.range.clone()];
+            let values = &self.head.values()[spec.range.clone()];
             let variable = match (spec.kind, spec.shape.as_slice()) {
                 // As they lie in memory; the loss gets PyTorch's order of the axes.
                 (ParameterKind::ConvWeight, &[out, input, rows, columns]) => {
@@ -79,8 +79,7 @@ where
         let loss = |features: &Tensor| (self.loss)(features, &tensors, batch);
         let (loss, d_features, d_head) = seam::loss_and_gradients(features, rows, width, &Device::Cpu, &variables, loss)?;
         self.d_features = d_features;
-        self.head.gradients.clear();
-        self.head.gradients.extend(d_head.iter().flatten());
+        self.head.gradients_mut().iter_mut().zip(d_head.iter().flatten()).for_each(|(to, from)| *to = *from);
         Ok(MethodStep { loss: f64::from(loss), figures: Vec::new() })
     }
 

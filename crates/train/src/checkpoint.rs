@@ -71,7 +71,7 @@ pub(crate) fn save(
         (EPOCH, u64::from(position.epoch)),
         (BATCH, position.batch as u64),
         (SEED, seed),
-        (TRACKED, state.backbone.parameters().batches_tracked),
+        (TRACKED, state.backbone.parameters().batches_tracked()),
     ];
     metadata.extend(numbers.map(|(key, value)| (key.to_owned(), value.to_string())));
     for (key, name) in [(HEAD, head), (ARCHITECTURE, state.backbone.architecture().name.as_str())] {
@@ -105,7 +105,7 @@ pub(crate) fn restore(name: &str, checkpoint: &Checkpoint, state: &mut State<'_>
             let tensor = checkpoint.tensor(&format!("{prefix}.{name}"))?;
             Some((&tensor.shape[..], &tensor.data[..]))
         })?;
-        loaded.batches_tracked = number(TRACKED)?;
+        loaded.set_batches_tracked(number(TRACKED)?);
         Ok(loaded)
     };
     let backbone = load("backbone", state.backbone.parameters())?;

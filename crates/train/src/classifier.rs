@@ -59,8 +59,9 @@ impl Classifier {
         check_rows(features, rows, width, d_features.len() / width)?;
         self.rows = rows;
         let (logits, d_features) = (&mut logits[..rows * classes], &mut d_features[..rows * width]);
-        let (weight, bias) = parameters.values.split_at(width * classes);
-        let (d_weight, d_bias) = parameters.gradients.split_at_mut(width * classes);
+        let (values, gradients) = parameters.values_and_gradients_mut();
+        let (weight, bias) = values.split_at(width * classes);
+        let (d_weight, d_bias) = gradients.split_at_mut(width * classes);
         compute.install(|| matmul_transposed(isa, rows, width, classes, features, weight, logits, false));
         for logits in logits.chunks_exact_mut(classes) {
             logits.iter_mut().zip(bias).for_each(|(z, b)| *z += b);

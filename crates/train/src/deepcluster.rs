@@ -148,8 +148,8 @@ impl DeepCluster {
         let normal = Normal::new(0.0, LAST_LAYER).expect("a finite deviation");
         let parameters = &mut self.parameters;
         let [weight, bias] = ["linear2.weight", "linear2.bias"].map(|name| parameters.range(name).expect("the head has it"));
-        parameters.values[weight].iter_mut().for_each(|w| *w = normal.sample(&mut rng));
-        parameters.values[bias].fill(0.0);
+        parameters.values_mut()[weight].iter_mut().for_each(|w| *w = normal.sample(&mut rng));
+        parameters.values_mut()[bias].fill(0.0);
     }
 }
 

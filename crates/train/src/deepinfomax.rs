@@ -188,7 +188,7 @@ impl DeepInfoMax {
         let place_batch = PlaceBatch { map: map.data, layout: map.layout, features, foreign: &foreign, places };
         let hidden = self.config.hidden;
         let lengths = PlaceHeadShape { channels: self.channels, width, hidden }.parameter_lengths();
-        let Parameters { values, gradients, .. } = &mut self.parameters;
+        let (values, gradients) = self.parameters.values_and_gradients_mut();
         // The prior's lie behind them.
         let [w1, b1, w2, b2, w3, b3] = parts(values, lengths);
         let [d_w1, d_b1, d_w2, d_b2, d_w3, d_b3] = parts_mut(gradients, lengths);

@@ -72,7 +72,7 @@ impl Prior {
     ) -> f64 {
         let (width, isa, rows) = (self.width, self.compute.isa(), features.len() / self.width);
         let both = 2 * rows;
-        let Parameters { values, gradients, .. } = parameters;
+        let (values, gradients) = parameters.values_and_gradients_mut();
         let [w1, b1, w2, b2, w3, b3] = parts(&values[self.place.clone()], lengths(width));
         let [d_w1, d_b1, d_w2, d_b2, d_w3, d_b3] = parts_mut(&mut gradients[self.place.clone()], lengths(width));
         let input = &mut self.input[..both * width];

@@ -7,7 +7,7 @@
 use crate::Result;
 use crate::classifier::check_rows;
 use crate::parts::{parts, parts_mut};
-use relata_model::{Compute, ParameterKind, Parameters};
+use relata_model::{Compute, ParameterKind, Parameters, ParametersMut};
 use relata_ops::{matmul, matmul_of_transposed, matmul_transposed};
 use std::ops::Range;
 
@@ -101,7 +101,11 @@ impl ProjectionHead {
         check_rows(features, rows, width, self.d_features.len() / width)?;
         self.rows = rows;
         let (isa, n) = (self.compute.isa(), rows as f64);
-        let Parameters { values, norms, batches_tracked, .. } = parameters;
+        // Once a batch, however many heads there are.
+        if self.norm == 0 {
+            parameters.count_batch();
+        }
+        let ParametersMut { values, norms, .. } = parameters.parts_mut();
         let [weight1, bias1, gamma, beta, weight2, bias2] = parts(&values[self.place.clone()], lengths(self.shape));
         let (h, y) = (&mut self.normalised[..rows * hidden], &mut self.hidden[..rows * hidden]);
         self.compute.install(|| matmul_transposed(isa, rows, width, hidden, features, weight1, h, false));
@@ -127,8 +131,6 @@ impl ProjectionHead {
             norm.mean[c] = moved(norm.mean[c], means[c] + f64::from(bias1[c]));
             norm.var[c] = moved(norm.var[c], squares[c] / (n - 1.0).max(1.0));
         }
-        // Once a batch, however many heads there are.
-        *batches_tracked += u64::from(self.norm == 0);
         for (h, y) in h.chunks_exact_mut(hidden).zip(y.chunks_exact_mut(hidden)) {
             for c in 0..hidden {
                 h[c] = ((f64::from(h[c]) - means[c]) * self.inv_std[c]) as f32;
@@ -149,7 +151,7 @@ impl ProjectionHead {
         let ProjectionShape { width, hidden, output, leak } = self.shape;
         let (rows, isa) = (self.rows, self.compute.isa());
         let n = rows as f64;
-        let Parameters { values, gradients, .. } = parameters;
+        let (values, gradients) = parameters.values_and_gradients_mut();
         let [weight1, _, gamma, beta, weight2, _] = parts(&values[self.place.clone()], lengths(self.shape));
         let gradients = &mut gradients[self.place.clone()];
         let [d_weight1, d_bias1, d_gamma, d_beta, d_weight2, d_bias2] = parts_mut(gradients, lengths(self.shape));

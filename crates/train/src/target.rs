@@ -2,7 +2,6 @@
 
 use crate::Method;
 use relata_model::{Backbone, Parameters};
-use std::mem;
 
 /// What stands in for the parameters of backbone and method in a target's forward pass. Their running statistics are
 /// the target's own: they follow the batches that it has seen.
@@ -15,7 +14,7 @@ pub(crate) struct Target {
 impl Target {
     /// A target that is the same as the network at first.
     pub(crate) fn new(backbone: &Parameters, method: &Parameters) -> Self {
-        Self { backbone: copy(backbone), method: copy(method) }
+        Self { backbone: backbone.without_gradients(), method: method.without_gradients() }
     }
 
     /// Lends `pass` backbone and method with the target's parameters in the place of their own, which they have back
@@ -35,28 +34,14 @@ impl Target {
     /// `t ← momentum · t + (1 − momentum) · p` for every parameter, in f64 and rounded once.
     pub(crate) fn follow(&mut self, momentum: f64, backbone: &Parameters, method: &Parameters) {
         for (target, live) in [(&mut self.backbone, backbone), (&mut self.method, method)] {
-            for (t, p) in target.values.iter_mut().zip(&live.values) {
+            for (t, p) in target.values_mut().iter_mut().zip(live.values()) {
                 *t = (momentum * f64::from(*t) + (1.0 - momentum) * f64::from(*p)) as f32;
             }
         }
     }
 
     fn swap(&mut self, backbone: &mut dyn Backbone, method: &mut dyn Method) {
-        swap(&mut self.backbone, backbone.parameters_mut());
-        swap(&mut self.method, method.parameters_mut());
+        self.backbone.swap_values(backbone.parameters_mut());
+        self.method.swap_values(method.parameters_mut());
     }
-}
-
-/// Without gradients: nothing goes back through a target.
-fn copy(parameters: &Parameters) -> Parameters {
-    let mut copy = parameters.clone();
-    copy.gradients = Vec::new();
-    copy
-}
-
-/// All but the gradients, which stay where the backward pass looks for them.
-fn swap(target: &mut Parameters, live: &mut Parameters) {
-    mem::swap(&mut target.values, &mut live.values);
-    mem::swap(&mut target.norms, &mut live.norms);
-    mem::swap(&mut target.batches_tracked, &mut live.batches_tracked);
 }

@@ -361,11 +361,13 @@ impl Trainer {
         }
         self.backbone.backward_with_taps(self.method.d_features(), &self.method.d_taps())?;
         let parameters = self.backbone.parameters_mut();
-        self.backbone_decay.apply(lr, &mut parameters.values);
-        self.backbone_optimizer.step(lr, &mut parameters.values, &parameters.gradients);
+        self.backbone_decay.apply(lr, parameters.values_mut());
+        let (values, gradients) = parameters.values_and_gradients_mut();
+        self.backbone_optimizer.step(lr, values, gradients);
         let parameters = self.method.parameters_mut();
-        self.method_decay.apply(lr, &mut parameters.values);
-        self.method_optimizer.step(lr, &mut parameters.values, &parameters.gradients);
+        self.method_decay.apply(lr, parameters.values_mut());
+        let (values, gradients) = parameters.values_and_gradients_mut();
+        self.method_optimizer.step(lr, values, gradients);
         let steps = u64::from(self.config.epochs) * self.views.batches_per_epoch() as u64;
         if let (Some(target), Some(momentum)) = (&mut self.target, self.method.target_momentum(self.position.step, steps)) {
             target.follow(momentum, self.backbone.parameters(), self.method.parameters());
@@ -391,7 +393,7 @@ impl Trainer {
     fn save(&mut self, folder: &RunFolder, name: &str, metrics: &mut MetricsWriter, observer: &mut dyn Observer) -> Result<Flow> {
         for parameters in [self.backbone.parameters(), self.method.parameters()] {
             for spec in parameters.specs() {
-                if let Some(value) = parameters.values[spec.range.clone()].iter().find(|value| !value.is_finite()) {
+                if let Some(value) = parameters.values()[spec.range.clone()].iter().find(|value| !value.is_finite()) {
                     let (what, value) = (format!("parameter {}", spec.name), f64::from(*value));
                     let (step, epoch, lr_key) = (self.position.step, self.position.epoch + 1, self.method.lr_key());
                     return Err(Error::NotFinite { what, value, step, epoch, lr_key });

@@ -180,7 +180,7 @@ fn features_and_running_statistics(name: &'static str, executor: Executor) {
     bench.assert_close("eval.features", &features, FEATURES);
     let features = bench.forward(Mode::Train);
     bench.assert_close("train.features", &features, FEATURES);
-    for norm in &bench.backbone.parameters().norms {
+    for norm in bench.backbone.parameters().norms() {
         bench.assert_close(&format!("running.{}.running_mean", norm.name), &norm.mean, FEATURES);
         bench.assert_close(&format!("running.{}.running_var", norm.name), &norm.var, FEATURES);
     }
@@ -206,7 +206,7 @@ fn gradients(name: &'static str, executor: Executor) {
             bench.assert_close(&format!("dfeatures.{key}"), head.d_features(), GRADIENT);
             if key == "cat.bce" {
                 bench.assert_close("logits.cat.bce", head.logits(), FEATURES);
-                let norm = &head.parameters().norms[0];
+                let norm = &head.parameters().norms()[0];
                 bench.assert_close("running.relation.bn1.running_mean", &norm.mean, FEATURES);
                 bench.assert_close("running.relation.bn1.running_var", &norm.var, FEATURES);
             }
@@ -271,7 +271,8 @@ fn steps_of_adam(name: &'static str, executor: Executor, kind: Steps) {
         losses.push(head.step(bench.fixture.number("batch"), &features).unwrap().loss as f32);
         bench.backbone.backward(head.d_features()).unwrap();
         for (adam, parameters) in adams.iter_mut().zip([bench.backbone.parameters_mut(), head.parameters_mut()]) {
-            adam.step(&mut parameters.values, &parameters.gradients);
+            let (values, gradients) = parameters.values_and_gradients_mut();
+            adam.step(values, gradients);
         }
     }
     bench.assert_close(&format!("{prefix}.loss"), &losses, 1e-3);

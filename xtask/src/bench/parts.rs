@@ -172,7 +172,8 @@ impl Job {
         for (optimizer, parameters) in
             self.optimizers.iter_mut().zip([self.backbone.parameters_mut(), self.method.parameters_mut()])
         {
-            optimizer.step(lr, &mut parameters.values, &parameters.gradients);
+            let (values, gradients) = parameters.values_and_gradients_mut();
+            optimizer.step(lr, values, gradients);
         }
         Ok(method_s)
     }

@@ -94,7 +94,7 @@ impl CandleNetwork {
                 [out, input, rows, columns] => vec![rows, columns, input, out],
                 ref other => other.to_vec(),
             };
-            let values = &self.parameters.values[spec.range.clone()];
+            let values = &self.parameters.values()[spec.range.clone()];
             Ok(Tensor::from_slice(values, shape, &self.device)?.to_dtype(dtype)?)
         };
         self.parameters.specs().iter().map(leaf).collect()
@@ -119,7 +119,7 @@ impl CandleNetwork {
                             output
                         }
                         Mode::Eval => {
-                            let norm = &self.parameters.norms[places.norm];
+                            let norm = &self.parameters.norms()[places.norm];
                             let tensor = |data: &[f32]| Tensor::new(data, &self.device)?.to_dtype(images.dtype());
                             layers::batch_norm_eval(&output, norm_weight, norm_bias, &tensor(&norm.mean)?, &tensor(&norm.var)?)?
                         }
@@ -146,14 +146,14 @@ impl CandleNetwork {
     /// Lets the running statistics follow a batch: `0.9 · old + 0.1 · batch`, the variance unbiased (0 of a single value).
     fn follow(&mut self, statistics: &[(usize, Statistics)]) -> Result<()> {
         for (norm, batch) in statistics {
-            let norm = &mut self.parameters.norms[*norm];
+            let norm = &mut self.parameters.norms_mut()[*norm];
             let unbiased = (batch.count as f64 / (batch.count as f64 - 1.0).max(1.0)) as f32;
             for (running, batch, factor) in [(&mut norm.mean, &batch.mean, 1.0), (&mut norm.var, &batch.var, unbiased)] {
                 let batch = batch.to_vec1::<f32>()?;
                 running.iter_mut().zip(batch).for_each(|(running, batch)| *running += MOMENTUM * (factor * batch - *running));
             }
         }
-        self.parameters.batches_tracked += 1;
+        self.parameters.count_batch();
         Ok(())
     }
 }
@@ -236,7 +236,7 @@ impl Backbone for CandleNetwork {
         }
         let gradients = along.backward()?;
         for (spec, leaf) in self.parameters.specs().to_vec().iter().zip(&leaves) {
-            let place = &mut self.parameters.gradients[spec.range.clone()];
+            let place = &mut self.parameters.gradients_mut()[spec.range.clone()];
             match gradients.get(leaf) {
                 Some(gradient) => place.copy_from_slice(&gradient.flatten_all()?.to_vec1::<f32>()?),
                 None => place.fill(0.0),
@@ -277,7 +277,7 @@ fn places(op: &Op, parameters: &Parameters) -> Result<LayerPlaces> {
         Ok(index)
     };
     let channels = [conv.channels_out];
-    let norm = parameters.norms.iter().position(|norm| norm.name == *norm_name);
+    let norm = parameters.norms().iter().position(|norm| norm.name == *norm_name);
     Ok(LayerPlaces {
         conv_weight: find(format!("{conv_name}.weight"), &[conv.channels_out, conv.channels_in, conv.kernel, conv.kernel])?,
         norm_weight: find(format!("{norm_name}.weight"), &channels)?,

@@ -57,7 +57,7 @@ fn backbone_is_pytorch_s(name: &str) {
     };
     close("evaluation", net.forward(images, Mode::Eval).unwrap(), fixture.tensor("eval.features"));
     close("training", net.forward(images, Mode::Train).unwrap(), fixture.tensor("train.features"));
-    for norm in &net.parameters().norms {
+    for norm in net.parameters().norms() {
         close(&norm.name, &norm.mean, fixture.tensor(&format!("running.{}.running_mean", norm.name)));
         close(&norm.name, &norm.var, fixture.tensor(&format!("running.{}.running_var", norm.name)));
     }

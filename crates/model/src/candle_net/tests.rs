@@ -212,7 +212,7 @@ fn backward_fills_the_gradients_in_the_native_layout() {
     let d_features: Vec<f32> = numbers(2 * width, 31).into_iter().map(|v| v as f32).collect();
     net.forward(batch, Mode::Train).unwrap();
     net.backward(&d_features).unwrap();
-    let told: Vec<f32> = net.parameters().gradients.clone();
+    let told: Vec<f32> = net.parameters().gradients().to_vec();
     let exact = {
         let batch = Tensor::from_slice(&data, (2, 6, 6, 3), &Device::Cpu).unwrap();
         let batch = layers::nchw_from_nhwc(&batch, DType::F64).unwrap();
@@ -228,9 +228,9 @@ fn backward_fills_the_gradients_in_the_native_layout() {
     // One weight by hand: conv1's native [ky, kx, c, o] = [0, 2, 1, 5] moves the loss as its gradient says.
     let (place, step) = ((2 * 3 + 1) * 16 + 5, 1e-3_f32);
     let mut loss_at = |moved: f32| {
-        net.parameters_mut().values[place] += moved;
+        net.parameters_mut().values_mut()[place] += moved;
         let features = net.forward(batch, Mode::Train).unwrap().to_vec();
-        net.parameters_mut().values[place] -= moved;
+        net.parameters_mut().values_mut()[place] -= moved;
         features.iter().zip(&d_features).map(|(f, d)| f64::from(f * d)).sum::<f64>()
     };
     let measured = (loss_at(step) - loss_at(-step)) / f64::from(2.0 * step);
@@ -242,7 +242,7 @@ fn running_statistics_follow_the_unbiased_batch() {
     let mut net = network(BackboneKind::Conv4, Stem::Imagenet);
     let data = images(2, 9, 11);
     let batch = Images::new(&data, 2, 9, 11).unwrap();
-    net.parameters_mut().norms[0].mean.fill(0.5);
+    net.parameters_mut().norms_mut()[0].mean.fill(0.5);
     net.forward(batch, Mode::Train).unwrap();
     let nchw = Tensor::from_slice(&data, (2, 9, 11, 3), &Device::Cpu).unwrap();
     let nchw = layers::nchw_from_nhwc(&nchw, DType::F64).unwrap();
@@ -253,11 +253,11 @@ fn running_statistics_follow_the_unbiased_batch() {
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
         let var = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (count - 1.0);
-        let norm = &net.parameters().norms[0];
+        let norm = &net.parameters().norms()[0];
         assert!((f64::from(norm.mean[channel]) - (0.9 * 0.5 + 0.1 * mean)).abs() < 1e-6);
         assert!((f64::from(norm.var[channel]) - (0.9 + 0.1 * var)).abs() < 1e-6);
     }
-    assert_eq!(net.parameters().batches_tracked, 1);
+    assert_eq!(net.parameters().batches_tracked(), 1);
     let before = net.parameters().clone();
     net.forward(batch, Mode::Eval).unwrap();
     assert_eq!(net.parameters(), &before, "evaluation changes nothing");
@@ -269,10 +269,10 @@ fn evaluation_equals_training_once_the_running_statistics_are_the_batch_s() {
     let data = images(4, 33, 40);
     let batch = Images::new(&data, 4, 33, 40).unwrap();
     let trained = net.forward(batch, Mode::Train).unwrap().to_vec();
-    let fresh = net.architecture().parameters().norms;
+    let fresh = net.architecture().parameters().norms().to_vec();
     // Steps of 0.1 from 0 and 1: take the batch's own statistics back out, its variance biased again.
     let counts = [4 * 17 * 20, 4 * 9 * 10, 4 * 5 * 5, 4 * 3 * 3, 4 * 2 * 2];
-    for (norm, start) in net.parameters_mut().norms.iter_mut().zip(&fresh) {
+    for (norm, start) in net.parameters_mut().norms_mut().iter_mut().zip(&fresh) {
         let stage = norm.name.strip_prefix("layer").map_or(0, |rest| rest[..1].parse().unwrap());
         let count = counts[stage] as f32;
         norm.mean.iter_mut().for_each(|mean| *mean *= 10.0);

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::{Aggregation, Compute, Error, NormBuffers, ParameterKind, Parameters, Result};
+use crate::{Aggregation, Compute, Error, NormBuffers, ParameterKind, Parameters, ParametersMut, Result};
 use relata_ops::{
     DeepPairHead, DeepPairHeadShape, MaxPairHead, PairAggregation, PairHead, PairHeadGrads, PairHeadParams, PairLoss,
     PairOutcome, RunningStats, linear_scratch_len, matmul, matmul_of_transposed, matmul_transposed,
@@ -219,7 +219,7 @@ impl RelationHead {
         let (loss, isa, aggregation) = (config.loss, compute.isa(), config.aggregation);
         let outcome = compute.install(|| match kernel {
             Kernel::Deep(head) => {
-                let Parameters { values, gradients, norms, .. } = &mut *parameters;
+                let ParametersMut { values, gradients, norms } = parameters.parts_mut();
                 let running = norms.iter_mut().map(running_stats);
                 head.forward_backward(images, features, values, running, loss, d_features, gradients)
             }
@@ -245,7 +245,7 @@ impl RelationHead {
                 Ok(outcome)
             }
         })?;
-        parameters.batches_tracked += 1;
+        parameters.count_batch();
         Ok(outcome)
     }
 }
@@ -287,7 +287,7 @@ fn parts(parameters: &mut Parameters) -> Parts<'_> {
         weight2: of("linear2.weight"),
         bias2: of("linear2.bias"),
     };
-    let Parameters { values, gradients, norms, .. } = parameters;
+    let ParametersMut { values, gradients, norms } = parameters.parts_mut();
     let params = PairHeadParams {
         bias: &values[places.bias1.clone()],
         bn_weight: &values[places.norm_weight.clone()],

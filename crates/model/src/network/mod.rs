@@ -10,7 +10,10 @@ mod plan;
 mod tests;
 
 use crate::tap::check_gradients;
-use crate::{Activation, Activations, Architecture, Backbone, BackboneInfo, Error, Images, Mode, Parameters, Result, WeightFile};
+use crate::{
+    Activation, Activations, Architecture, Backbone, BackboneInfo, Error, Images, Mode, Parameters, ParametersMut, Result,
+    WeightFile,
+};
 use plan::{ConvNorm, Memory, Places, Plan, Step, StepKind, dense_len};
 use rayon::prelude::*;
 use relata_ops::{
@@ -212,7 +215,7 @@ impl Backbone for Network {
         let parameters = &mut self.parameters;
         self.compute.pool.install(|| plan.forward(images, parameters, mode));
         if mode == Mode::Train {
-            self.parameters.batches_tracked += 1;
+            self.parameters.count_batch();
             self.pending = Some(images.rows);
         }
         let features = &plan.activation(self.architecture.layers.len())[..images.rows * self.architecture.width];
@@ -368,11 +371,11 @@ impl ConvNorm {
         parameters: &mut Parameters,
         mode: Mode,
     ) {
-        let values = &parameters.values;
+        let ParametersMut { values, norms, .. } = parameters.parts_mut();
         self.conv.pack_forward(&values[self.weight.clone()], &mut self.packed);
         let norm =
             BatchNormParams { weight: &values[self.norm_weight.clone()], bias: &values[self.norm_bias.clone()], eps: NORM_EPS };
-        let buffers = &mut parameters.norms[self.norm];
+        let buffers = &mut norms[self.norm];
         let z = match mode {
             Mode::Train => {
                 self.conv.forward(n, input, &self.packed, &mut self.z, Some(&mut self.sums));
@@ -407,14 +410,15 @@ impl ConvNorm {
         let shape = BackwardShape { isa, z: conv.output(), source: self.source };
         let cut_off = (self.residual.is_some() && self.relu).then_some(out);
         // A batch norm's weight and bias lie one behind the other.
-        let both = &mut parameters.gradients[self.norm_weight.start..self.norm_bias.end];
+        let (values, gradients) = parameters.values_and_gradients_mut();
+        let both = &mut gradients[self.norm_weight.start..self.norm_bias.end];
         let (d_weight, d_bias) = both.split_at_mut(self.norm_weight.len());
         shape.reduce(n, d_out, cut_off, z, norm, &mut self.sums, d_weight, d_bias);
         if d_in.is_some() {
-            conv.pack_backward(&parameters.values[self.weight.clone()], packed);
+            conv.pack_backward(&values[self.weight.clone()], packed);
         }
         let d_out_len = shape.gradient().image_len();
         let write = |first: usize, z: &mut [f32]| shape.write(&d_out[first * d_out_len..], z, norm);
-        conv.backward(n, input, z, write, packed, d_in, workspace, &mut parameters.gradients[self.weight.clone()]);
+        conv.backward(n, input, z, write, packed, d_in, workspace, &mut gradients[self.weight.clone()]);
     }
 }

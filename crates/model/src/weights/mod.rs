@@ -91,9 +91,9 @@ impl WeightFile {
             Some((tensor.shape.as_slice(), tensor.data.as_slice()))
         };
         parameters.load_torch(find).map_err(|source| self.naming_the_file(source))?;
-        let counter = parameters.norms.first().and_then(|norm| find(&format!("{}.num_batches_tracked", norm.name)));
+        let counter = parameters.norms().first().and_then(|norm| find(&format!("{}.num_batches_tracked", norm.name)));
         if let Some((_, &[batches])) = counter {
-            parameters.batches_tracked = batches as u64;
+            parameters.set_batches_tracked(batches as u64);
         }
         Ok(())
     }

@@ -63,9 +63,9 @@ fn a_reference_checkpoint_gives_the_backbone_and_the_head() {
     for prefix in [None, Some("backbone"), Some("backbone.")] {
         let mut parameters = empty_conv4();
         file.load_into(prefix, &mut parameters).unwrap();
-        assert!(parameters.values == conv4().values && parameters.norms == conv4().norms, "{prefix:?}");
+        assert!(parameters.values() == conv4().values() && parameters.norms() == conv4().norms(), "{prefix:?}");
         let counter = file.tensor("backbone.layer1.bn.num_batches_tracked").unwrap();
-        assert_eq!(parameters.batches_tracked as f32, counter.data[0]);
+        assert_eq!(parameters.batches_tracked() as f32, counter.data[0]);
     }
     let mut head = Parameters::default();
     head.add("linear1.weight", &[256, 64], ParameterKind::LinearWeight);

@@ -65,7 +65,7 @@ impl Fit {
         let mut at = Position::default();
         let mut start = TrainingStart::New;
         // With the weights that it starts from, which nothing else tells.
-        let keep = keep.map(|(keep, asked)| (keep, format!("{asked}; weights {:016x}", digest(&backbone.parameters().values))));
+        let keep = keep.map(|(keep, asked)| (keep, format!("{asked}; weights {:016x}", digest(backbone.parameters().values()))));
         if let Some((keep, request)) = &keep {
             match keep.find(request)? {
                 None => {}
@@ -104,11 +104,11 @@ impl Fit {
                     return Err(Error::Diverged { epoch: at.epoch + 1, loss: at.loss_sum / at.seen as f64, lr: lrs[0] });
                 }
                 backbone.backward(&d_features)?;
-                let parameters = backbone.parameters_mut();
-                self.decay(&parameters.values, &mut parameters.gradients);
+                let (values, gradients) = backbone.parameters_mut().values_and_gradients_mut();
+                self.decay(values, gradients);
                 self.decay(&head, &mut head_gradients);
                 let [backbone_optimizer, head_optimizer] = &mut optimizers;
-                backbone_optimizer.step(lrs[0], &mut parameters.values, &parameters.gradients);
+                backbone_optimizer.step(lrs[0], values, gradients);
                 head_optimizer.step(lrs[1], &mut head, &head_gradients);
                 (at.batch, at.steps) = (batch.index + 1, at.steps + 1);
                 if watch.wants_stop() {

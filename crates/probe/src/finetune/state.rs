@@ -67,7 +67,7 @@ impl Keep<'_> {
             ("batch", at.batch as u64),
             ("steps", at.steps),
             ("seen", at.seen as u64),
-            (TRACKED, backbone.batches_tracked),
+            (TRACKED, backbone.batches_tracked()),
             // To the bit.
             (LOSS_SUM, at.loss_sum.to_bits()),
         ];
@@ -121,7 +121,7 @@ impl Keep<'_> {
             let tensor = saved.tensor(&format!("backbone.{name}"))?;
             Some((&tensor.shape[..], &tensor.data[..]))
         })?;
-        backbone.batches_tracked = number(TRACKED)?;
+        backbone.set_batches_tracked(number(TRACKED)?);
         state.head.copy_from_slice(head);
         *state.backbone.parameters_mut() = backbone;
         *state.optimizers = optimizers;

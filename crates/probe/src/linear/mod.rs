@@ -167,7 +167,7 @@ pub(crate) fn first_parameters(seed: u64, width: usize, classes: usize) -> Vec<f
     parameters.add("weight", &[classes, width], ParameterKind::LinearWeight);
     parameters.add("bias", &[classes], ParameterKind::LinearBias { inputs: width });
     parameters.initialise(seed, PARAMETER_PART);
-    parameters.values
+    parameters.values().to_vec()
 }
 
 /// `logits [rows, classes] = values · weightᵀ + bias`; `parameters` are weights `[classes, D]`, then biases.

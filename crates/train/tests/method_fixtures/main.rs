@@ -142,7 +142,7 @@ fn both_losses_of_simclr_and_their_gradients_are_those_of_pytorch() {
             let step = method.step(&fixture.features(case, batch.rows()), batch, &[]).unwrap();
             fixture.assert_close(&format!("{case}.{form}.loss"), &[step.loss as f32]);
             fixture.assert_gradients(&format!("{case}.{form}"), &method);
-            let norm = &method.parameters().norms[0];
+            let norm = &method.parameters().norms()[0];
             fixture.assert_close(&format!("{case}.running_mean"), &norm.mean);
             fixture.assert_close(&format!("{case}.running_var"), &norm.var);
         }
@@ -229,7 +229,7 @@ fn an_epoch_draws_the_last_layer_and_the_clusters_anew_and_leaves_the_rest() {
     let features: Vec<f32> = hash_uniforms("deepcluster/epoch", 400 * 6).iter().map(|v| *v as f32).collect();
     // One image could not be read.
     let images: Vec<usize> = (0..400).filter(|image| *image != 7).collect();
-    let part = |method: &DeepCluster, name: &str| method.parameters().values[method.parameters().range(name).unwrap()].to_vec();
+    let part = |method: &DeepCluster, name: &str| method.parameters().values()[method.parameters().range(name).unwrap()].to_vec();
     let first_layer = part(&method, "linear1.weight");
     let mut seen: Vec<(Vec<f32>, Vec<usize>)> = Vec::new();
     for epoch in 0..2 {
@@ -378,7 +378,7 @@ mod reference {
         loss: ContrastiveLoss,
     ) -> f64 {
         let of = |name: &str| -> Vec<f64> {
-            parameters.values[parameters.range(name).unwrap()].iter().map(|v| f64::from(*v)).collect()
+            parameters.values()[parameters.range(name).unwrap()].iter().map(|v| f64::from(*v)).collect()
         };
         let n = batch.rows();
         let x: Vec<Vec<f64>> = features.chunks_exact(features.len() / n).map(<[f64]>::to_vec).collect();

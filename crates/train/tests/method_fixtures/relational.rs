@@ -23,8 +23,8 @@ fn deep_relation_heads_and_their_gradients_are_those_of_pytorch() {
                 let figure = |name| step.figures.iter().find(|(figure, _)| *figure == name).unwrap().1 as f32;
                 fixture.assert_close(&format!("{key}.pair_acc"), &[figure("pair_acc_pos"), figure("pair_acc_neg")]);
                 fixture.assert_gradients(&key, &method);
-                assert_eq!(method.parameters().norms.len(), layers);
-                for norm in &method.parameters().norms {
+                assert_eq!(method.parameters().norms().len(), layers);
+                for norm in method.parameters().norms() {
                     fixture.assert_close(&format!("{key}.{}.running_mean", norm.name), &norm.mean);
                     fixture.assert_close(&format!("{key}.{}.running_var", norm.name), &norm.var);
                 }

@@ -311,7 +311,7 @@ fn a_candle_method_gives_the_gradients_of_its_expression() {
     let features: Vec<f32> = (0..4 * 9).map(|at| ((at * 37) % 23) as f32 / 11.0 - 1.0).collect();
     let batch = BatchShape { images: 2, views: 2 };
     let step = method.step(&features, batch, &[]).unwrap();
-    let weight: Vec<f64> = method.parameters().values[..18].iter().map(|v| f64::from(*v)).collect();
+    let weight: Vec<f64> = method.parameters().values()[..18].iter().map(|v| f64::from(*v)).collect();
     let product = |row: usize, out: usize| (0..9).map(|i| f64::from(features[row * 9 + i]) * weight[out * 9 + i]).sum::<f64>();
     let square: f64 = (0..8).map(|at| product(at / 2, at % 2).powi(2)).sum();
     assert!((step.loss - (1.0 + square / 16.0)).abs() < 1e-6);
@@ -319,7 +319,7 @@ fn a_candle_method_gives_the_gradients_of_its_expression() {
         let expected: f64 = (0..2).map(|out| product(at / 9, out) * weight[out * 9 + at % 9] / 8.0).sum();
         assert!((f64::from(*got) - expected).abs() < 1e-6, "feature {at}");
     }
-    for (at, got) in method.parameters().gradients.iter().enumerate() {
+    for (at, got) in method.parameters().gradients().iter().enumerate() {
         let of_weight = |row: usize| product(row, at / 9) * f64::from(features[row * 9 + at % 9]) / 8.0;
         let expected = if at < 18 { (0..4).map(of_weight).sum() } else { 0.0 };
         assert!((f64::from(*got) - expected).abs() < 1e-6, "head {at}");
