@@ -1,4 +1,4 @@
-use crate::{Activations, Architecture, Error, Op, ParameterKind, Parameters, Result};
+use crate::{Activations, Architecture, Buffers, Error, Op, ParameterKind, Parameters, Result};
 
 /// Whether a forward pass learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +127,12 @@ impl Architecture {
     /// The backbone's parameters, not yet initialised.
     #[must_use]
     pub fn parameters(&self) -> Parameters {
-        let mut parameters = Parameters::default();
+        self.parameters_in(&Buffers::allocated())
+    }
+
+    /// As [`Architecture::parameters`], without memory where `buffers` are counted.
+    pub(crate) fn parameters_in(&self, buffers: &Buffers) -> Parameters {
+        let mut parameters = Parameters::new(buffers);
         for layer in &self.layers {
             if let Op::ConvNorm { conv, conv_name, norm_name, .. } = &layer.op {
                 let shape = [conv.channels_out, conv.channels_in, conv.kernel, conv.kernel];

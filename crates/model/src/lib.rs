@@ -6,11 +6,12 @@
 //! the features is anyone's (inner activations are to be had as [`Activation`]s, *taps*): [`RelationHead`] is the paper's, fused; [`seam`] lets any candle expression be the loss.
 //!
 //! ```
-//! use relata_model::{Backbone, Compute, Images, Mode, ModelConfig, RelationHead, RelationHeadConfig};
+//! use relata_model::{Backbone, Buffers, Compute, Images, Mode, ModelConfig, RelationHead, RelationHeadConfig};
 //!
 //! let compute = Compute::new(1)?;
 //! let mut backbone = ModelConfig::default().build(1, compute.clone())?;               // conv4, D = 64
-//! let mut head = RelationHead::new(RelationHeadConfig::default(), 64, 2, 3, 1, compute)?;  // 2 views of up to 3 images
+//! let (config, mut buffers) = (RelationHeadConfig::default(), Buffers::allocated());
+//! let mut head = RelationHead::new(config, 64, 2, 3, 1, compute, &mut buffers)?;      // 2 views of up to 3 images
 //! let batch = vec![0.5; 6 * 16 * 16 * 3];                                             // view-major, NHWC
 //! let features = backbone.forward(Images::new(&batch, 6, 16, 16)?, Mode::Train)?;
 //! let outcome = head.step(3, features)?;
@@ -43,6 +44,6 @@ pub use error::{Error, Result};
 pub use head::{RelationHead, RelationHeadConfig};
 pub use network::{Compute, Network};
 pub use parameters::{NormBuffers, ParameterKind, ParameterSpec, Parameters, ParametersMut, TorchTensor};
-pub use relata_ops::{Layout, PairLoss};
+pub use relata_ops::{Buffers, Layout, PairLoss};
 pub use tap::{Activation, Activations};
 pub use weights::{BackboneInfo, WeightFile, safetensors_bytes, write_safetensors};

@@ -3,7 +3,7 @@
 //! Names and shapes are PyTorch's; the numbers of a convolution lie as the kernels read them, `[k, k, C_in, C_out]`, and
 //! are brought to and from PyTorch's `[C_out, C_in, k, k]` only where weight files are read or written.
 
-use crate::{Error, Result};
+use crate::{Buffers, Error, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Normal, Uniform};
@@ -52,9 +52,12 @@ pub struct NormBuffers {
 }
 
 /// All parameters of a model, in the order of its layers.
+///
+/// Parameters made by [`Parameters::new`] with counted buffers have names, shapes and a length, but no numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Parameters {
     specs: Vec<ParameterSpec>,
+    counted: bool,
     values: Vec<f32>,
     gradients: Vec<f32>,
     norms: Vec<NormBuffers>,
@@ -84,12 +87,21 @@ pub struct TorchTensor {
 }
 
 impl Parameters {
+    /// None yet. With counted `buffers`, those that are added get no memory. Their bytes do not go into [`Buffers::bytes`]: whoever
+    /// trains or averages them keeps several copies, and multiplies [`Parameters::len`].
+    #[must_use]
+    pub fn new(buffers: &Buffers) -> Self {
+        Self { counted: buffers.are_counted(), ..Self::default() }
+    }
+
     /// Adds a parameter at the end; its numbers are zero until [`Parameters::initialise`]. Gives its index.
     pub fn add(&mut self, name: impl Into<String>, shape: &[usize], kind: ParameterKind) -> usize {
-        let start = self.values.len();
+        let start = self.len();
         let range = start..start + shape.iter().product::<usize>();
-        self.values.resize(range.end, 0.0);
-        self.gradients.resize(range.end, 0.0);
+        if !self.counted {
+            self.values.resize(range.end, 0.0);
+            self.gradients.resize(range.end, 0.0);
+        }
         self.specs.push(ParameterSpec { name: name.into(), shape: shape.to_vec(), kind, range });
         self.specs.len() - 1
     }
@@ -98,6 +110,7 @@ impl Parameters {
     pub fn add_norm(&mut self, name: &str, channels: usize) -> usize {
         self.add(format!("{name}.weight"), &[channels], ParameterKind::NormWeight);
         self.add(format!("{name}.bias"), &[channels], ParameterKind::NormBias);
+        let channels = if self.counted { 0 } else { channels };
         self.norms.push(NormBuffers { name: name.to_owned(), mean: vec![0.0; channels], var: vec![1.0; channels] });
         self.norms.len() - 1
     }
@@ -187,13 +200,13 @@ impl Parameters {
     /// Number of trained numbers.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.specs.last().map_or(0, |spec| spec.range.end)
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.len() == 0
     }
 
     /// The place of a parameter by name.
@@ -214,6 +227,9 @@ impl Parameters {
     /// Draws the starting values, each parameter from its own stream of `seed`; running statistics start again. `part`
     /// keeps the streams of a model's parts (0: backbone, 1: head) apart.
     pub fn initialise(&mut self, seed: u64, part: u32) {
+        if self.counted {
+            return;
+        }
         // An empty one has no inputs or outputs to scale by.
         for (index, spec) in self.specs.iter().enumerate().filter(|(_, spec)| !spec.range.is_empty()) {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -1,7 +1,8 @@
 //! What a training step allocates once its buffers are there: counted over the whole process, workers included.
 
 use relata_model::{
-    Aggregation, Architecture, Backbone, BackboneKind, Compute, Images, Mode, Network, RelationHead, RelationHeadConfig, Stem,
+    Aggregation, Architecture, Backbone, BackboneKind, Buffers, Compute, Images, Mode, Network, RelationHead, RelationHeadConfig,
+    Stem,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
@@ -22,7 +23,9 @@ fn a_step_allocates_nothing_after_the_first() {
             let compute = Compute::new(2).unwrap();
             let architecture = Architecture::new(kind, Stem::Imagenet);
             let config = RelationHeadConfig { aggregation, layers, ..RelationHeadConfig::default() };
-            let mut head = RelationHead::new(config, architecture.width, views, images, 1, compute.clone()).unwrap();
+            let mut head =
+                RelationHead::new(config, architecture.width, views, images, 1, compute.clone(), &mut Buffers::allocated())
+                    .unwrap();
             let mut network = Network::new(architecture, 1, compute);
             let mut step = |images: usize| {
                 let rows = views * images;

@@ -6,10 +6,10 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use relata_ops::{
-    AdamStep, Algorithm, AveragePool, BackwardShape, BatchNormParams, Buffer, Conv2d, ConvSpec, Epilogue, GradientSource, Isa,
-    Layout, MaxPool, Normalisation, PairHead, PairHeadGrads, PairHeadParams, PairLoss, PlaceBatch, PlaceHead, PlaceHeadGrads,
-    PlaceHeadParams, PlaceHeadShape, Pool, RunningStats, adam_step, chunk_count, global_average, matmul, matmul_of_transposed,
-    matmul_transposed,
+    AdamStep, Algorithm, AveragePool, BackwardShape, BatchNormParams, Buffer, Buffers, Conv2d, ConvSpec, Epilogue,
+    GradientSource, Isa, Layout, MaxPool, Normalisation, PairHead, PairHeadGrads, PairHeadParams, PairLoss, PlaceBatch,
+    PlaceHead, PlaceHeadGrads, PlaceHeadParams, PlaceHeadShape, Pool, RunningStats, adam_step, chunk_count, global_average,
+    matmul, matmul_of_transposed, matmul_transposed,
 };
 
 /// Values between −1 and 1 without a short period: a processor foresees the branches of repeated data.
@@ -239,7 +239,7 @@ fn place_head(c: &mut Criterion) {
     let [w1, b1, w2, b2, w3, b3] = &shape.parameter_lengths().map(noise);
     let mut grads = shape.parameter_lengths().map(Buffer::zeros);
     let foreign: Vec<usize> = (0..IMAGES).map(|image| (image + 1) % IMAGES).collect();
-    let mut head = PlaceHead::new(Isa::best(), shape, IMAGES).expect("a head that fits");
+    let mut head = PlaceHead::new(Isa::best(), shape, IMAGES, &mut Buffers::allocated()).expect("a head that fits");
     let mut step = || {
         let [d_w1, d_b1, d_w2, d_b2, d_w3, d_b3] = &mut grads;
         let grads = PlaceHeadGrads {

@@ -5,7 +5,7 @@ use crate::{
     Method, Random, Relational, Result, Rotation, Simclr, SimclrConfig, Supervised, SupervisedConfig,
 };
 use crate::{byol, supervised};
-use relata_model::{Aggregation, Architecture, Compute, PairLoss, RelationHead, RelationHeadConfig};
+use relata_model::{Aggregation, Architecture, Buffers, Compute, PairLoss, RelationHead, RelationHeadConfig};
 use relata_optim::Schedule;
 use serde::{Deserialize, Serialize};
 
@@ -340,7 +340,12 @@ impl MethodConfig {
     pub fn bytes(&self, shape: HeadShape, side_px: usize) -> usize {
         let HeadShape { width, views, max_images, .. } = shape;
         match self.kind {
-            MethodKind::Relational => RelationHead::bytes(self.head(), width, views, max_images),
+            MethodKind::Relational => {
+                let mut buffers = Buffers::counted();
+                let counted = Compute::new(1)
+                    .and_then(|compute| RelationHead::new(self.head(), width, views, max_images, 0, compute, &mut buffers));
+                counted.map_or(0, |_| buffers.bytes())
+            }
             MethodKind::Simclr => self.simclr.bytes(shape),
             MethodKind::Barlow => self.barlow.bytes(shape),
             MethodKind::Byol => self.byol.bytes(shape),

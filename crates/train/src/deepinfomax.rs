@@ -6,8 +6,8 @@ use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Uniform};
-use relata_model::{Activation, Architecture, Compute, ParameterKind, Parameters};
-use relata_ops::{PlaceBatch, PlaceHead, PlaceHeadGrads, PlaceHeadParams, PlaceHeadShape};
+use relata_model::{Activation, Architecture, Buffers, Compute, ParameterKind, Parameters};
+use relata_ops::{Isa, PlaceBatch, PlaceHead, PlaceHeadGrads, PlaceHeadParams, PlaceHeadShape};
 use serde::{Deserialize, Serialize};
 
 /// Keeps its draws apart from those of the parameters (parts 0 and 1) and of `DeepCluster` (2), and from one another.
@@ -65,7 +65,9 @@ impl DeepInfoMaxConfig {
     pub(crate) fn bytes(&self, shape: HeadShape) -> usize {
         let rows = shape.views * shape.max_images;
         let gradients = rows * (shape.first_map.image_len() + 2 * shape.width);
-        PlaceHead::bytes(self.local(shape), rows) + Prior::bytes(shape.width, rows) + size_of::<f32>() * gradients
+        let mut local = Buffers::counted();
+        let _counted = PlaceHead::new(Isa::best(), self.local(shape), rows, &mut local);
+        local.bytes() + Prior::bytes(shape.width, rows) + size_of::<f32>() * gradients
     }
 }
 
@@ -128,7 +130,7 @@ impl DeepInfoMax {
             seed,
             draws: 0,
             parameters,
-            local: PlaceHead::new(compute.isa(), local, rows).map_err(relata_model::Error::from)?,
+            local: PlaceHead::new(compute.isa(), local, rows, &mut Buffers::allocated()).map_err(relata_model::Error::from)?,
             compute,
             prior,
             uniform: vec![0.0; rows * width],

@@ -1,5 +1,5 @@
 use crate::{BatchShape, HeadShape, Method, MethodStep, Result};
-use relata_model::{Compute, Parameters, RelationHead, RelationHeadConfig};
+use relata_model::{Buffers, Compute, Parameters, RelationHead, RelationHeadConfig};
 
 /// Self-supervised relational reasoning: tell pairs of views of one image from pairs of two images
 /// (Patacchiola & Storkey, NeurIPS 2020).
@@ -15,7 +15,7 @@ impl Relational {
     /// Where there are fewer than two views or images.
     pub fn new(config: &RelationHeadConfig, shape: HeadShape, seed: u64, compute: Compute) -> Result<Self> {
         let HeadShape { width, views, max_images, .. } = shape;
-        Ok(Self { head: RelationHead::new(*config, width, views, max_images, seed, compute)? })
+        Ok(Self { head: RelationHead::new(*config, width, views, max_images, seed, compute, &mut Buffers::allocated())? })
     }
 }
 

@@ -3,8 +3,8 @@
 //! the last test needs the optimiser.
 
 use relata_model::{
-    Aggregation, Architecture, Backbone, BackboneKind, CandleNetwork, Compute, Images, Mode, Network, PairLoss, Parameters,
-    RelationHead, RelationHeadConfig, Stem, TorchTensor,
+    Aggregation, Architecture, Backbone, BackboneKind, Buffers, CandleNetwork, Compute, Images, Mode, Network, PairLoss,
+    Parameters, RelationHead, RelationHeadConfig, Stem, TorchTensor,
 };
 
 use relata_optim::{Adam, AdamConfig};
@@ -157,7 +157,7 @@ impl Bench {
         let config = RelationHeadConfig { aggregation, loss, ..RelationHeadConfig::default() };
         let (width, compute) = (self.backbone.architecture().width, Compute::new(2).unwrap());
         let (views, images) = (self.fixture.number("views"), self.fixture.number("batch"));
-        let mut head = RelationHead::new(config, width, views, images, 0, compute).unwrap();
+        let mut head = RelationHead::new(config, width, views, images, 0, compute, &mut Buffers::allocated()).unwrap();
         fill(head.parameters_mut(), "relation");
         head
     }

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::{Aggregation, Compute, Error, NormBuffers, ParameterKind, Parameters, ParametersMut, Result};
+use crate::{Aggregation, Buffers, Compute, Error, NormBuffers, ParameterKind, Parameters, ParametersMut, Result};
 use relata_ops::{
     DeepPairHead, DeepPairHeadShape, MaxPairHead, PairAggregation, PairHead, PairHeadGrads, PairHeadParams, PairLoss,
     PairOutcome, RunningStats, linear_scratch_len, matmul, matmul_of_transposed, matmul_transposed,
@@ -87,7 +87,8 @@ struct Places {
 }
 
 impl RelationHead {
-    /// A head with freshly drawn weights, for features of width D = `width`.
+    /// A head with freshly drawn weights, for features of width D = `width`. With counted `buffers` it says what it would take, and cannot be
+    /// run.
     ///
     /// # Errors
     /// [`Error::Ops`] for fewer than two views or images: one image alone has no negative pair; for no shift, and for no layer.
@@ -98,8 +99,9 @@ impl RelationHead {
         max_images: usize,
         seed: u64,
         compute: Compute,
+        buffers: &mut Buffers,
     ) -> Result<Self> {
-        let mut parameters = Parameters::default();
+        let mut parameters = Parameters::new(buffers);
         let (isa, hidden, rows) = (compute.isa(), config.hidden, views * max_images);
         let mut inputs = config.aggregation.width(width);
         let pairs = max_images * views * views.saturating_sub(1) / 2 * (1 + config.shifts);
@@ -118,22 +120,22 @@ impl RelationHead {
         parameters.add(format!("linear{last}.bias"), &[1], ParameterKind::LinearBias { inputs });
         parameters.initialise(seed, 1);
         let kernel = if config.layers != 1 {
-            Kernel::Deep(Box::new(DeepPairHead::new(isa, views, max_images, config.deep_shape(width))?))
+            Kernel::Deep(Box::new(DeepPairHead::new(isa, views, max_images, config.deep_shape(width), buffers)?))
         } else if config.aggregation == Aggregation::Max {
-            Kernel::Max(Box::new(MaxPairHead::with_shifts(isa, views, max_images, width, hidden, config.shifts)?))
+            Kernel::Max(Box::new(MaxPairHead::with_shifts(isa, views, max_images, width, hidden, config.shifts, buffers)?))
         } else {
-            let (of_rows, of_weights) = (|| vec![0.0; rows * hidden], || vec![0.0; width * hidden]);
+            let mut zeros = |rows: usize| buffers.vec(rows * hidden);
             let projections = Projections {
-                left: of_rows(),
-                right: of_rows(),
-                d_left: of_rows(),
-                d_right: of_rows(),
-                weight_left: of_weights(),
-                weight_right: of_weights(),
-                d_weight_left: of_weights(),
-                d_weight_right: of_weights(),
+                left: zeros(rows),
+                right: zeros(rows),
+                d_left: zeros(rows),
+                d_right: zeros(rows),
+                weight_left: zeros(width),
+                weight_right: zeros(width),
+                d_weight_left: zeros(width),
+                d_weight_right: zeros(width),
             };
-            let head = Box::new(PairHead::with_shifts(isa, views, max_images, hidden, config.shifts)?);
+            let head = Box::new(PairHead::with_shifts(isa, views, max_images, hidden, config.shifts, buffers)?);
             Kernel::Factorised { head, projections: Box::new(projections) }
         };
         Ok(Self {
@@ -146,20 +148,8 @@ impl RelationHead {
             kernel,
             scratch,
             rows: 0,
-            d_features: vec![0.0; rows * width],
+            d_features: buffers.vec(rows * width),
         })
-    }
-
-    /// Bytes that [`RelationHead::new`] takes, parameters apart.
-    #[must_use]
-    pub fn bytes(config: RelationHeadConfig, width: usize, views: usize, max_images: usize) -> usize {
-        let (rows, hidden) = (views * max_images, config.hidden);
-        let of_kernel = match config.aggregation {
-            _ if config.layers != 1 => DeepPairHead::bytes(views, max_images, config.deep_shape(width)),
-            Aggregation::Max => MaxPairHead::bytes(views, max_images, width, hidden, config.shifts),
-            _ => PairHead::bytes(views, max_images, hidden, config.shifts) + size_of::<f32>() * 4 * (rows + width) * hidden,
-        };
-        of_kernel + size_of::<f32>() * rows * width
     }
 
     /// What it is.

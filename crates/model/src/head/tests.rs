@@ -1,5 +1,5 @@
 use super::{RelationHead, RelationHeadConfig};
-use crate::{Aggregation, Compute, Error, bce_with_logits, focal_with_logits, relation_logits, seam};
+use crate::{Aggregation, Buffers, Compute, Error, bce_with_logits, focal_with_logits, relation_logits, seam};
 use candle_core::{Device, Tensor, Var};
 use relata_ops::PairLoss;
 
@@ -9,7 +9,7 @@ const HIDDEN: usize = 20;
 
 fn head(aggregation: Aggregation, loss: PairLoss, images: usize, layers: usize, shifts: usize) -> crate::Result<RelationHead> {
     let config = RelationHeadConfig { aggregation, hidden: HIDDEN, layers, loss, shifts };
-    RelationHead::new(config, WIDTH, VIEWS, images, 5, Compute::new(1)?)
+    RelationHead::new(config, WIDTH, VIEWS, images, 5, Compute::new(1)?, &mut Buffers::allocated())
 }
 
 /// f32 against f32, relative to the largest entry of a gradient.

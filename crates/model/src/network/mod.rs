@@ -14,10 +14,11 @@ use crate::{
     Activation, Activations, Architecture, Backbone, BackboneInfo, Error, Images, Mode, Parameters, ParametersMut, Result,
     WeightFile,
 };
-use plan::{ConvNorm, Memory, Places, Plan, Step, StepKind, dense_len};
+use plan::{ConvNorm, Places, Plan, Step, StepKind, dense_len};
 use rayon::prelude::*;
 use relata_ops::{
-    BackwardShape, BatchNormParams, Buffer, Isa, Layout, RunningStats, global_average, global_average_gradient, reserve_scratch,
+    BackwardShape, BatchNormParams, Buffer, Buffers, Isa, Layout, RunningStats, global_average, global_average_gradient,
+    reserve_scratch,
 };
 use std::mem::take;
 use std::path::Path;
@@ -145,7 +146,8 @@ impl Network {
             }
             let (isa, size) = (self.compute.isa, (rows, height, width));
             let training = mode == Mode::Train;
-            let plan = Plan::compile(&self.architecture, &self.parameters, isa, size, training, Memory::Allocated)?;
+            let buffers = &mut Buffers::allocated();
+            let plan = Plan::compile(&self.architecture, &self.parameters, isa, size, training, buffers)?;
             self.compute.reserve_scratch(plan.scratch);
             *slot = Some(plan);
         }
@@ -165,8 +167,10 @@ impl Network {
     ) -> Result<usize> {
         let training = mode == Mode::Train;
         let size = (rows, height, width);
-        let plan = Plan::compile(architecture, &architecture.parameters(), compute.isa, size, training, Memory::Counted)?;
-        Ok(plan.bytes + compute.threads() * size_of::<f32>() * plan.scratch)
+        let mut buffers = Buffers::counted();
+        let parameters = architecture.parameters_in(&buffers);
+        let plan = Plan::compile(architecture, &parameters, compute.isa, size, training, &mut buffers)?;
+        Ok(buffers.bytes() + compute.threads() * size_of::<f32>() * plan.scratch)
     }
 
     /// The threads that it runs on.

@@ -2,7 +2,8 @@
 
 use crate::{Architecture, Error, Layer, Node, Op, Parameters, Result};
 use relata_ops::{
-    AveragePool, Buffer, Conv2d, Epilogue, GradientSource, Isa, Layout, MaxPool, Normalisation, Pool, chunk_count_at_most,
+    AveragePool, Buffer, Buffers, Conv2d, Epilogue, GradientSource, Isa, Layout, MaxPool, Normalisation, Pool,
+    chunk_count_at_most,
 };
 use std::ops::Range;
 
@@ -57,32 +58,6 @@ pub(super) struct ConvNorm {
     pub(super) z: Buffer,
 }
 
-/// Whether a plan gets its buffers, or is only asked how large they would be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Memory {
-    Allocated,
-    Counted,
-}
-
-/// Makes buffers, and counts their bytes.
-#[derive(Debug)]
-struct Buffers {
-    memory: Memory,
-    bytes: usize,
-}
-
-impl Buffers {
-    fn zeros(&mut self, floats: usize) -> Buffer {
-        self.bytes += size_of::<f32>() * floats;
-        if self.memory == Memory::Allocated { Buffer::zeros(floats) } else { Buffer::default() }
-    }
-
-    fn vector<T: Clone + Default>(&mut self, len: usize) -> Vec<T> {
-        self.bytes += size_of::<T>() * len;
-        vec![T::default(); if self.memory == Memory::Allocated { len } else { 0 }]
-    }
-}
-
 /// Where the nodes' activations lie: in training each in a buffer of its own, for the way back; in evaluation in one that
 /// nobody needs any more.
 #[derive(Debug)]
@@ -126,8 +101,6 @@ impl Slots {
 /// A net compiled for at most `rows` images of one size.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// Bytes of all buffers.
-    pub(super) bytes: usize,
     /// Floats of scratch that each thread uses.
     pub(super) scratch: usize,
     pub(super) rows: usize,
@@ -154,11 +127,10 @@ impl Plan {
         isa: Isa,
         (rows, height, width): (usize, usize, usize),
         training: bool,
-        memory: Memory,
+        buffers: &mut Buffers,
     ) -> Result<Self> {
         // Says what does not fit by the layer's number; what follows would say it of a kernel.
         architecture.layouts(height, width)?;
-        let mut buffers = Buffers { memory, bytes: 0 };
         let layers = &architecture.layers;
         // Nobody asks for a value of an evaluation pass: pools are fused there.
         let taps = if training { &architecture.taps[..] } else { &[] };
@@ -196,7 +168,7 @@ impl Plan {
                         norm,
                         packed: buffers.zeros(conv.forward_packed_len()),
                         packed_backward: buffers.zeros(if training && layer.input != 0 { conv.backward_packed_len() } else { 0 }),
-                        sums: buffers.vector(if training { chunk_count_at_most(rows) * 2 * z.channels } else { 0 }),
+                        sums: buffers.vec(if training { chunk_count_at_most(rows) * 2 * z.channels } else { 0 }),
                         normalisation: Normalisation::new(z.channels),
                         z: buffers.zeros(if training { rows * z.image_len() } else { 0 }),
                         conv,
@@ -207,7 +179,7 @@ impl Plan {
                 Op::MaxPool => {
                     let pool = MaxPool::new(isa, input, halos[output])?;
                     layouts[output] = pool.output;
-                    let winners = buffers.vector(rows * pool.output.pixels() * pool.output.channels);
+                    let winners = buffers.vec(rows * pool.output.pixels() * pool.output.channels);
                     StepKind::MaxPool { pool, winners }
                 }
                 Op::GlobalAverage => {
@@ -250,7 +222,6 @@ impl Plan {
             }
         }
         let mut plan = Self {
-            bytes: 0,
             scratch,
             rows,
             height,
@@ -266,9 +237,8 @@ impl Plan {
             steps,
         };
         if training {
-            plan.place_gradients(&mut buffers)?;
+            plan.place_gradients(buffers)?;
         }
-        plan.bytes = buffers.bytes;
         Ok(plan)
     }
 

@@ -2,7 +2,7 @@
 
 use super::kernels::{self, Affine, LANES, Lanes, Projection};
 use super::{EPS, PairHeadParams, RelationPair, RelationPairs};
-use crate::{Buffer, Isa};
+use crate::{Buffer, Buffers, Isa};
 use rayon::prelude::*;
 
 /// Feature rows that one task turns back into `[N, Hd]`.
@@ -32,8 +32,8 @@ pub(super) struct LogitGradients<'a> {
 pub(super) struct Rows(Buffer);
 
 impl Rows {
-    fn new(count: usize) -> Self {
-        Self(Buffer::zeros(count * LANES))
+    fn new(count: usize, buffers: &mut Buffers) -> Self {
+        Self(buffers.zeros(count * LANES))
     }
 
     pub(super) fn lanes(&self) -> &[Lanes] {
@@ -99,11 +99,12 @@ pub(super) fn lanes_of(values: &[f32], first: usize) -> Lanes {
 }
 
 impl Blocks {
-    pub(super) fn new(rows: usize, hidden: usize) -> Self {
+    pub(super) fn new(rows: usize, hidden: usize, buffers: &mut Buffers) -> Self {
         let blocks = hidden.div_ceil(LANES);
-        let lanes = || Rows::new(blocks * stride(rows));
+        let channels = buffers.vec(blocks);
+        let mut lanes = || Rows::new(blocks * stride(rows), buffers);
         Self {
-            channels: vec![Channels::default(); blocks],
+            channels,
             left: lanes(),
             negated_right: lanes(),
             standard_left: lanes(),
@@ -113,11 +114,6 @@ impl Blocks {
             open_left: lanes(),
             open_right: lanes(),
         }
-    }
-
-    /// Bytes that [`Blocks::new`] takes.
-    pub(super) fn bytes(rows: usize, hidden: usize) -> usize {
-        8 * hidden.div_ceil(LANES) * stride(rows) * size_of::<Lanes>()
     }
 
     /// Every block of a batch of `n` feature rows.

@@ -6,7 +6,8 @@ use super::rows::RowSums;
 use super::{EPS, PairOutcome, RelationPair, RelationPairs, check_images, check_sizes};
 use crate::loss::PairLoss;
 use crate::{
-    Isa, Result, RunningStats, chunk_count, chunk_count_at_most, chunk_images, matmul, matmul_of_transposed, matmul_transposed,
+    Buffers, Isa, Result, RunningStats, chunk_count, chunk_count_at_most, chunk_images, matmul, matmul_of_transposed,
+    matmul_transposed,
 };
 use rayon::prelude::*;
 use std::ops::Range;
@@ -104,11 +105,12 @@ impl DeepPairHeadShape {
 }
 
 impl DeepPairHead {
-    /// Room for batches of up to `max_images` images (B) in `views` views (K) each.
+    /// Room for batches of up to `max_images` images (B) in `views` views (K) each. With counted `buffers` it says what it would take, and
+    /// cannot be run.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] for fewer than two views or images, or where a number of the shape is 0.
-    pub fn new(isa: Isa, views: usize, max_images: usize, shape: DeepPairHeadShape) -> Result<Self> {
+    pub fn new(isa: Isa, views: usize, max_images: usize, shape: DeepPairHeadShape, buffers: &mut Buffers) -> Result<Self> {
         let DeepPairHeadShape { width, hidden, layers, shifts, .. } = shape;
         let sizes = [("feature width", width), ("hidden width", hidden), ("number of hidden layers", layers)];
         check_sizes(views, max_images, &sizes)?;
@@ -119,28 +121,17 @@ impl DeepPairHead {
             views,
             max_images,
             shape,
-            pairs: Vec::with_capacity(RelationPairs::count(views, shifts)),
-            rows: vec![0.0; rows * shape.inputs()],
-            standard: (0..layers).map(|_| vec![0.0; rows * hidden]).collect(),
-            active: vec![0.0; rows * hidden],
-            d_hidden: vec![0.0; rows * hidden],
-            inv_std: vec![0.0; layers * hidden],
-            logits: vec![0.0; rows],
-            d_logits: vec![0.0; rows],
-            partial: vec![0.0; chunk_count_at_most(rows) * 2 * hidden],
-            sums: vec![0.0; 2 * hidden],
+            pairs: buffers.with_capacity(RelationPairs::count(views, shifts)),
+            rows: buffers.vec(rows * shape.inputs()),
+            standard: (0..layers).map(|_| buffers.vec(rows * hidden)).collect(),
+            active: buffers.vec(rows * hidden),
+            d_hidden: buffers.vec(rows * hidden),
+            inv_std: buffers.vec(layers * hidden),
+            logits: buffers.vec(rows),
+            d_logits: buffers.vec(rows),
+            partial: buffers.vec(chunk_count_at_most(rows) * 2 * hidden),
+            sums: buffers.vec(2 * hidden),
         })
-    }
-
-    /// Bytes that [`DeepPairHead::new`] takes, but for small change.
-    #[must_use]
-    pub fn bytes(views: usize, max_images: usize, shape: DeepPairHeadShape) -> usize {
-        let DeepPairHeadShape { hidden, layers, shifts, .. } = shape;
-        let rows = RelationPairs::rows(views, max_images, shifts);
-        let of_sums = size_of::<f64>() * 2 * hidden * chunk_count_at_most(rows);
-        size_of::<f32>() * rows * (shape.inputs() + (layers + 2) * hidden + 2)
-            + of_sums
-            + RelationPairs::count(views, shifts) * size_of::<RelationPair>()
     }
 
     /// Outcome and all gradients of one training step; each BatchNorm takes the batch's statistics and moves its `running`,

@@ -121,7 +121,8 @@ impl Case {
 
     fn found(&self, isa: Isa, spare: usize, loss: PairLoss) -> Found {
         let DeepPairHeadShape { hidden, layers, .. } = self.shape;
-        let mut head = DeepPairHead::new(isa, self.views, self.images + spare, self.shape).unwrap();
+        let mut head =
+            DeepPairHead::new(isa, self.views, self.images + spare, self.shape, &mut crate::Buffers::allocated()).unwrap();
         let (features, params) = (f32s(&self.features), f32s(&self.params));
         let (mut d_features, mut grads) = (vec![f32::NAN; features.len()], vec![f32::NAN; params.len()]);
         let mut running = vec![(vec![0.5; hidden], vec![2.0; hidden]); layers];
@@ -237,17 +238,17 @@ fn thread_count_does_not_change_a_bit() {
 fn a_batch_without_pairs_or_a_head_without_size_is_an_error() {
     let is_shape = |error: Option<Error>| matches!(error, Some(Error::Shape { operator: "relation head", .. }));
     let shape = DeepPairHeadShape { aggregation: PairAggregation::Sum, width: 3, hidden: 4, layers: 2, shifts: 1 };
-    assert!(is_shape(DeepPairHead::new(Isa::best(), 1, 4, shape).err()), "one view");
-    assert!(is_shape(DeepPairHead::new(Isa::best(), 2, 1, shape).err()), "one image");
+    assert!(is_shape(DeepPairHead::new(Isa::best(), 1, 4, shape, &mut crate::Buffers::counted()).err()), "one view");
+    assert!(is_shape(DeepPairHead::new(Isa::best(), 2, 1, shape, &mut crate::Buffers::counted()).err()), "one image");
     for (what, shape) in [
         ("no features", DeepPairHeadShape { width: 0, ..shape }),
         ("no width", DeepPairHeadShape { hidden: 0, ..shape }),
         ("no layer", DeepPairHeadShape { layers: 0, ..shape }),
         ("no shift", DeepPairHeadShape { shifts: 0, ..shape }),
     ] {
-        assert!(is_shape(DeepPairHead::new(Isa::best(), 2, 4, shape).err()), "{what}");
+        assert!(is_shape(DeepPairHead::new(Isa::best(), 2, 4, shape, &mut crate::Buffers::counted()).err()), "{what}");
     }
-    let mut head = DeepPairHead::new(Isa::best(), 2, 4, shape).unwrap();
+    let mut head = DeepPairHead::new(Isa::best(), 2, 4, shape, &mut crate::Buffers::allocated()).unwrap();
     let params = vec![0.5; shape.parameter_count()];
     let (mut d_features, mut grads) = (vec![0.0; 6], vec![0.0; params.len()]);
     let outcome = head.forward_backward(1, &[0.0; 6], &params, [], PairLoss::Bce, &mut d_features, &mut grads);

@@ -5,7 +5,7 @@ use super::kernels::{self, LANES, Lanes};
 use super::rows::RowSums;
 use super::{PairHeadGrads, PairHeadParams, PairOutcome, RelationPair, RelationPairs, check_images, check_sizes};
 use crate::loss::PairLoss;
-use crate::{Isa, Result, RunningStats};
+use crate::{Buffers, Isa, Result, RunningStats};
 use rayon::prelude::*;
 
 /// Most pieces that the pairs are cut into for the logits.
@@ -39,14 +39,22 @@ impl PairHead {
     /// # Errors
     /// [`crate::Error::Shape`] for fewer than two views or images, or a width of 0.
     pub fn new(isa: Isa, views: usize, max_images: usize, hidden: usize) -> Result<Self> {
-        Self::with_shifts(isa, views, max_images, hidden, 1)
+        Self::with_shifts(isa, views, max_images, hidden, 1, &mut Buffers::allocated())
     }
 
-    /// As [`PairHead::new`] with `shifts` (S) rolls of each pair of views: see [`RelationPairs`].
+    /// As [`PairHead::new`] with `shifts` (S) rolls of each pair of views: see [`RelationPairs`]. With counted `buffers` it says what it would
+    /// take, and cannot be run.
     ///
     /// # Errors
     /// As [`PairHead::new`], and for no shift.
-    pub fn with_shifts(isa: Isa, views: usize, max_images: usize, hidden: usize, shifts: usize) -> Result<Self> {
+    pub fn with_shifts(
+        isa: Isa,
+        views: usize,
+        max_images: usize,
+        hidden: usize,
+        shifts: usize,
+        buffers: &mut Buffers,
+    ) -> Result<Self> {
         check_sizes(views, max_images, &[("hidden width", hidden), ("number of shifts a pair", shifts)])?;
         let (n, rows) = (views * max_images, RelationPairs::rows(views, max_images, shifts));
         let pairs = RelationPairs::count(views, shifts);
@@ -56,23 +64,15 @@ impl PairHead {
             max_images,
             shifts,
             hidden,
-            pairs: Vec::with_capacity(pairs),
-            blocks: Blocks::new(n, hidden),
-            w2: vec![[0.0; LANES]; hidden.div_ceil(LANES)],
-            logits: vec![0.0; rows],
-            d_logits: vec![0.0; rows],
-            d_left_rows: vec![0.0; n],
-            d_right_rows: vec![0.0; n],
-            sums: vec![RowSums::default(); pairs.div_ceil(pairs.div_ceil(MOST_PIECES))],
+            pairs: buffers.with_capacity(pairs),
+            blocks: Blocks::new(n, hidden, buffers),
+            w2: buffers.vec(hidden.div_ceil(LANES)),
+            logits: buffers.vec(rows),
+            d_logits: buffers.vec(rows),
+            d_left_rows: buffers.vec(n),
+            d_right_rows: buffers.vec(n),
+            sums: buffers.vec(pairs.div_ceil(pairs.div_ceil(MOST_PIECES))),
         })
-    }
-
-    /// Bytes that [`PairHead::with_shifts`] takes, but for small change.
-    #[must_use]
-    pub fn bytes(views: usize, max_images: usize, hidden: usize, shifts: usize) -> usize {
-        let (n, rows) = (views * max_images, RelationPairs::rows(views, max_images, shifts));
-        let pairs = RelationPairs::count(views, shifts);
-        Blocks::bytes(n, hidden) + 2 * size_of::<f32>() * (rows + n) + pairs * size_of::<RelationPair>()
     }
 
     /// Outcome and all gradients of one training step; BatchNorm takes the batch's statistics and moves `running`.

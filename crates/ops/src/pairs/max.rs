@@ -4,7 +4,7 @@ use super::max_kernels::{self as kernels, Normalisation};
 use super::rows::RowSums;
 use super::{EPS, PairHeadGrads, PairHeadParams, PairOutcome, RelationPair, RelationPairs, check_images, check_sizes};
 use crate::loss::PairLoss;
-use crate::{Isa, Result, RunningStats, matmul, matmul_of_transposed, matmul_transposed};
+use crate::{Buffers, Isa, Result, RunningStats, matmul, matmul_of_transposed, matmul_transposed};
 use rayon::prelude::*;
 
 /// Rows of pairs that are in memory at once, unless one pair of views has more.
@@ -56,14 +56,23 @@ impl MaxPairHead {
     /// # Errors
     /// [`crate::Error::Shape`] for fewer than two views or images, or a width of 0.
     pub fn new(isa: Isa, views: usize, max_images: usize, width: usize, hidden: usize) -> Result<Self> {
-        Self::with_shifts(isa, views, max_images, width, hidden, 1)
+        Self::with_shifts(isa, views, max_images, width, hidden, 1, &mut Buffers::allocated())
     }
 
-    /// As [`MaxPairHead::new`] with `shifts` (S) rolls of each pair of views: see [`RelationPairs`].
+    /// As [`MaxPairHead::new`] with `shifts` (S) rolls of each pair of views: see [`RelationPairs`]. With counted `buffers` it says what it
+    /// would take, and cannot be run.
     ///
     /// # Errors
     /// As [`MaxPairHead::new`], and for no shift.
-    pub fn with_shifts(isa: Isa, views: usize, max_images: usize, width: usize, hidden: usize, shifts: usize) -> Result<Self> {
+    pub fn with_shifts(
+        isa: Isa,
+        views: usize,
+        max_images: usize,
+        width: usize,
+        hidden: usize,
+        shifts: usize,
+        buffers: &mut Buffers,
+    ) -> Result<Self> {
         let sizes = [("feature width", width), ("hidden width", hidden), ("number of shifts a pair", shifts)];
         check_sizes(views, max_images, &sizes)?;
         let rows = RelationPairs::rows(views, max_images, shifts);
@@ -75,27 +84,17 @@ impl MaxPairHead {
             shifts,
             width,
             hidden,
-            pairs: Vec::with_capacity(RelationPairs::count(views, shifts)),
-            norm: Normalisation::new(hidden),
-            logits: vec![0.0; rows],
-            d_logits: vec![0.0; rows],
-            aggregated: vec![0.0; block * width],
-            d_aggregated: vec![0.0; block * width],
-            h: vec![0.0; block * hidden],
-            d_weight_part: vec![0.0; hidden * width],
-            partial: vec![0.0; block.div_ceil(TASK) * SUMS * hidden],
-            total: vec![0.0; SUMS * hidden],
+            pairs: buffers.with_capacity(RelationPairs::count(views, shifts)),
+            norm: Normalisation::new(hidden, buffers),
+            logits: buffers.vec(rows),
+            d_logits: buffers.vec(rows),
+            aggregated: buffers.vec(block * width),
+            d_aggregated: buffers.vec(block * width),
+            h: buffers.vec(block * hidden),
+            d_weight_part: buffers.vec(hidden * width),
+            partial: buffers.vec(block.div_ceil(TASK) * SUMS * hidden),
+            total: buffers.vec(SUMS * hidden),
         })
-    }
-
-    /// Bytes that [`MaxPairHead::with_shifts`] takes, but for small change.
-    #[must_use]
-    pub fn bytes(views: usize, max_images: usize, width: usize, hidden: usize, shifts: usize) -> usize {
-        let rows = RelationPairs::rows(views, max_images, shifts);
-        let block = BLOCK.max(2 * max_images).min(rows);
-        let pairs = RelationPairs::count(views, shifts);
-        let floats = 2 * rows + block * (2 * width + hidden) + hidden * width + block.div_ceil(TASK) * SUMS * hidden;
-        size_of::<f32>() * floats + pairs * size_of::<RelationPair>()
     }
 
     /// Outcome and all gradients of one training step; BatchNorm takes the batch's statistics and moves `running`.

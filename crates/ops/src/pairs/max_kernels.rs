@@ -1,6 +1,7 @@
 //! The inner loops of [`super::MaxPairHead`] apart from its matrix products: over whole rows, channels innermost.
 
 use super::{PairHeadParams, SLOPE, leaky};
+use crate::Buffers;
 use crate::simd::multiversion;
 
 /// BatchNorm as `u = h · scale + shift` and `x̂ = (h − mean) · inv_std`, for h without the linear layer's bias.
@@ -13,8 +14,8 @@ pub(super) struct Normalisation {
 }
 
 impl Normalisation {
-    pub(super) fn new(hidden: usize) -> Self {
-        let zeros = || vec![0.0; hidden];
+    pub(super) fn new(hidden: usize, buffers: &mut Buffers) -> Self {
+        let mut zeros = || buffers.vec(hidden);
         Self { mean: zeros(), inv_std: zeros(), scale: zeros(), bias: zeros() }
     }
 

@@ -70,7 +70,16 @@ fn loss_and_gradients_match_the_rows_written_out() {
                 let what = format!("{shape:?}, {shifts} shifts, {loss:?}, {isa}");
                 for spare in [0, 2] {
                     let images = case.images + spare;
-                    let mut head = MaxPairHead::with_shifts(isa, case.views, images, case.width(), shape.3, shifts).unwrap();
+                    let mut head = MaxPairHead::with_shifts(
+                        isa,
+                        case.views,
+                        images,
+                        case.width(),
+                        shape.3,
+                        shifts,
+                        &mut crate::Buffers::allocated(),
+                    )
+                    .unwrap();
                     let mut buffers = Buffers::new(&case.head);
                     let (params, running, grads) = buffers.parts();
                     let (features, weight) = (f32s(&case.features), f32s(&case.weight));
@@ -175,7 +184,7 @@ fn a_batch_without_pairs_is_an_error() {
     assert!(is_shape(MaxPairHead::new(Isa::best(), 1, 4, 3, 8).err()), "one view");
     assert!(is_shape(MaxPairHead::new(Isa::best(), 2, 1, 3, 8).err()), "one image");
     assert!(is_shape(MaxPairHead::new(Isa::best(), 2, 2, 0, 8).err()), "no features");
-    assert!(is_shape(MaxPairHead::with_shifts(Isa::best(), 2, 2, 3, 8, 0).err()), "no shift");
+    assert!(is_shape(MaxPairHead::with_shifts(Isa::best(), 2, 2, 3, 8, 0, &mut crate::Buffers::counted()).err()), "no shift");
     let mut head = MaxPairHead::new(Isa::best(), 2, 4, 3, 8).unwrap();
     let head_params = head_of("error", 8);
     let mut buffers = Buffers::new(&head_params);

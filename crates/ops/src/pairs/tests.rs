@@ -234,7 +234,15 @@ fn loss_and_gradients_match_the_rows_written_out() {
                 let what = format!("{shape:?}, {shifts} shifts, {loss:?}, {isa}");
                 // Buffers for more images than come: a short last batch.
                 for spare in [0, 3] {
-                    let mut head = PairHead::with_shifts(isa, case.views, case.images + spare, case.hidden, shifts).unwrap();
+                    let mut head = PairHead::with_shifts(
+                        isa,
+                        case.views,
+                        case.images + spare,
+                        case.hidden,
+                        shifts,
+                        &mut crate::Buffers::allocated(),
+                    )
+                    .unwrap();
                     let mut buffers = Buffers::new(&case.head);
                     let (params, running, grads) = buffers.parts();
                     let (mut to_left, mut to_right) = (vec![f32::NAN; d_left.len()], vec![f32::NAN; d_right.len()]);
@@ -305,7 +313,9 @@ fn bits_depend_neither_on_threads_nor_on_the_instruction_set() {
     let run = |isa: Isa, threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let mut head = PairHead::with_shifts(isa, case.views, case.images, case.hidden, case.shifts).unwrap();
+            let mut head =
+                PairHead::with_shifts(isa, case.views, case.images, case.hidden, case.shifts, &mut crate::Buffers::allocated())
+                    .unwrap();
             let mut buffers = Buffers::new(&case.head);
             let (params, running, grads) = buffers.parts();
             let (mut d_left, mut d_right) = (vec![0.0; left.len()], vec![0.0; left.len()]);
@@ -353,7 +363,7 @@ fn a_batch_without_pairs_is_an_error() {
     assert!(is_shape(PairHead::new(Isa::best(), 1, 4, 8).err()), "one view");
     assert!(is_shape(PairHead::new(Isa::best(), 2, 1, 8).err()), "one image");
     assert!(is_shape(PairHead::new(Isa::best(), 2, 4, 0).err()), "no width");
-    assert!(is_shape(PairHead::with_shifts(Isa::best(), 2, 4, 8, 0).err()), "no shift");
+    assert!(is_shape(PairHead::with_shifts(Isa::best(), 2, 4, 8, 0, &mut crate::Buffers::counted()).err()), "no shift");
     let mut head = PairHead::new(Isa::best(), 2, 4, 8).unwrap();
     let case = Case::new((2, 2, 8));
     let mut buffers = Buffers::new(&case.head);

@@ -7,7 +7,7 @@ use crate::conv::tile::{self, Correlation};
 use crate::layout::addressable;
 use crate::linear::{matmul, matmul_of_transposed, matmul_transposed};
 use crate::loss::PairLoss;
-use crate::{Buffer, Error, Isa, Result, chunk_count, chunk_count_at_most, chunk_images, scratch};
+use crate::{Buffer, Buffers, Error, Isa, Result, chunk_count, chunk_count_at_most, chunk_images, scratch};
 use rayon::prelude::*;
 
 /// Places that go through all layers and back at once: three hidden layers of twice as many rows, at H = 256 384 kB, stay in a
@@ -53,11 +53,12 @@ struct Weights {
 }
 
 impl PlaceHead {
-    /// For batches of up to `max_rows` images.
+    /// For batches of up to `max_rows` images. With counted `buffers` it says what it would take, and cannot be run. Beside them each thread
+    /// takes some hundred kB.
     ///
     /// # Errors
     /// [`Error::Shape`] where a size is 0 or they are more than can be addressed.
-    pub fn new(isa: Isa, shape: PlaceHeadShape, max_rows: usize) -> Result<Self> {
+    pub fn new(isa: Isa, shape: PlaceHeadShape, max_rows: usize, buffers: &mut Buffers) -> Result<Self> {
         let PlaceHeadShape { channels, width, hidden } = shape;
         if [channels, width, hidden, max_rows].contains(&0) {
             return Err(error(format!("{shape:?} for {max_rows} images, expected 1 or more of each")));
@@ -67,7 +68,7 @@ impl PlaceHead {
             return Err(error(format!("{shape:?} for {max_rows} images is more than can be addressed")));
         }
         let (wide, narrow) = (Block::pick(isa, hidden), Block::pick(isa, channels));
-        let packed = |block: Block, columns: usize, inner: usize| Buffer::zeros(block.count(columns) * block.width() * inner);
+        let packed = |block: Block, columns: usize, inner: usize| block.count(columns) * block.width() * inner;
         let pieces = chunk_count_at_most(max_rows);
         Ok(Self {
             isa,
@@ -76,31 +77,20 @@ impl PlaceHead {
             weights: Weights {
                 wide,
                 narrow,
-                map: Buffer::zeros(hidden * channels),
-                features: Buffer::zeros(hidden * width),
-                map_forward: packed(wide, hidden, channels),
-                map_backward: packed(narrow, channels, hidden),
-                middle_forward: packed(wide, hidden, hidden),
-                middle_backward: packed(wide, hidden, hidden),
+                map: buffers.zeros(hidden * channels),
+                features: buffers.zeros(hidden * width),
+                map_forward: buffers.zeros(packed(wide, hidden, channels)),
+                map_backward: buffers.zeros(packed(narrow, channels, hidden)),
+                middle_forward: buffers.zeros(packed(wide, hidden, hidden)),
+                middle_backward: buffers.zeros(packed(wide, hidden, hidden)),
             },
-            projected: Buffer::zeros(max_rows * hidden),
-            d_own: Buffer::zeros(max_rows * hidden),
-            d_other: Buffer::zeros(max_rows * hidden),
-            sums: Buffer::zeros(pieces * piece_len(wide, shape)),
-            totals: vec![0.0; pieces * totals_len(shape)],
-            spare: Buffer::zeros(hidden * channels.max(width)),
+            projected: buffers.zeros(max_rows * hidden),
+            d_own: buffers.zeros(max_rows * hidden),
+            d_other: buffers.zeros(max_rows * hidden),
+            sums: buffers.zeros(pieces * piece_len(wide, shape)),
+            totals: buffers.vec(pieces * totals_len(shape)),
+            spare: buffers.zeros(hidden * channels.max(width)),
         })
-    }
-
-    /// Bytes of the buffers, about: the widest tiles fill their last block up. Beside them each thread takes some hundred kB.
-    #[must_use]
-    pub fn bytes(shape: PlaceHeadShape, max_rows: usize) -> usize {
-        let PlaceHeadShape { channels, width, hidden } = shape;
-        let inputs = channels + width;
-        let weights = hidden * (inputs + 2 * channels + 2 * hidden + channels.max(width));
-        let pieces = chunk_count_at_most(max_rows);
-        let floats = weights + 3 * max_rows * hidden + pieces * hidden * (hidden + channels);
-        size_of::<f32>() * floats + size_of::<f64>() * pieces * totals_len(shape)
     }
 
     /// Loss and all gradients of a batch.

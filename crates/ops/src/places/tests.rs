@@ -48,7 +48,7 @@ fn run(isa: Isa, case: &Case, layout: Layout, max_rows: usize, places: Option<&[
     for (at, from) in f32s(&case.map).chunks_exact(row).enumerate() {
         map[at / layout.height * layout.image_len()..][layout.row(at % layout.height)].copy_from_slice(from);
     }
-    let mut head = PlaceHead::new(isa, case.shape, max_rows).unwrap();
+    let mut head = PlaceHead::new(isa, case.shape, max_rows, &mut crate::Buffers::allocated()).unwrap();
     let parameters = case.parameters.each_ref().map(|values| f32s(values));
     let mut d = case.parameters.each_ref().map(|values| vec![f32::NAN; values.len()]);
     let (mut d_map, mut d_features) = (vec![f32::NAN; case.map.len()], vec![f32::NAN; case.features.len()]);
@@ -165,8 +165,11 @@ fn what_is_no_number_shows_in_the_loss() {
 #[test]
 fn sizes_that_do_not_fit_are_an_error() {
     let shape = PlaceHeadShape { channels: 2, width: 3, hidden: 4 };
-    assert!(matches!(PlaceHead::new(Isa::best(), PlaceHeadShape { hidden: 0, ..shape }, 2), Err(Error::Shape { .. })));
-    let mut head = PlaceHead::new(Isa::best(), shape, 2).unwrap();
+    assert!(matches!(
+        PlaceHead::new(Isa::best(), PlaceHeadShape { hidden: 0, ..shape }, 2, &mut crate::Buffers::counted()),
+        Err(Error::Shape { .. })
+    ));
+    let mut head = PlaceHead::new(Isa::best(), shape, 2, &mut crate::Buffers::allocated()).unwrap();
     let parameters = shape.parameter_lengths().map(|len| vec![0.1; len]);
     let mut step = |map: usize, features: usize, foreign: &[usize], places: Option<&[usize]>| {
         let mut d = shape.parameter_lengths().map(|len| vec![0.0; len]);
