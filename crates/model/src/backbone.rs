@@ -1,4 +1,4 @@
-use crate::{Activations, Architecture, Buffers, Error, Op, ParameterKind, Parameters, Result};
+use crate::{Activations, Architecture, Buffers, Error, ImageSize, Op, ParameterKind, Parameters, Result};
 
 /// Whether a forward pass learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,12 +16,8 @@ pub struct Images<'a> {
     pub data: &'a [f32],
     /// Images in the batch, N.
     pub rows: usize,
-    /// Rows of an image, H.
-    pub height: usize,
-    /// Columns of an image, W.
-    pub width: usize,
-    /// Numbers a pixel, C.
-    pub channels: usize,
+    /// Of an image: height, width and channels.
+    pub size: ImageSize,
 }
 
 impl<'a> Images<'a> {
@@ -30,24 +26,22 @@ impl<'a> Images<'a> {
     /// # Errors
     /// [`Error::Size`] where the number of floats is not rows · height · width · 3, or there are none.
     pub fn new(data: &'a [f32], rows: usize, height: usize, width: usize) -> Result<Self> {
-        Self::of_size(data, rows, [height, width, 3])
+        Self::of_size(data, rows, ImageSize::new(height, width, 3))
     }
 
-    /// Wraps a batch of `rows` images of any number of channels; `size` is `[H, W, C]`.
+    /// Wraps a batch of `rows` images of any number of channels.
     ///
     /// # Errors
     /// [`Error::Size`] where the number of floats is not rows · H · W · C, or there are none.
-    pub fn of_size(data: &'a [f32], rows: usize, size: [usize; 3]) -> Result<Self> {
-        let [height, width, channels] = size;
-        let floats = [height, width, channels].iter().try_fold(rows, |floats, side| floats.checked_mul(*side));
-        if floats != Some(data.len()) || data.is_empty() {
+    pub fn of_size(data: &'a [f32], rows: usize, size: ImageSize) -> Result<Self> {
+        if size.batch_len(rows) != Some(data.len()) || data.is_empty() {
             return Err(Error::Size {
                 what: "images",
-                expected: format!("{rows} x {height} x {width} x {channels} floats, more than none"),
+                expected: format!("{rows} x {size} floats, more than none"),
                 got: format!("{} floats", data.len()),
             });
         }
-        Ok(Self { data, rows, height, width, channels })
+        Ok(Self { data, rows, size })
     }
 
     /// Wraps rows of `width` numbers each, `[N, F]`, as images of one pixel of F channels.
@@ -55,16 +49,7 @@ impl<'a> Images<'a> {
     /// # Errors
     /// [`Error::Size`] where they are not whole rows, or there are none.
     pub fn of_rows(data: &'a [f32], width: usize) -> Result<Self> {
-        Self::of_size(data, data.len() / width.max(1), [1, 1, width])
-    }
-
-    /// Refuses images of other channels than a backbone's.
-    pub(crate) fn check_channels(&self, architecture: &Architecture) -> Result<()> {
-        if self.channels == architecture.channels {
-            return Ok(());
-        }
-        let expected = format!("{} for {}", architecture.channels, architecture.describe());
-        Err(Error::Size { what: "channels of the images", expected, got: self.channels.to_string() })
+        Self::of_size(data, data.len() / width.max(1), ImageSize::row(width))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a list of layers must be like for an executor to run it, and how large its values are.
 
-use crate::{Architecture, Error, Node, Op, Result};
+use crate::{Architecture, Error, ImageSize, Node, Op, Result};
 use relata_ops::Layout;
 use std::collections::HashSet;
 
@@ -63,14 +63,19 @@ impl Architecture {
         Error::Layers { backbone: self.describe(), what: format!("layer {} {what}", index + 1) }
     }
 
-    /// Size of every value for images of `height` x `width`, without a halo.
+    /// Layout of every value for images of `size`, without a halo.
     ///
     /// # Errors
     /// As [`Architecture::check`]; [`Error::Layers`] where a residual has other sides than what it is added to,
-    /// [`Error::Size`] where the images are too small for the net.
-    pub(crate) fn layouts(&self, height: usize, width: usize) -> Result<Vec<Layout>> {
+    /// [`Error::Size`] where the images are too small for the net, or of other channels.
+    pub(crate) fn layouts(&self, size: ImageSize) -> Result<Vec<Layout>> {
         self.check()?;
-        let mut layouts = vec![Layout::dense(height, width, self.channels)];
+        let ImageSize { height, width, channels } = size;
+        if channels != self.channels {
+            let expected = format!("{} for {}", self.channels, self.describe());
+            return Err(Error::Size { what: "channels of the images", expected, got: channels.to_string() });
+        }
+        let mut layouts = vec![Layout::dense(height, width, channels)];
         for (index, layer) in self.layers.iter().enumerate() {
             let Layout { height: rows, width: columns, channels, .. } = layouts[layer.input];
             let (sides, channels) = match &layer.op {

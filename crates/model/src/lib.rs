@@ -44,6 +44,6 @@ pub use error::{Error, Result};
 pub use head::{RelationHead, RelationHeadConfig};
 pub use network::{Compute, Network};
 pub use parameters::{NormBuffers, ParameterKind, ParameterSpec, Parameters, ParametersMut, TorchTensor};
-pub use relata_ops::{Buffers, Layout, PairLoss};
+pub use relata_ops::{Buffers, ImageSize, Layout, PairLoss};
 pub use tap::{Activation, Activations};
 pub use weights::{BackboneInfo, WeightFile, safetensors_bytes, write_safetensors};

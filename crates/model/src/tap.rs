@@ -1,6 +1,6 @@
 //! Taps: inner activations that are handed out beside the features, and whose gradients come back with theirs.
 
-use crate::{Architecture, Error, Node, Op, Result};
+use crate::{Architecture, Error, ImageSize, Node, Op, Result};
 use relata_ops::Layout;
 
 /// An inner activation of a batch, `[rows, H, W, C]`: the images' maps one behind the other.
@@ -60,25 +60,25 @@ impl Architecture {
         })
     }
 
-    /// Name of the first activation, and the size of its maps for images of `height` x `width`; `None` where there is none, or the images are
-    /// too small for it.
+    /// Name of the first activation, and the layout of its maps for images of `size`; `None` where there is none, or the images are too
+    /// small for it.
     #[must_use]
-    pub fn first_map(&self, height: usize, width: usize) -> Option<(&str, Layout)> {
+    pub fn first_map(&self, size: ImageSize) -> Option<(&str, Layout)> {
         match &self.layers.first()?.op {
             Op::ConvNorm { conv, norm_name, .. } => {
-                let (rows, columns) = conv.output_side(height).zip(conv.output_side(width))?;
+                let (rows, columns) = conv.output_side(size.height).zip(conv.output_side(size.width))?;
                 Some((norm_name, Layout::dense(rows, columns, conv.channels_out)))
             }
             _ => None,
         }
     }
 
-    /// Sizes of the taps' maps for images of `height` x `width`, without a halo.
+    /// Layouts of the taps' maps for images of `size`, without a halo.
     ///
     /// # Errors
-    /// [`Error::Size`] where the images are too small for the net.
-    pub fn tap_layouts(&self, height: usize, width: usize) -> Result<Vec<Layout>> {
-        let layouts = self.layouts(height, width)?;
+    /// [`Error::Size`] where the images are too small for the net, or of other channels.
+    pub fn tap_layouts(&self, size: ImageSize) -> Result<Vec<Layout>> {
+        let layouts = self.layouts(size)?;
         Ok(self.taps.iter().map(|node| layouts[*node]).collect())
     }
 }

@@ -1,13 +1,13 @@
 //! Lists of layers of one's own, as docs/EXTENDING.md promises them: the fused executor does with them what candle does, or says
 //! what it cannot do.
 
-use relata_model::{Architecture, Backbone, CandleNetwork, Compute, Error, Images, Layer, Mode, Network, Node, Op};
+use relata_model::{Architecture, Backbone, CandleNetwork, Compute, Error, ImageSize, Images, Layer, Mode, Network, Node, Op};
 use relata_ops::ConvSpec;
 
 /// f32 through a few layers and their batch norms, relative to the largest number.
 const TOLERANCE: f32 = 2e-4;
 
-const SIDES: (usize, usize) = (10, 7);
+const SIZE: ImageSize = ImageSize::new(10, 7, 3);
 
 /// A convolution of 3 x 3 or 1 x 1 of `channels` in and out.
 fn conv(input: Node, channels: (usize, usize), kernel: usize, stride: usize, residual: Option<Node>, name: &str) -> Layer {
@@ -41,10 +41,10 @@ fn assert_is_what_candle_makes_of_it(architecture: &Architecture) {
     parameters.initialise(4, 0);
     let mut oracle = CandleNetwork::new(architecture.clone(), parameters.clone(), &candle_core::Device::Cpu).unwrap();
     let mut network = Network::with_parameters(architecture.clone(), parameters, Compute::new(2).unwrap()).unwrap();
-    let (height, width) = SIDES;
+    let ImageSize { height, width, .. } = SIZE;
     let data = numbers(2 * ROWS * height * width * architecture.channels);
     for data in data.chunks_exact(data.len() / 2) {
-        let images = || Images::of_size(data, ROWS, [height, width, architecture.channels]).unwrap();
+        let images = || Images::of_size(data, ROWS, ImageSize::new(height, width, architecture.channels)).unwrap();
         let what = &architecture.name;
         let expected = oracle.forward(images(), Mode::Train).unwrap().to_vec();
         assert_near(network.forward(images(), Mode::Train).unwrap(), &expected, what);
@@ -100,12 +100,12 @@ fn a_pool_that_would_overwrite_a_gradient_is_refused_in_training() {
     let layers =
         vec![conv(0, (3, 8), 3, 1, None, "first"), Layer { input: 1, op: Op::MaxPool }, conv(1, (8, 8), 3, 2, Some(2), "second")];
     let mut network = Network::new(list("pool first", 3, layers, 8), 1, Compute::new(1).unwrap());
-    let error = network.prepare(2, 10, 7, Mode::Train).unwrap_err();
+    let error = network.prepare(2, SIZE, Mode::Train).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the fused executor cannot run the pool of value 1 (layer 2) before others that read it, in training"
     );
-    network.prepare(2, 10, 7, Mode::Eval).unwrap();
+    network.prepare(2, SIZE, Mode::Eval).unwrap();
 }
 
 #[test]
@@ -113,11 +113,11 @@ fn lists_that_do_not_fit_together_are_refused_by_their_layer() {
     let first = || conv(0, (3, 8), 3, 1, None, "first");
     let message = |architecture: Architecture| {
         let mut network = Network::new(architecture.clone(), 1, Compute::new(1).unwrap());
-        let message = network.prepare(2, 10, 7, Mode::Train).unwrap_err().to_string();
+        let message = network.prepare(2, SIZE, Mode::Train).unwrap_err().to_string();
         let mut parameters = architecture.parameters();
         parameters.initialise(1, 0);
         let data = vec![0.5; 210 * architecture.channels];
-        let images = Images::of_size(&data, 3, [10, 7, architecture.channels]).unwrap();
+        let images = Images::of_size(&data, 3, ImageSize { channels: architecture.channels, ..SIZE }).unwrap();
         let oracle = CandleNetwork::new(architecture, parameters, &candle_core::Device::Cpu);
         let candles = match oracle {
             Ok(mut oracle) => oracle.forward(images, Mode::Eval).unwrap_err().to_string(),
@@ -166,8 +166,8 @@ fn a_new_plan_takes_the_way_back_of_the_old_one_with_it() {
     let architecture = list("one", 3, vec![conv(0, (3, 8), 3, 1, None, "first")], 8);
     let mut network = Network::new(architecture, 1, Compute::new(1).unwrap());
     let data = numbers(2 * 70 * 3);
-    network.forward(Images::of_size(&data, 2, [10, 7, 3]).unwrap(), Mode::Train).unwrap();
-    network.prepare(4, 10, 7, Mode::Train).unwrap();
+    network.forward(Images::of_size(&data, 2, SIZE).unwrap(), Mode::Train).unwrap();
+    network.prepare(4, SIZE, Mode::Train).unwrap();
     assert!(matches!(network.backward(&[0.0; 16]), Err(Error::NoForward)));
 }
 
@@ -178,7 +178,9 @@ fn evaluation_reuses_the_buffers_of_values_that_nobody_reads_again() {
         std::iter::once(first).chain((1..depth).map(|at| conv(at, (16, 16), 3, 1, None, &at.to_string()))).collect()
     };
     let compute = Compute::new(1).unwrap();
-    let bytes = |depth, mode| Network::plan_bytes(&list("deep", 3, layers(depth), 16), &compute, (64, 32, 32), mode).unwrap();
+    let bytes = |depth, mode| {
+        Network::plan_bytes(&list("deep", 3, layers(depth), 16), &compute, 64, ImageSize::square_rgb(32), mode).unwrap()
+    };
     let of_a_value = 64 * 34 * 34 * 16 * size_of::<f32>();
     let grown = |mode| bytes(20, mode) - bytes(4, mode);
     assert!(grown(Mode::Eval) < of_a_value, "sixteen more values in {} bytes, one is {of_a_value}", grown(Mode::Eval));

@@ -1,8 +1,8 @@
 //! Inner activations beside the features: what both executors hand out, and that what comes back through them is counted.
 
 use relata_model::{
-    Activations, Architecture, Backbone, BackboneKind, CandleNetwork, Compute, Error, Images, Layout, Mode, Network, Parameters,
-    Result, Stem,
+    Activations, Architecture, Backbone, BackboneKind, CandleNetwork, Compute, Error, ImageSize, Images, Layout, Mode, Network,
+    Parameters, Result, Stem,
 };
 use relata_testkit::hash_uniforms;
 
@@ -70,7 +70,7 @@ fn both_executors_hand_out_the_same_taps_and_count_their_gradients() {
         let (expected_features, expected_maps, expected_gradients) = pass(&mut candle, size, true);
         assert_close(&features, &expected_features, TOLERANCE, &format!("features: {what}"));
         assert_eq!(maps.len(), taps.len());
-        let layouts = fused.architecture().tap_layouts(size[1], size[2]).unwrap();
+        let layouts = fused.architecture().tap_layouts(ImageSize::new(size[1], size[2], 3)).unwrap();
         for ((map, expected), layout) in maps.iter().zip(&expected_maps).zip(layouts) {
             assert_eq!(map.len(), size[0] * layout.image_len(), "{what}");
             assert_close(map, expected, TOLERANCE, &format!("tap: {what}"));
@@ -122,10 +122,12 @@ fn taps_are_there_until_others_are_asked_for_and_only_in_training() {
 #[test]
 fn a_tapped_plan_says_what_it_takes() {
     let compute = Compute::new(1).unwrap();
-    let bytes = |architecture: &Architecture, mode| Network::plan_bytes(architecture, &compute, (8, 32, 32), mode).unwrap();
+    let bytes = |architecture: &Architecture, mode| {
+        Network::plan_bytes(architecture, &compute, 8, ImageSize::square_rgb(32), mode).unwrap()
+    };
     let plain = Architecture::new(BackboneKind::Conv4, Stem::Imagenet);
     let tapped = plain.clone().with_taps(&["layer1.bn"]).unwrap();
-    assert_eq!(tapped.tap_layouts(32, 32).unwrap(), [Layout::dense(32, 32, 8)]);
+    assert_eq!(tapped.tap_layouts(ImageSize::square_rgb(32)).unwrap(), [Layout::dense(32, 32, 8)]);
     // The map and its gradient, which are there as the pooled ones otherwise are.
     let map = 4 * 8 * 32 * 32 * 8;
     let more = bytes(&tapped, Mode::Train) - bytes(&plain, Mode::Train);

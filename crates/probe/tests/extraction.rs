@@ -80,7 +80,7 @@ impl Backbone for Means {
 
     fn forward(&mut self, images: Images<'_>, mode: Mode) -> Result<&[f32]> {
         assert_eq!(mode, Mode::Eval);
-        let (width, pixels) = (self.architecture.width, images.height * images.width);
+        let (width, pixels) = (self.architecture.width, images.size.pixels());
         self.features = vec![0.0; images.rows * width];
         for (row, image) in images.data.chunks_exact(pixels * 3).enumerate() {
             for (at, value) in image.iter().enumerate() {

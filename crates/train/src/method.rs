@@ -1,6 +1,6 @@
 use crate::views::FEWEST_TO_TRAIN_ON;
 use crate::{Error, MethodConfig, OptimizerConfig, Result, TrainConfig};
-use relata_model::{Activation, Architecture, Compute, Layout, Parameters};
+use relata_model::{Activation, Architecture, Compute, ImageSize, Layout, Parameters};
 use relata_optim::AdamConfig;
 
 /// How many images and views a batch holds; rows are view-major, `view · images + image`.
@@ -32,8 +32,8 @@ pub struct ViewBatch<'a> {
     pub rows: &'a [f32],
     /// K and B.
     pub shape: BatchShape,
-    /// Height, width and channels of a view.
-    pub size: [usize; 3],
+    /// Of a view.
+    pub size: ImageSize,
 }
 
 /// What a method's head is built for.

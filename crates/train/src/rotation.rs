@@ -1,7 +1,7 @@
 use crate::classifier::Classifier;
 use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result, ViewBatch};
 use rayon::prelude::*;
-use relata_model::{Compute, Parameters};
+use relata_model::{Compute, ImageSize, Parameters};
 
 /// Each view upright and turned by 90, 180 and 270 degrees.
 pub(crate) const TURNS: usize = 4;
@@ -45,7 +45,7 @@ impl Method for Rotation {
     }
 
     fn prepare<'a>(&'a mut self, views: ViewBatch<'a>) -> Result<&'a [f32]> {
-        let [side, width, channels] = views.size;
+        let ImageSize { height: side, width, channels } = views.size;
         if side != width || channels != CHANNELS {
             let got = format!("{side} x {width} of {channels} channels");
             return Err(Error::Size { what: "views to be turned", expected: "square images of 3 channels".to_owned(), got });

@@ -4,6 +4,7 @@ use crate::views::short;
 use crate::{Error, LeftOut, Result, SourceShape, ViewBuffer, ViewSource};
 use rand_chacha::ChaCha8Rng;
 use relata_augment::{ViewKey, epoch_order};
+use relata_model::ImageSize;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::Arc;
@@ -156,7 +157,7 @@ impl RowViews {
 impl ViewSource for RowViews {
     fn shape(&self) -> SourceShape {
         let RowViewsConfig { batch_size, views, .. } = self.config;
-        SourceShape { images: self.rows(), classes: self.classes, batch_size, views, size: [1, 1, self.width] }
+        SourceShape { images: self.rows(), classes: self.classes, batch_size, views, size: ImageSize::row(self.width) }
     }
 
     fn batches_per_epoch(&self) -> usize {

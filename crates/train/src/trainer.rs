@@ -96,9 +96,9 @@ impl Trainer {
             let got = source.fewest_in_a_batch().to_string();
             return Err(Error::Size { what: "images in the last batch of the views' source", expected, got });
         }
-        let SourceShape { images, classes, batch_size: max_images, views, size: [height, width_px, _] } = shape;
+        let SourceShape { images, classes, batch_size: max_images, views, size } = shape;
         let width = backbone.architecture().width;
-        let first_map = backbone.architecture().first_map(height, width_px).map_or(Layout::dense(0, 0, 0), |(_, map)| map);
+        let first_map = backbone.architecture().first_map(size).map_or(Layout::dense(0, 0, 0), |(_, map)| map);
         let method = method.into_method(HeadShape { width, views, max_images, images, classes, first_map }, seed, compute)?;
         config.check_decay(method.lr(&config, 0), method.lr_key())?;
         let taps = method.taps(backbone.architecture());

@@ -2,6 +2,7 @@
 
 use crate::{Error, Result};
 use relata_augment::{LoaderConfig, ViewLoader};
+use relata_model::ImageSize;
 use sha2::{Digest, Sha256};
 use std::mem;
 
@@ -16,8 +17,8 @@ pub struct SourceShape {
     pub batch_size: usize,
     /// K, views an image.
     pub views: usize,
-    /// Height, width and channels of a view; `[1, 1, F]` for rows of F numbers.
-    pub size: [usize; 3],
+    /// Of a view; [`ImageSize::row`] for rows of numbers.
+    pub size: ImageSize,
 }
 
 impl SourceShape {
@@ -35,10 +36,9 @@ impl SourceShape {
         if let Some(&image) = batch.images.iter().find(|&&image| image >= self.images) {
             return wrong("an image's number in a batch of the views' source", format!("below {}", self.images), image);
         }
-        let floats = self.views * images * self.size.iter().product::<usize>();
+        let floats = self.views * images * self.size.len();
         if batch.rows.len() != floats {
-            let [height, width, channels] = self.size;
-            let expected = format!("{} views x {images} images x {height} x {width} x {channels} = {floats}", self.views);
+            let expected = format!("{} views x {images} images x {} = {floats}", self.views, self.size);
             return wrong("floats in a batch of the views' source", expected, batch.rows.len());
         }
         Ok(())
@@ -166,7 +166,7 @@ impl ViewSource for ImageViews {
             classes: dataset.class_names().len(),
             batch_size: config.batch_size,
             views: config.views,
-            size: [side_px, side_px, 3],
+            size: ImageSize::square_rgb(side_px),
         }
     }
 

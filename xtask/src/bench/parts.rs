@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use relata_augment::{LoaderConfig, Pipeline, Scratch, ViewKey, ViewLoader};
 use relata_data::{Dataset, Image};
-use relata_model::{Activations, Architecture, Backbone, BackboneKind, Compute, Images, Layout, Mode, Network, Stem};
+use relata_model::{Activations, Architecture, Backbone, BackboneKind, Compute, ImageSize, Images, Layout, Mode, Network, Stem};
 use relata_ops::Isa;
 use relata_optim::Optimizer;
 use relata_train::{BatchShape, HeadShape, IntoMethod, Method, MethodConfig, TrainConfig, ViewBatch};
@@ -137,7 +137,7 @@ impl Job {
         let mut backbone = Network::new(Architecture::new(kind, Stem::Imagenet), 1, compute.clone());
         let method: MethodConfig = serde_json::from_value(json!({ "kind": part.method }))?;
         let (width, images) = (backbone.architecture().width, 50_000);
-        let first_map = backbone.architecture().first_map(part.side, part.side);
+        let first_map = backbone.architecture().first_map(ImageSize::square_rgb(part.side));
         let first_map = first_map.map_or(Layout::dense(0, 0, 0), |(_, map)| map);
         let shape = HeadShape { width, views: part.views, max_images: part.batch, images, classes: CLASSES, first_map };
         let method = method.into_method(shape, 1, compute)?;
@@ -159,7 +159,7 @@ impl Job {
     /// One step; returns the seconds that the method took of it.
     fn step(&mut self, views: &[f32], part: &Part) -> Result<f64> {
         let shape = BatchShape { images: part.batch, views: part.views };
-        let (rows, size) = (self.rows(part), [part.side, part.side, 3]);
+        let (rows, size) = (self.rows(part), ImageSize::square_rgb(part.side));
         let start = Instant::now();
         let images = Images::of_size(self.method.prepare(ViewBatch { rows: views, shape, size })?, rows, size)?;
         let prepared_s = start.elapsed().as_secs_f64();

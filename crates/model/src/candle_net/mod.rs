@@ -12,7 +12,9 @@ mod tests;
 pub use relation::{RelationStatistics, bce_with_logits, focal_with_logits, relation_logits, relation_logits_with_statistics};
 
 use crate::tap::check_gradients;
-use crate::{Activation, Activations, Architecture, Backbone, Error, Images, Layout, Mode, Node, Op, Parameters, Result};
+use crate::{
+    Activation, Activations, Architecture, Backbone, Error, ImageSize, Images, Layout, Mode, Node, Op, Parameters, Result,
+};
 use candle_core::{DType, Device, Tensor, Var};
 use layers::Statistics;
 
@@ -189,9 +191,8 @@ impl Backbone for CandleNetwork {
     fn forward_with_taps(&mut self, images: Images<'_>, mode: Mode) -> Result<Activations<'_>> {
         self.pending = None;
         self.taps.clear();
-        images.check_channels(&self.architecture)?;
-        let Images { rows, height, width, channels, .. } = images;
-        let layouts = self.architecture.layouts(height, width)?;
+        let layouts = self.architecture.layouts(images.size)?;
+        let (rows, ImageSize { height, width, channels }) = (images.rows, images.size);
         let batch = Tensor::from_slice(images.data, (rows, height, width, channels), &self.device)?;
         let batch = layers::nchw_from_nhwc(&batch, DType::F32)?;
         let leaves = self.leaves(DType::F32)?;

@@ -69,7 +69,7 @@ fn backbone_is_pytorch_s(name: &str) {
 /// Digests of every parameter's gradient (its norm, then eight sums with random signs), found and expected. In f64, since f32
 /// decides a few ReLUs and maxima otherwise, which moves the gradients of all layers before them (resnet18's by 2e-3).
 fn exact_gradients(fixture: &Fixture, net: &CandleNetwork, images: Images<'_>) -> Vec<(String, Vec<f32>, Vec<f32>)> {
-    let shape = (images.rows, images.height, images.width, 3);
+    let shape = (images.rows, images.size.height, images.size.width, 3);
     let images = Tensor::from_slice(images.data, shape, &Device::Cpu).unwrap();
     let images = layers::nchw_from_nhwc(&images, DType::F64).unwrap();
     let leaves: Vec<Var> = net.leaves(DType::F64).unwrap().iter().map(|leaf| Var::from_tensor(leaf).unwrap()).collect();

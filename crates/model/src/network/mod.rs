@@ -11,8 +11,8 @@ mod tests;
 
 use crate::tap::check_gradients;
 use crate::{
-    Activation, Activations, Architecture, Backbone, BackboneInfo, Error, Images, Mode, Parameters, ParametersMut, Result,
-    WeightFile,
+    Activation, Activations, Architecture, Backbone, BackboneInfo, Error, ImageSize, Images, Mode, Parameters, ParametersMut,
+    Result, WeightFile,
 };
 use plan::{ConvNorm, Places, Plan, Step, StepKind, dense_len};
 use rayon::prelude::*;
@@ -129,47 +129,41 @@ impl Network {
         Self { architecture, parameters, compute, training: None, evaluation: None, pending: None }
     }
 
-    /// Compiles the plan for batches of up to `rows` images, so that the first batch does not have to.
+    /// Compiles the plan for batches of up to `rows` images of `size`, so that the first batch does not have to.
     ///
     /// # Errors
-    /// Where the images are too small for the net, or its list of layers cannot be run.
-    pub fn prepare(&mut self, rows: usize, height: usize, width: usize, mode: Mode) -> Result<()> {
+    /// Where the images are too small for the net or of other channels, or its list of layers cannot be run.
+    pub fn prepare(&mut self, rows: usize, size: ImageSize, mode: Mode) -> Result<()> {
         let slot = match mode {
             Mode::Train => &mut self.training,
             Mode::Eval => &mut self.evaluation,
         };
-        let fits = slot.as_ref().is_some_and(|plan| plan.rows >= rows && (plan.height, plan.width) == (height, width));
+        let fits = slot.as_ref().is_some_and(|plan| plan.rows >= rows && plan.size == size);
         if !fits {
             *slot = None;
             if mode == Mode::Train {
                 self.pending = None;
             }
-            let (isa, size) = (self.compute.isa, (rows, height, width));
+            let isa = self.compute.isa;
             let training = mode == Mode::Train;
             let buffers = &mut Buffers::allocated();
-            let plan = Plan::compile(&self.architecture, &self.parameters, isa, size, training, buffers)?;
+            let plan = Plan::compile(&self.architecture, &self.parameters, isa, rows, size, training, buffers)?;
             self.compute.reserve_scratch(plan.scratch);
             *slot = Some(plan);
         }
         Ok(())
     }
 
-    /// Bytes that [`Network::prepare`] would take for such a net and such batches: activations, gradients, packed weights,
+    /// Bytes that [`Network::prepare`] would take for such a net and batches of `rows` images of `size`: activations, gradients, packed weights,
     /// workspaces.
     ///
     /// # Errors
     /// As [`Network::prepare`].
-    pub fn plan_bytes(
-        architecture: &Architecture,
-        compute: &Compute,
-        (rows, height, width): (usize, usize, usize),
-        mode: Mode,
-    ) -> Result<usize> {
+    pub fn plan_bytes(architecture: &Architecture, compute: &Compute, rows: usize, size: ImageSize, mode: Mode) -> Result<usize> {
         let training = mode == Mode::Train;
-        let size = (rows, height, width);
         let mut buffers = Buffers::counted();
         let parameters = architecture.parameters_in(&buffers);
-        let plan = Plan::compile(architecture, &parameters, compute.isa, size, training, &mut buffers)?;
+        let plan = Plan::compile(architecture, &parameters, compute.isa, rows, size, training, &mut buffers)?;
         Ok(buffers.bytes() + compute.threads() * size_of::<f32>() * plan.scratch)
     }
 
@@ -208,8 +202,7 @@ impl Backbone for Network {
     }
 
     fn forward_with_taps(&mut self, images: Images<'_>, mode: Mode) -> Result<Activations<'_>> {
-        images.check_channels(&self.architecture)?;
-        self.prepare(images.rows, images.height, images.width, mode)?;
+        self.prepare(images.rows, images.size, mode)?;
         self.pending = None;
         let plan = match mode {
             Mode::Train => self.training.as_mut(),
@@ -280,13 +273,13 @@ impl Plan {
     /// Copies the batch into node 0, which has a halo.
     fn take_images(&mut self, images: Images<'_>) {
         let layout = self.layouts[0];
-        let row = images.width * images.channels;
+        let row = images.size.width * images.size.channels;
         let place = self.places.of_node[0];
         let to = &mut self.activations[place];
         if self.places.shared[place] {
             layout.clear_halo(images.rows, to);
         }
-        for (image, from) in images.data.chunks_exact(images.height * row).enumerate() {
+        for (image, from) in images.data.chunks_exact(images.size.len()).enumerate() {
             let to = &mut to[image * layout.image_len()..][..layout.image_len()];
             for (y, from) in from.chunks_exact(row).enumerate() {
                 to[layout.row(y)].copy_from_slice(from);

@@ -1,6 +1,6 @@
 //! A net compiled for one batch size and one image size: every buffer sized, every gradient given its place.
 
-use crate::{Architecture, Error, Layer, Node, Op, Parameters, Result};
+use crate::{Architecture, Error, ImageSize, Layer, Node, Op, Parameters, Result};
 use relata_ops::{
     AveragePool, Buffer, Buffers, Conv2d, Epilogue, GradientSource, Isa, Layout, MaxPool, Normalisation, Pool,
     chunk_count_at_most,
@@ -104,8 +104,7 @@ pub(super) struct Plan {
     /// Floats of scratch that each thread uses.
     pub(super) scratch: usize,
     pub(super) rows: usize,
-    pub(super) height: usize,
-    pub(super) width: usize,
+    pub(super) size: ImageSize,
     pub(super) steps: Vec<Step>,
     pub(super) layouts: Vec<Layout>,
     /// Activations, by their nodes' places.
@@ -125,19 +124,20 @@ impl Plan {
         architecture: &Architecture,
         parameters: &Parameters,
         isa: Isa,
-        (rows, height, width): (usize, usize, usize),
+        rows: usize,
+        size: ImageSize,
         training: bool,
         buffers: &mut Buffers,
     ) -> Result<Self> {
         // Says what does not fit by the layer's number; what follows would say it of a kernel.
-        architecture.layouts(height, width)?;
+        architecture.layouts(size)?;
         let layers = &architecture.layers;
         // Nobody asks for a value of an evaluation pass: pools are fused there.
         let taps = if training { &architecture.taps[..] } else { &[] };
         let nodes = layers.len() + 1;
         let halos = halos(layers);
-        let mut layouts = vec![Layout { height, width, channels: architecture.channels, halo: halos[0] }; 1];
-        layouts.resize(nodes, layouts[0]);
+        let ImageSize { height, width, channels } = size;
+        let mut layouts = vec![Layout { height, width, channels, halo: halos[0] }; nodes];
         let mut steps = Vec::new();
         let mut norm = 0;
         let mut index = 0;
@@ -224,8 +224,7 @@ impl Plan {
         let mut plan = Self {
             scratch,
             rows,
-            height,
-            width,
+            size,
             layouts,
             activations,
             places,

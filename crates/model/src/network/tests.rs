@@ -1,5 +1,5 @@
 use super::{Compute, Network};
-use crate::{Architecture, Backbone, BackboneKind, CandleNetwork, Error, Images, Mode, Op, Stem};
+use crate::{Architecture, Backbone, BackboneKind, CandleNetwork, Error, ImageSize, Images, Mode, Op, Stem};
 use relata_ops::Isa;
 
 fn network(kind: BackboneKind, threads: usize) -> Network {
@@ -43,7 +43,7 @@ fn a_smaller_batch_in_a_larger_plan_gives_the_same_bits() {
     for kind in [BackboneKind::Conv4, BackboneKind::Resnet8] {
         let data = images(5, 9, 11);
         let mut roomy = network(kind, 2);
-        roomy.prepare(70, 9, 11, Mode::Train).unwrap();
+        roomy.prepare(70, ImageSize::new(9, 11, 3), Mode::Train).unwrap();
         step(&mut roomy, &images(70, 9, 11), 70, 9, 11);
         *roomy.parameters_mut() = network(kind, 1).parameters().clone();
         assert!(step(&mut roomy, &data, 5, 9, 11) == step(&mut network(kind, 2), &data, 5, 9, 11), "{kind:?}");
@@ -120,7 +120,7 @@ fn a_list_that_begins_with_a_pool_is_refused_in_training() {
     let mut architecture = Architecture::mlp(4, &[], 4);
     architecture.layers.retain(|layer| layer.op == Op::GlobalAverage);
     architecture.layers[0].input = 0;
-    let error = Network::new(architecture, 1, Compute::new(1).unwrap()).prepare(3, 1, 1, Mode::Train).err();
+    let error = Network::new(architecture, 1, Compute::new(1).unwrap()).prepare(3, ImageSize::row(4), Mode::Train).err();
     assert!(matches!(error, Some(Error::Unsupported { .. })), "{error:?}");
 }
 

@@ -3,7 +3,7 @@
 mod deepinfomax;
 mod relational;
 
-use relata_model::{Activation, Compute, Layout, Parameters};
+use relata_model::{Activation, Compute, ImageSize, Layout, Parameters};
 use relata_testkit::{Tolerance, hash_uniforms};
 use relata_train::{
     Barlow, BarlowConfig, BatchShape, Byol, ByolConfig, ContrastiveLoss, DeepCluster, DeepClusterConfig, DeepInfoMax,
@@ -332,9 +332,9 @@ fn views_are_turned_as_pytorch_turns_them() {
     let views: Vec<f32> = hash_uniforms("rotation/images", 2 * 5 * 5 * 3).iter().map(|v| (1.5 * v) as f32).collect();
     let shape = HeadShape { width: 3, views: 1, max_images: 2, images: 2, classes: 0, first_map: NO_MAP };
     let mut method = Rotation::new(shape, 1, Compute::new(2).unwrap());
-    let batch = ViewBatch { rows: &views, shape: BatchShape { images: 2, views: 1 }, size: [5, 5, 3] };
+    let batch = ViewBatch { rows: &views, shape: BatchShape { images: 2, views: 1 }, size: ImageSize::square_rgb(5) };
     assert_eq!(method.prepare(batch).unwrap(), fixture.floats("turned"));
-    let oblong = ViewBatch { size: [3, 25, 1], ..batch };
+    let oblong = ViewBatch { size: ImageSize::new(3, 25, 1), ..batch };
     assert!(matches!(method.prepare(oblong), Err(Error::Size { .. })));
     assert_eq!(method.rows_per_view(), 4);
 }

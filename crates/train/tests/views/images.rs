@@ -3,7 +3,7 @@
 use crate::{Watcher, folder, last, row_views, trainer};
 use relata_augment::{FlipConfig, LoaderConfig, OnBadImage, Pipeline, PipelineConfig, ViewLoader};
 use relata_data::{Dataset, Shapes, ShapesOptions};
-use relata_model::{Compute, ModelConfig};
+use relata_model::{Compute, ImageSize, ModelConfig};
 use relata_train::{
     DeepClusterConfig, Error, IntoViewSource, MethodConfig, MethodKind, Outcome, Result, Setup, SourceShape, TrainConfig,
     Trainer, ViewBuffer, ViewSource,
@@ -153,7 +153,7 @@ fn images_come_as_their_loader_gives_them_in_as_few_buffers() {
     // Apart, for clones of a loader share their buffers.
     let new = || ViewLoader::new(data.clone(), Pipeline::relational(9).unwrap(), config.clone()).unwrap();
     let (loader, mut source) = (new(), new().into_view_source());
-    assert_eq!(source.shape(), SourceShape { images: 41, classes: 10, batch_size: 4, views: 2, size: [9, 9, 3] });
+    assert_eq!(source.shape(), SourceShape { images: 41, classes: 10, batch_size: 4, views: 2, size: ImageSize::square_rgb(9) });
     let (mut batch, mut buffers) = (ViewBuffer::default(), BTreeSet::new());
     for epoch in 0..3 {
         let mut from = 0;

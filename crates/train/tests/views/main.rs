@@ -5,7 +5,7 @@ mod images;
 use candle_core::Tensor;
 use rand::RngExt;
 use relata_artifact::{Checkpoint, RunFolder};
-use relata_model::{Architecture, Compute, ModelConfig, Network, ParameterKind, Parameters};
+use relata_model::{Architecture, Compute, ImageSize, ModelConfig, Network, ParameterKind, Parameters};
 use relata_train::{
     BatchShape, CandleMethod, DeepClusterConfig, Error, Event, Flow, IntoMethod, IntoViewSource, Method, MethodConfig,
     MethodKind, MethodStep, Observer, Outcome, Result, RowViews, RowViewsConfig, Setup, SourceShape, TrainConfig, Trainer,
@@ -229,7 +229,7 @@ const OWN: Own = Own { fault: |_| {}, last: Some(2) };
 
 impl ViewSource for Own {
     fn shape(&self) -> SourceShape {
-        SourceShape { images: 12, classes: 3, batch_size: 4, views: 2, size: [1, 1, WIDTH] }
+        SourceShape { images: 12, classes: 3, batch_size: 4, views: 2, size: ImageSize::row(WIDTH) }
     }
 
     fn batches_per_epoch(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use relata_augment::LoaderConfig;
 use relata_data::Dataset;
-use relata_model::{Compute, Executor, Layout, Mode, Network};
+use relata_model::{Compute, Executor, ImageSize, Layout, Mode, Network};
 use relata_train::HeadShape;
 
 use crate::online::OnlineKnn;
@@ -48,6 +48,7 @@ impl Memory {
             return Ok(None);
         }
         let architecture = config.model.architecture();
+        let size = ImageSize::square_rgb(side_px);
         let taps = config.method.taps(&architecture);
         let architecture = architecture.with_taps(&taps)?;
         let shape = HeadShape {
@@ -56,7 +57,7 @@ impl Memory {
             max_images: loader.batch_size,
             images: dataset.len(),
             classes: dataset.class_names().len(),
-            first_map: architecture.first_map(side_px, side_px).map_or(Layout::dense(0, 0, 0), |(_, map)| map),
+            first_map: architecture.first_map(size).map_or(Layout::dense(0, 0, 0), |(_, map)| map),
         };
         let rows = shape.views * shape.max_images * config.method.rows_per_view();
         let copies = (4 + usize::from(config.method.has_target())) * size_of::<f32>();
@@ -67,12 +68,12 @@ impl Memory {
         // One plan serves both.
         let backbone_of_pass = match rows_of_pass.max(online.map_or(0, OnlineKnn::rows)) {
             0 => 0,
-            rows => Network::plan_bytes(&architecture, compute, (rows, side_px, side_px), Mode::Eval)?,
+            rows => Network::plan_bytes(&architecture, compute, rows, size, Mode::Eval)?,
         };
         Ok(Some(Self {
             parameters: copies * architecture.parameters().len() + head,
             head,
-            backbone: Network::plan_bytes(&architecture, compute, (rows, side_px, side_px), Mode::Train)? + backbone_of_pass,
+            backbone: Network::plan_bytes(&architecture, compute, rows, size, Mode::Train)? + backbone_of_pass,
             method: config.method.bytes(shape, side_px),
             loader: loader.bytes(side_px) + loader_of_pass,
             online: online.map_or(0, |online| online.bytes(architecture.width)),
