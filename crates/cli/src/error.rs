@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use crate::ConfigError;
-use crate::words::program;
+use crate::terminal::program::program;
 
 /// Everything that can end a command, with an exit code and a word on what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +120,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 const FAILURE: u8 = 1;
 /// The request itself was wrong: arguments, configuration, the name of a run.
 const USAGE: u8 = 2;
+/// What the shell expects of a command that was ended by Ctrl-C; after SIGTERM and SIGHUP too.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 impl Error {
     /// 1 for a failure, 2 for a wrong request (arguments or configuration), 130 for Ctrl-C, SIGTERM or SIGHUP.
@@ -129,7 +131,7 @@ impl Error {
             Self::Config(_) | Self::Usage(_) | Self::NoCheckpoint { .. } | Self::TrainedOnTest { .. } | Self::Memory { .. } => {
                 USAGE
             }
-            Self::Interrupted { .. } => crate::interrupt::EXIT_CODE,
+            Self::Interrupted { .. } => INTERRUPTED,
             Self::Data(error) => data_code(error),
             Self::Augment(error) => augment_code(error),
             Self::RunsFailed { .. }

@@ -25,24 +25,15 @@
 mod commands;
 
 mod config;
+mod data;
+mod scoring;
+mod terminal;
 
 mod error;
-mod evaluation;
-mod feature_files;
-mod images;
-mod interrupt;
-mod log;
-mod neighbours;
 mod network;
-mod online;
-mod output;
-mod picture;
 mod process_memory;
-mod progress;
 mod provenance;
-mod request;
-mod warnings;
-mod words;
+mod suggest;
 
 pub use commands::{Command, run};
 pub use config::{Config, ConfigError};

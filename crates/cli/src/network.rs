@@ -4,7 +4,8 @@ use relata_artifact::RunFolder;
 use relata_augment::Pipeline;
 use relata_model::{Backbone, BackboneInfo, Compute, WeightFile};
 
-use crate::{Config, Error, Result, images};
+use crate::data::images;
+use crate::{Config, Error, Result};
 
 /// Where a checkpoint keeps the backbone.
 const BACKBONE: &str = "backbone";

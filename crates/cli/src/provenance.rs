@@ -7,7 +7,7 @@ use relata_data::Dataset;
 use relata_model::Compute;
 
 use crate::Config;
-use crate::log::utc;
+use crate::terminal::format::utc;
 
 /// The commit that was built, as the build script found it; empty where it was no checkout.
 pub(crate) const COMMIT: &str = match option_env!("RELATA_COMMIT") {

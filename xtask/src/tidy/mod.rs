@@ -4,8 +4,11 @@
 //! rule, and what to do. A rule is a function of a part of that data, so that each can be shown to fail.
 
 mod arrows;
+mod circles;
 mod crates;
 mod files;
+mod folders;
+mod functions;
 mod source;
 mod workspace;
 
@@ -36,8 +39,11 @@ pub(crate) fn run(root: &Path) -> Result<bool> {
 fn violations_of(workspace: &Workspace) -> Vec<Violation> {
     let mut violations = arrows::check(&workspace.rooms);
     violations.extend(crates::check(&workspace.rooms, &workspace.files));
+    violations.extend(circles::check(&workspace.files).into_iter().map(Violation::warning));
+    violations.extend(folders::check(&workspace.files).into_iter().map(Violation::warning));
     for file in &workspace.files {
         violations.extend(files::check(file));
+        violations.extend(functions::check(file).into_iter().map(Violation::warning));
         violations.extend(source::check(file));
     }
     violations.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));

@@ -7,19 +7,21 @@ use relata_data::{DataConfig, Dataset, Split, Subset};
 use relata_model::Compute;
 use relata_probe::{ExtractOptions, check_export_path, embed, write_features};
 
-use super::{open_run, with_settings};
-use crate::log::shown;
-use crate::neighbours::{Embedded, examples, search};
+use super::open_run::{open_run, with_settings};
+use crate::data::images;
 use crate::network::Loaded;
-use crate::progress::Counter;
-use crate::words::counted;
-use crate::{Config, Error, Result, images, network, output, picture};
+use crate::scoring::neighbour_picture::neighbours_png;
+use crate::scoring::neighbours::{Embedded, examples, search};
+use crate::terminal::format::{counted, shown};
+use crate::terminal::output;
+use crate::terminal::progress::Counter;
+use crate::{Config, Error, Result, network};
 
 /// Images that are drawn if nobody says which.
 const ASKING_IMAGES: usize = 8;
 
 #[derive(Debug, Args)]
-#[command(after_help = crate::words::help("Examples:
+#[command(after_help = crate::terminal::program::help("Examples:
   relata embed runs/shapes-conv4-relational-seed1 --data shapes --split test --out features.safetensors
   relata embed runs/photos --data folder --split train --out features.csv data.path=holiday
   relata embed runs/photos --data folder --split train --neighbours 6 --out alike.png data.path=holiday
@@ -143,7 +145,7 @@ fn neighbours(
     for row in &found.record.rows {
         output::result(in_words(row));
     }
-    write_atomic(&arguments.out, &picture::neighbours_png(&found)?)?;
+    write_atomic(&arguments.out, &neighbours_png(&found)?)?;
     let (images, nearest) = (counted(found.record.rows.len(), "image"), found.record.columns - 1);
     output::result(format!("{}: {images}, each with its {nearest} nearest of {}", shown(&arguments.out), found.record.searched));
     Ok(())

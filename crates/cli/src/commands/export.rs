@@ -3,12 +3,13 @@ use std::path::PathBuf;
 use clap::Args;
 use relata_model::{Compute, write_safetensors};
 
-use super::open_run;
-use crate::log::shown;
-use crate::{Result, network, output};
+use super::open_run::open_run;
+use crate::terminal::format::shown;
+use crate::terminal::output;
+use crate::{Result, network};
 
 #[derive(Debug, Args)]
-#[command(after_help = crate::words::help("Example:
+#[command(after_help = crate::terminal::program::help("Example:
   relata export runs/shapes-conv4-relational-seed1 --out conv4.safetensors
 
 In PyTorch, with a model of the same architecture:

@@ -5,11 +5,12 @@ use relata_artifact::{RunFolder, TensorRef};
 use relata_model::{BackboneInfo, Compute, TorchTensor, WeightFile, write_safetensors};
 
 use crate::config::Layer;
-use crate::log::shown;
-use crate::{Config, Result, network, output, provenance};
+use crate::terminal::format::shown;
+use crate::terminal::output;
+use crate::{Config, Result, network, provenance};
 
 #[derive(Debug, Args)]
-#[command(after_help = crate::words::help("Examples:
+#[command(after_help = crate::terminal::program::help("Examples:
   relata import conv4.tar --backbone conv4 --data cifar10 --out model.safetensors
   relata import resnet34.pth --backbone resnet34 --data stl10 --out runs/published
   relata probe runs/published --data stl10 data.root=datasets

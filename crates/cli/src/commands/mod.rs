@@ -5,17 +5,17 @@ mod data;
 mod embed;
 mod export;
 mod import;
+mod open_run;
 mod probe;
 mod report;
+mod seeds;
 mod train;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use relata_artifact::RunFolder;
 
-use crate::{Config, Error, Result, images, interrupt, output, warnings};
+use crate::terminal::{interrupt, output, warnings};
 
 /// What can be asked of Relata.
 #[derive(Debug, Subcommand)]
@@ -61,29 +61,4 @@ pub fn run(command: Command) -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
-}
-
-/// An existing run and its configuration.
-fn open_run(path: &Path) -> Result<(RunFolder, Config)> {
-    let run = RunFolder::open(path)?;
-    let config = Config::from_toml(&run.config_path().display().to_string(), &run.config()?)?;
-    Ok((run, config))
-}
-
-/// The configuration of a run with settings that belong to data and probes only. Where they name other images, the run's
-/// `data.limit`, which is that of its own images, does not go with it.
-fn with_settings(config: &Config, settings: &[String]) -> Result<Config> {
-    let allowed = |setting: &&String| ["data.", "probe.", "threads=", "device="].iter().any(|start| setting.starts_with(start));
-    if let Some(other) = settings.iter().find(|setting| setting.contains('=') && !allowed(setting)) {
-        let message = format!("{other:?} cannot be changed once a run is trained: only data.*, probe.*, threads and device can");
-        return Err(Error::Usage(message));
-    }
-    let mut changed = config.changed_by(settings)?;
-    if !images::same_data(&changed.data, &config.data) {
-        let mut own = config.clone();
-        own.data.limit = 0;
-        changed = own.changed_by(settings)?;
-    }
-    changed.validate()?;
-    Ok(changed)
 }

@@ -5,15 +5,18 @@ use relata_artifact::RunLock;
 use relata_model::Compute;
 use relata_probe::{Protocol, check_seeds};
 
-use super::{open_run, with_settings};
-use crate::evaluation::{Evaluation, score_table};
-use crate::feature_files::{self, FeatureFiles};
-use crate::log::{Log, shown};
+use super::open_run::{open_run, with_settings};
+use super::seeds::seed;
 use crate::provenance::command_line;
-use crate::{Config, Error, Result, output};
+use crate::scoring::evaluation::{Evaluation, score_table};
+use crate::scoring::feature_files::{self, FeatureFiles};
+use crate::terminal::format::shown;
+use crate::terminal::log::Log;
+use crate::terminal::output;
+use crate::{Config, Error, Result};
 
 #[derive(Debug, Args)]
-#[command(after_help = crate::words::help("Examples:
+#[command(after_help = crate::terminal::program::help("Examples:
   relata probe runs/cifar10-conv4-relational-seed1
   relata probe runs/cifar10-conv4-relational-seed1 --protocol linear --data cifar100 data.root=datasets
   relata probe runs/cifar10-conv4-relational-seed1 --protocol logistic,kmeans,retrieval probe.logistic.l2=0.1
@@ -58,7 +61,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FOLDER", requires = "features")]
     out: Option<PathBuf>,
     /// Scores from several seeds, as mean and standard deviation; without it, probe.seed alone
-    #[arg(long, value_name = "1,2,3", value_delimiter = ',', value_parser = crate::words::seed())]
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',', value_parser = seed())]
     seeds: Vec<u64>,
 }
 

@@ -3,14 +3,15 @@ use std::path::PathBuf;
 use clap::Args;
 use relata_artifact::{RunFolder, write_atomic};
 
-use crate::log::shown;
-use crate::{Result, output};
+use crate::Result;
+use crate::terminal::format::shown;
+use crate::terminal::output;
 
 /// Where a comparison goes if nobody says.
 const COMPARISON: &str = "comparison.html";
 
 #[derive(Debug, Args)]
-#[command(after_help = crate::words::help("Examples:
+#[command(after_help = crate::terminal::program::help("Examples:
   relata report runs/shapes-conv4-relational-seed1             the run's own report.html, written again
   relata report runs/shapes-conv4-relational-seed1 --out page.html
   relata report runs/a runs/b runs/c --out comparison.html

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum ConfigError {
     /// A recipe that cannot be read.
-    #[error("cannot read recipe {}{}", path.display(), crate::words::or_did_you_mean(nearest))]
+    #[error("cannot read recipe {}{}", path.display(), crate::suggest::or_did_you_mean(nearest))]
     Recipe {
         /// The file.
         path: PathBuf,
@@ -29,7 +29,7 @@ pub enum ConfigError {
         argument: String,
     },
     /// A key that no setting has.
-    #[error("unknown key {key:?} in {origin}{}", crate::words::did_you_mean(nearest.as_deref()))]
+    #[error("unknown key {key:?} in {origin}{}", crate::suggest::did_you_mean(nearest.as_deref()))]
     UnknownKey {
         /// The dotted key.
         key: String,
@@ -83,7 +83,7 @@ pub enum ConfigError {
         planned: &'static str,
     },
     /// `--resume` with fewer epochs than there are.
-    #[error("train.epochs = {given} is less than the {} that the run has trained already", crate::words::counted(*trained as usize, "epoch"))]
+    #[error("train.epochs = {given} is less than the {} that the run has trained already", crate::terminal::format::counted(*trained as usize, "epoch"))]
     FewerEpochs {
         /// The number asked for.
         given: u32,
@@ -93,7 +93,7 @@ pub enum ConfigError {
     /// `--resume` with a setting that would make it another run.
     #[error(
         "{key} = {given} differs from the run's {stored}: a resumed run may change only {}; train a new run (--out) instead",
-        super::changeable_on_resume()
+        super::resume::changeable_on_resume()
     )]
     Resume {
         /// The dotted key.

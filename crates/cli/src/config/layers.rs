@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 use super::{ConfigError, Result};
-use crate::words::nearest;
+use crate::suggest::nearest;
 
 /// What the keys of the command line are said to come from.
 pub(crate) const COMMAND_LINE: &str = "the command line";

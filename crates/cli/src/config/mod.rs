@@ -2,14 +2,15 @@
 
 mod error;
 mod layers;
+mod online;
 mod recipe;
+mod resume;
 #[cfg(test)]
 mod tests;
 
 pub use error::ConfigError;
 use error::Result;
 
-use relata_artifact::{CHANGES_NO_RESULT, changes_no_result};
 use relata_augment::PipelineConfig;
 use relata_data::DataConfig;
 use relata_model::ModelConfig;
@@ -20,13 +21,9 @@ use toml::{Table, Value};
 
 pub(crate) use layers::{COMMAND_LINE, Layer};
 use layers::{insert, merge, value_at};
+pub(crate) use online::OnlineConfig;
 pub(crate) use recipe::Recipe;
-
-use crate::online::OnlineConfig;
-
-/// What `--resume` may change beside what changes no result: nothing of it changes what was trained so far. Data that has moved is told
-/// by its fingerprint.
-const CHANGEABLE_ON_RESUME: [&str; 3] = ["train.epochs", "data.path", "probe.*"];
+use resume::changeable;
 
 /// A run's whole configuration, as `config.toml` in its folder holds it. The defaults are the paper's relational method with
 /// the small settings of the reference's notebook; each section's own documentation names its sources.
@@ -199,16 +196,6 @@ fn too_large(key: &str, value: &serde_json::Value) -> Option<(String, u64)> {
         serde_json::Value::Object(section) => section.iter().find_map(|(name, value)| too_large(&layers::join(key, name), value)),
         _ => None,
     }
-}
-
-fn changeable(key: &str) -> bool {
-    let fits = |pattern: &str| pattern.strip_suffix('*').map_or(key == pattern, |section| key.starts_with(section));
-    CHANGEABLE_ON_RESUME.iter().any(|pattern| fits(pattern)) || changes_no_result(key)
-}
-
-/// `train.epochs, ...`: all that a resumed run may change.
-fn changeable_on_resume() -> String {
-    CHANGEABLE_ON_RESUME.into_iter().chain(CHANGES_NO_RESULT).collect::<Vec<_>>().join(", ")
 }
 
 /// Which setting of which layer the types refused: the one that they refuse alone, over the defaults.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{ConfigError, Layer, Result};
-use crate::words::nearest;
+use crate::suggest::nearest;
 
 /// The default run, embedded so that the command works without a checkout.
 const QUICK: &str = include_str!("../../../../configs/quick.toml");

@@ -1,6 +1,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use relata_artifact::CHANGES_NO_RESULT;
+
 use super::*;
 
 fn arguments(arguments: &[&str]) -> Vec<String> {

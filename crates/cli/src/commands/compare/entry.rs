@@ -4,8 +4,8 @@ use relata_artifact::{RunFolder, changes_no_result, read_checkpoint_metadata};
 
 use crate::commands::train;
 use crate::config::Recipe;
-use crate::evaluation::LAST;
-use crate::log::shown;
+use crate::scoring::evaluation::LAST;
+use crate::terminal::format::shown;
 use crate::{Config, Error, Result};
 
 /// One run of a comparison.

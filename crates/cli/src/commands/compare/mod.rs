@@ -10,14 +10,15 @@ use std::time::Instant;
 use clap::Args;
 use relata_artifact::{RunFolder, write_atomic};
 
+use super::seeds::seed;
 use super::train;
-use crate::log::shown;
-use crate::words::counted;
-use crate::{Error, Result, interrupt, output};
+use crate::terminal::format::{counted, shown};
+use crate::terminal::{interrupt, output};
+use crate::{Error, Result};
 use entry::{Entry, State};
 
 #[derive(Debug, Args)]
-#[command(after_help = crate::words::help("Examples:
+#[command(after_help = crate::terminal::program::help("Examples:
   relata compare configs/cifar10/conv4-relational.toml configs/cifar10/conv4-simclr.toml --seeds 1,2,3 data.root=datasets
   relata compare configs/shapes/sweep.toml --out runs/sweep
 
@@ -36,7 +37,7 @@ pub struct Arguments {
     #[arg(value_name = "RECIPE | SWEEP | KEY=VALUE", required = true)]
     recipes_and_settings: Vec<String>,
     /// Seeds of each recipe; without it, the sweep file's, or 1
-    #[arg(long, value_name = "1,2,3", value_delimiter = ',', value_parser = crate::words::seed())]
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',', value_parser = seed())]
     seeds: Vec<u64>,
     /// The folder of the runs and of the comparison
     #[arg(long, value_name = "FOLDER", default_value = "runs/compare")]

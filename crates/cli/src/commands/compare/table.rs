@@ -7,7 +7,8 @@ use relata_artifact::{ProbeResult, RunFolder, mean_and_deviation, write_atomic};
 use serde::Serialize;
 
 use super::entry::Entry;
-use crate::{Error, Result, output};
+use crate::terminal::output;
+use crate::{Error, Result};
 
 /// Milliseconds that each run took, over all commands that worked on it: whole, so that they are read as they were written.
 pub(super) type Times = BTreeMap<String, u64>;

@@ -3,10 +3,13 @@
 use relata_artifact::RunFolder;
 use relata_probe::Protocol;
 
+use super::folder::resume_command;
 use super::plan::Plan;
-use crate::evaluation::{Evaluation, LAST, score_table};
-use crate::log::{Log, shown};
-use crate::{Config, Error, Result, output};
+use crate::scoring::evaluation::{Evaluation, LAST, score_table};
+use crate::terminal::format::shown;
+use crate::terminal::log::Log;
+use crate::terminal::output;
+use crate::{Config, Error, Result};
 
 /// Runs the probes that the run does not have yet by its settings for its weights, and writes the report.
 pub(super) fn finish(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, report: bool) -> Result<()> {
@@ -28,7 +31,7 @@ pub(super) fn finish(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, r
 
 fn probes(run: &RunFolder, config: &Config, plan: &Plan, log: &Log) -> Result<()> {
     if let Some(labelled) = &plan.labelled {
-        let (seeds, resume) = (vec![config.probe.seed], super::resume_command(run));
+        let (seeds, resume) = (vec![config.probe.seed], resume_command(run));
         let evaluation = Evaluation { run, trained: config, config, checkpoint: LAST, seeds, resume };
         let mut missing: Vec<Protocol> = Vec::new();
         for &protocol in &config.probe.protocols {

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use relata_artifact::{Provenance, RunFolder, RunLock, ViewGrid, read_checkpoint_metadata};
 
+use super::arguments::{Arguments, Given};
 use super::plan::Plan;
-use super::{Arguments, Given};
 use crate::config::{ConfigError, Recipe};
-use crate::evaluation::LAST;
-use crate::log::{shown, utc};
-use crate::{Config, Error, Result, picture};
+use crate::data::picture;
+use crate::scoring::evaluation::LAST;
+use crate::terminal::format::{shown, utc};
+use crate::terminal::program::program;
+use crate::{Config, Error, Result};
 
 /// Images in the picture of views.
 const PICTURED_IMAGES: usize = 6;
@@ -158,4 +160,9 @@ fn views(config: &Config, plan: &Plan) -> Result<(ViewGrid, Vec<u8>)> {
         augmentation: config.augment.in_words(),
     };
     Ok((grid, png))
+}
+
+/// The command that goes on with a run.
+pub(super) fn resume_command(run: &RunFolder) -> String {
+    format!("{} train --resume {}", program(), shown(run.path()))
 }

@@ -5,8 +5,9 @@ use relata_data::Dataset;
 use relata_model::{Compute, Executor, ImageSize, Layout, Mode, Network};
 use relata_train::HeadShape;
 
-use crate::online::OnlineKnn;
 use crate::process_memory::resident_bytes;
+use crate::scoring::online::OnlineKnn;
+use crate::terminal::format::mib_or_gib;
 use crate::{Config, Error, Result};
 
 /// Bytes of a training run, by what they are for.
@@ -92,15 +93,15 @@ impl Memory {
 
     /// One line: the total, and its parts.
     pub(super) fn in_words(self) -> String {
-        let online = if self.online > 0 { format!(", online kNN {}", bytes(self.online)) } else { String::new() };
+        let online = if self.online > 0 { format!(", online kNN {}", mib_or_gib(self.online)) } else { String::new() };
         format!(
             "{}: parameters and optimiser {}, backbone {}, method {}, loader {}{online}, program and data {}",
-            bytes(self.total()),
-            bytes(self.parameters),
-            bytes(self.backbone),
-            bytes(self.method),
-            bytes(self.loader),
-            bytes(self.program)
+            mib_or_gib(self.total()),
+            mib_or_gib(self.parameters),
+            mib_or_gib(self.backbone),
+            mib_or_gib(self.method),
+            mib_or_gib(self.loader),
+            mib_or_gib(self.program)
         )
     }
 }
@@ -131,8 +132,8 @@ pub(super) fn check(needs: Needs<'_>) -> Result<()> {
     Err(Error::Memory {
         images: loader.batch_size,
         views: loader.views,
-        needed: bytes(total),
-        free: bytes(free),
+        needed: mib_or_gib(total),
+        free: mib_or_gib(free),
         largest_batch: largest(loader.batch_size, &|batch_size| LoaderConfig { batch_size, ..loader.clone() })?,
         widths: if memory.is_mostly_the_methods() { needs.config.method.width_keys() } else { &[] },
         most_views: largest(loader.views, &|views| LoaderConfig { views, ..loader.clone() })?,
@@ -148,10 +149,4 @@ fn available_bytes() -> Option<usize> {
     let free = system.available_memory();
     let free = system.cgroup_limits().map_or(free, |limits| free.min(limits.free_memory));
     (free > 0).then_some(free as usize)
-}
-
-pub(super) fn bytes(bytes: usize) -> String {
-    const MIB: f64 = 1024.0 * 1024.0;
-    let mib = bytes as f64 / MIB;
-    if mib >= 1024.0 { format!("{:.1} GiB", mib / 1024.0) } else { format!("{mib:.1} MiB") }
 }

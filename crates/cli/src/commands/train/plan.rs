@@ -10,13 +10,12 @@ use relata_model::Compute;
 use relata_train::{Setup, Trainer};
 
 use super::memory::{self, Memory, Needs};
-use crate::evaluation::Labelled;
-use crate::images::Opened;
-use crate::log::{Log, shown};
-use crate::online::OnlineKnn;
-use crate::warnings::Warnings;
-use crate::words::counted;
-use crate::{Config, Error, Result, images, network, provenance, warnings};
+use crate::data::images::{self, Labelled, Opened};
+use crate::scoring::online::OnlineKnn;
+use crate::terminal::format::{counted, shown};
+use crate::terminal::log::Log;
+use crate::terminal::warnings::{self, Warnings};
+use crate::{Config, Error, Result, network, provenance};
 
 /// A run before its first step.
 pub(super) struct Plan {

@@ -1,23 +1,19 @@
 //! What a training run shows while it goes: a bar on a terminal, a line every few seconds elsewhere.
 
-use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use relata_data::{Opening, Progress, Work};
+use indicatif::ProgressBar;
 use relata_model::Backbone;
 use relata_train::{EpochReport, Event, Flow, Observer, ObserverError, StepReport};
 
-use crate::log::{Log, shown};
-use crate::online::OnlineKnn;
-use crate::words::counted;
-use crate::{interrupt, output, warnings};
+use crate::scoring::online::OnlineKnn;
+use crate::terminal::format::{counted, duration, shown};
+use crate::terminal::log::Log;
+use crate::terminal::{interrupt, progress};
 
 /// Between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
-/// Redraws a second.
-const REDRAWS_HZ: u8 = 8;
 
 /// Tells the user how training goes, and training that the user pressed Ctrl-C.
 pub(crate) struct TrainingProgress<'a> {
@@ -31,11 +27,7 @@ pub(crate) struct TrainingProgress<'a> {
 
 impl<'a> TrainingProgress<'a> {
     pub(crate) fn new(log: &'a Log, online: Option<&'a OnlineKnn>) -> Self {
-        let bar = output::is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(REDRAWS_HZ));
-            bar.set_style(style("{prefix} [{bar:24}] {pos}/{len}  {msg}"));
-            bar
-        });
+        let bar = progress::bar("{prefix} [{bar:24}] {pos}/{len}  {msg}");
         log.show(bar.clone());
         Self { log, bar, last_line: Instant::now(), online, measured: None }
     }
@@ -94,134 +86,6 @@ impl Drop for TrainingProgress<'_> {
     }
 }
 
-/// A bar of its own for work over `what`, such as the images of a split; none without a terminal.
-pub(crate) struct Counter {
-    bar: Option<ProgressBar>,
-}
-
-impl Counter {
-    pub(crate) fn new(what: &str) -> Self {
-        let bar = output::is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(REDRAWS_HZ));
-            bar.set_style(style("{prefix} [{bar:24}] {pos}/{len}"));
-            bar.set_prefix(what.to_owned());
-            bar
-        });
-        Self { bar }
-    }
-
-    pub(crate) fn at(&self, done: usize, of: usize) {
-        if let Some(bar) = &self.bar {
-            bar.set_length(of as u64);
-            bar.set_position(done as u64);
-        }
-    }
-}
-
-impl Drop for Counter {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// How far the opening of a data set is, where that takes a while: images listed, or read; nothing without a terminal. Counts the
-/// images that are left out.
-pub(crate) struct OpeningProgress {
-    bar: Option<ProgressBar>,
-}
-
-impl OpeningProgress {
-    pub(crate) fn new(name: &str) -> Self {
-        let bar = output::is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(REDRAWS_HZ));
-            bar.set_style(style("{prefix}: {msg}"));
-            bar.set_prefix(name.to_owned());
-            bar
-        });
-        Self { bar }
-    }
-
-    pub(crate) fn at(&self, opening: Opening<'_>) {
-        if let Opening::LeftOut(_) = opening {
-            warnings::count_left_out();
-        }
-        let Some(bar) = &self.bar else { return };
-        if let Some(message) = opening_words(opening) {
-            bar.set_message(message);
-        }
-    }
-}
-
-impl Drop for OpeningProgress {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// `12000 images listed`; nothing for what is told otherwise.
-fn opening_words(opening: Opening<'_>) -> Option<String> {
-    match opening {
-        Opening::Listed { images } => Some(format!("{} listed", counted(images, "image"))),
-        Opening::Read { images, of } => Some(format!("{images} of {} read", counted(of, "image"))),
-        _ => None,
-    }
-}
-
-/// A bar for the work on a data set's archive, in bytes; without a terminal, a line as each kind of work begins.
-pub(crate) struct ArchiveProgress {
-    file: String,
-    bar: Option<ProgressBar>,
-    work: Cell<Option<Work>>,
-}
-
-impl ArchiveProgress {
-    pub(crate) fn new(file: &str) -> Self {
-        let bar = output::is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(REDRAWS_HZ));
-            bar.set_style(style("{prefix} [{bar:24}] {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left"));
-            bar
-        });
-        Self { file: file.to_owned(), bar, work: Cell::new(None) }
-    }
-
-    pub(crate) fn at(&self, progress: Progress) {
-        let began = self.work.replace(Some(progress.work)) != Some(progress.work);
-        let words = match progress.work {
-            Work::Download => "downloading",
-            Work::Verify => "checking",
-            Work::Unpack => "unpacking",
-        };
-        match &self.bar {
-            None if began => output::note(format!("{words} {}", self.file)),
-            None => {}
-            Some(bar) => {
-                if began {
-                    bar.reset();
-                    bar.set_prefix(format!("{words} {}", self.file));
-                }
-                bar.set_length(progress.of_bytes);
-                bar.set_position(progress.done_bytes);
-            }
-        }
-    }
-}
-
-impl Drop for ArchiveProgress {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("a template of indicatif's own words").progress_chars("=> ")
-}
-
 fn figures_of(step: &StepReport) -> String {
     let mut parts = vec![format!("loss {:.4}", step.loss)];
     parts.extend(figure_words(&step.figures));
@@ -264,16 +128,6 @@ fn figure_words(figures: &[(&'static str, f64)]) -> Vec<String> {
     figures.iter().map(words).collect()
 }
 
-/// `45 s`, `12 min`, `3 h 20 min`
-pub(crate) fn duration(seconds: f64) -> String {
-    let whole = seconds.max(0.0).round() as u64;
-    match whole {
-        0..100 => format!("{whole} s"),
-        100..6000 => format!("{} min", (whole + 30) / 60),
-        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
-    }
-}
-
 fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(|| shown(path), |name| name.to_string_lossy().into_owned())
 }
@@ -281,18 +135,6 @@ fn file_name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_as_long_as_they_need() {
-        let seconds = [0.4, 99.4, 100.0, 5990.0, 12_000.0];
-        assert_eq!(seconds.map(duration), ["0 s", "99 s", "2 min", "100 min", "3 h 20 min"]);
-    }
-
-    #[test]
-    fn the_opening_of_a_folder_is_told_in_images() {
-        let words = [Opening::Listed { images: 12_000 }, Opening::Read { images: 1, of: 7 }].map(opening_words);
-        assert_eq!(words, [Some("12000 images listed".to_owned()), Some("1 of 7 images read".to_owned())]);
-    }
 
     #[test]
     fn positives_and_negatives_are_told_apart() {

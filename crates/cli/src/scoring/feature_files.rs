@@ -8,8 +8,9 @@ use relata_artifact::{ProbeResult, write_atomic};
 use relata_model::Compute;
 use relata_probe::{FeatureFile, Protocol, Scored, evaluate_seeds, health, labelled_pair};
 
-use crate::log::shown;
-use crate::{Config, Result, output};
+use crate::terminal::format::shown;
+use crate::terminal::output;
+use crate::{Config, Result};
 
 /// Where features and labels are.
 pub(crate) struct FeatureFiles {

@@ -1,4 +1,4 @@
-//! Words of messages: the nearest known one to a mistyped one, plurals, and what the user calls this program.
+//! "Did you mean": the known name that is most like a mistyped one. The libraries' errors carry the names; the hint is added here.
 
 /// The candidate most like `word`; `None` where none is like it.
 ///
@@ -25,48 +25,9 @@ pub(crate) fn or_did_you_mean(nearest: &[String]) -> String {
     if nearest.is_empty() { String::new() } else { format!("; did you mean {}?", nearest.join(" or ")) }
 }
 
-/// Seeds as an argument takes them: those that a configuration can hold.
-pub(crate) fn seed() -> clap::builder::RangedU64ValueParser<u64> {
-    clap::value_parser!(u64).range(0..=i64::MAX as u64)
-}
-
-/// `1 epoch`, `8 epochs`, `3 classes`
-pub(crate) fn counted(count: usize, what: &str) -> String {
-    let ending = if what.ends_with('s') { "es" } else { "s" };
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}{ending}") }
-}
-
-/// `0.3 MiB`, `2518.1 MiB`
-pub(crate) fn mib(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
-}
-
-/// How the user starts this program: `relata`, or `cargo xtask` where the commands are part of that.
-pub(crate) fn program() -> &'static str {
-    let path = std::env::current_exe().ok();
-    let is_xtask = path.as_deref().and_then(std::path::Path::file_stem).is_some_and(|stem| stem == "xtask");
-    if is_xtask { "cargo xtask" } else { "relata" }
-}
-
-/// A help text in which every `relata COMMAND` is what the user would type.
-pub(crate) fn help(text: &str) -> String {
-    text.replace("  relata ", &format!("  {} ", program()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_is_no_plural() {
-        assert_eq!([0, 1, 2].map(|count| counted(count, "image")), ["0 images", "1 image", "2 images"]);
-        assert_eq!(counted(2, "class"), "2 classes");
-    }
-
-    #[test]
-    fn sizes_are_in_mebibytes() {
-        assert_eq!([300_000, 2_640_397_119].map(mib), ["0.3 MiB", "2518.1 MiB"]);
-    }
 
     #[test]
     fn the_nearest_word_is_near() {

@@ -13,13 +13,15 @@ use relata_probe::{
 };
 use serde_json::Value;
 
-use crate::images::VALIDATION;
-use crate::log::Log;
-use crate::neighbours::{self, Embedded};
-use crate::progress::{Counter, duration};
-use crate::request::{self, Request};
-use crate::words::counted;
-use crate::{Config, Error, Result, images, interrupt, network, output, picture};
+use super::neighbour_picture;
+use super::neighbours::{self, Embedded};
+use super::request::{self, Request};
+use crate::data::images::{self, Labelled, VALIDATION};
+use crate::terminal::format::{counted, duration};
+use crate::terminal::log::Log;
+use crate::terminal::progress::Counter;
+use crate::terminal::{interrupt, output};
+use crate::{Config, Error, Result, network};
 
 /// What is to be scored.
 pub(crate) struct Evaluation<'a> {
@@ -33,14 +35,6 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) seeds: Vec<u64>,
     /// The command that goes on where it is interrupted.
     pub(crate) resume: String,
-}
-
-/// Images to fit a probe on, and images to score it on.
-pub(crate) struct Labelled {
-    pub(crate) train: Arc<dyn Dataset>,
-    pub(crate) test: Arc<dyn Dataset>,
-    /// What the latter are: `test` or `validation`.
-    pub(crate) split: &'static str,
 }
 
 /// Features of both, by one backbone.
@@ -164,7 +158,7 @@ impl Evaluation<'_> {
         let searched = embedded(&*labelled.train, &features.train, Split::Train.name());
         let asking = neighbours::examples(&*labelled.test, ASKING_IMAGES);
         let found = neighbours::search(&asked, &asking, &searched, NEIGHBOURS, side_px, compute)?;
-        Ok(self.run.write_neighbours(&found.record, &picture::tiles_png(&found)?)?)
+        Ok(self.run.write_neighbours(&found.record, &neighbour_picture::tiles_png(&found)?)?)
     }
 
     /// The score of a protocol that trains the whole net, from the checkpoint's weights (`from_trained`) or from random ones, and the

@@ -4,13 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use relata_augment::Pipeline;
-use relata_data::{DataConfig, Dataset, Entry, Presence, Split, TrainingImages, catalogue, entry, presence};
+use relata_data::{DataConfig, Dataset, Entry, Split, TrainingImages, entry};
 
 use crate::config::ConfigError;
-use crate::evaluation::Labelled;
-use crate::log::shown;
-use crate::progress::{ArchiveProgress, OpeningProgress};
-use crate::words::mib;
+use crate::terminal::progress::{ArchiveProgress, OpeningProgress};
 use crate::{Config, Error, Result};
 
 /// Side and normalisation of a run's views.
@@ -35,6 +32,14 @@ pub(crate) fn open_split(config: &DataConfig, split: Split) -> Result<Arc<dyn Da
 pub(crate) struct Opened {
     pub(crate) images: Arc<dyn Dataset>,
     validation: Option<Arc<dyn Dataset>>,
+}
+
+/// Images to fit a probe on, and images to score it on.
+pub(crate) struct Labelled {
+    pub(crate) train: Arc<dyn Dataset>,
+    pub(crate) test: Arc<dyn Dataset>,
+    /// What the latter are: `test` or `validation`.
+    pub(crate) split: &'static str,
 }
 
 /// Opens the split that the configuration trains on.
@@ -157,49 +162,6 @@ pub(crate) fn has_path(config: &DataConfig) -> bool {
 /// Whether both mean the same images, whatever part of them: data set, and folder or pack where it is one.
 pub(crate) fn same_data(one: &DataConfig, other: &DataConfig) -> bool {
     (&one.dataset, &one.path) == (&other.dataset, &other.path)
-}
-
-/// The data sets there are, as a table: name, what it is, and what of it is on disk.
-pub(crate) fn list(config: &DataConfig) -> Result<String> {
-    let row = |entry: &Entry| {
-        let found = presence(&DataConfig { dataset: entry.name.to_owned(), ..config.clone() })?;
-        Ok(format!("{:<14} {}  [{}]", entry.name, entry.about, in_words(&found, entry)))
-    };
-    catalogue().iter().map(row).collect::<Result<Vec<_>>>().map(|rows| rows.join("\n"))
-}
-
-/// Files of a folder that are named each; of more, the number says enough.
-const NAMED: usize = 8;
-
-fn in_words(found: &Presence, entry: &Entry) -> String {
-    let of = |bytes: u64, of_bytes: Option<u64>| match of_bytes {
-        Some(of_bytes) if of_bytes != bytes => format!("{} of {}", mib(bytes), mib(of_bytes)),
-        _ => mib(bytes),
-    };
-    match found {
-        Presence::Embedded => "nothing to download".to_owned(),
-        Presence::Unnamed => "data.path".to_owned(),
-        Presence::Whole { path } => format!("there: {}", shown(path)),
-        Presence::Incomplete { folder, missing } => {
-            let names = missing.iter().take(NAMED).map(|path| path.strip_prefix(folder).unwrap_or(path).display().to_string());
-            let more = missing.len().saturating_sub(NAMED);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            format!("not all there: {} lacks {}{more}", shown(folder), names.collect::<Vec<_>>().join(", "))
-        }
-        Presence::Packed { archive, bytes, of_bytes } if of_bytes.is_some_and(|of_bytes| of_bytes != *bytes) => {
-            format!("not all there: {} has {}", shown(archive), of(*bytes, *of_bytes))
-        }
-        Presence::Packed { archive, .. } => format!("there: {}, unpacked when it is opened", shown(archive)),
-        Presence::Begun { part, bytes, of_bytes } => {
-            format!("download begun: {} has {}", shown(part), of(*bytes, *of_bytes))
-        }
-        Presence::Absent { path, archive: Some(archive) } => {
-            let fetched = entry.archive.is_some_and(|archive| archive.url.is_some());
-            let how = if fetched { "" } else { ", laid out by you" };
-            format!("not there: {} or {}{how}", shown(path), archive.file_name().unwrap_or_default().display())
-        }
-        Presence::Absent { path, archive: None } => format!("not there: {}", shown(path)),
-    }
 }
 
 fn with_full_key(error: relata_data::Error) -> Error {

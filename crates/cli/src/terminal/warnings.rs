@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::output;
+use super::output;
 
 static KEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static LEFT_OUT: AtomicUsize = AtomicUsize::new(0);

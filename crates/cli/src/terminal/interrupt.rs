@@ -3,10 +3,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::output;
-
-/// What the shell expects of a command that was ended by Ctrl-C; after SIGTERM and SIGHUP too.
-pub(crate) const EXIT_CODE: u8 = 130;
+use super::output;
+use crate::error::INTERRUPTED;
 
 /// Nothing to finish: every file that has its name is whole at any moment, and what was being written the next command removes.
 const AT_ONCE: u8 = 0;
@@ -30,7 +28,7 @@ pub(crate) fn listen() {
             if let Some(advice) = ADVICE.lock().ok().and_then(|advice| advice.clone()) {
                 output::note(advice);
             }
-            std::process::exit(EXIT_CODE.into());
+            std::process::exit(INTERRUPTED.into());
         }
     });
 }

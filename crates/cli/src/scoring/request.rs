@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use relata_artifact::{changes_no_result, setting_text};
 use relata_probe::Protocol;
 
-use crate::{Config, images};
+use crate::Config;
+use crate::data::images;
 
 /// As [`relata_artifact::ProbeResult::request`] has it.
 pub(crate) type Request = BTreeMap<String, String>;

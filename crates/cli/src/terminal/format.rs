@@ -1,61 +1,33 @@
-//! Lines of progress: on stderr, and in the run's `train.log`.
+//! Counts, sizes, durations, paths and times, as messages show them.
 
-use std::cell::RefCell;
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use indicatif::ProgressBar;
-use relata_artifact::RunFolder;
-
-use crate::{Error, Result, output};
-
-/// Where a command's notes go.
-#[derive(Debug, Default)]
-pub(crate) struct Log {
-    file: Option<File>,
-    /// The bar that is being shown, which must step aside for a line.
-    bar: RefCell<Option<ProgressBar>>,
+/// `1 epoch`, `8 epochs`, `3 classes`
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    let ending = if what.ends_with('s') { "es" } else { "s" };
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}{ending}") }
 }
 
-impl Log {
-    /// To stderr and to the end of the run's `train.log`.
-    ///
-    /// # Errors
-    /// Where the file cannot be opened.
-    pub(crate) fn of_run(run: &RunFolder) -> Result<Self> {
-        let path = run.log_path();
-        let open = File::options().create(true).append(true).open(&path);
-        let file = open.map_err(|source| Error::Artifact(relata_artifact::Error::Io { action: "write", path, source }))?;
-        Ok(Self { file: Some(file), ..Self::default() })
-    }
+/// `0.3 MiB`, `2518.1 MiB`
+pub(crate) fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
 
-    /// A line for the user and the file.
-    pub(crate) fn line(&self, text: impl AsRef<str>) {
-        self.only_to_file(text.as_ref());
-        self.only_to_user(text);
-    }
+/// `0.3 MiB`, `2.5 GiB`
+pub(crate) fn mib_or_gib(bytes: usize) -> String {
+    const MIB: f64 = 1024.0 * 1024.0;
+    let mib = bytes as f64 / MIB;
+    if mib >= 1024.0 { format!("{:.1} GiB", mib / 1024.0) } else { format!("{mib:.1} MiB") }
+}
 
-    /// A line that is of interest now and not later.
-    pub(crate) fn only_to_user(&self, text: impl AsRef<str>) {
-        match &*self.bar.borrow() {
-            Some(bar) => bar.suspend(|| output::note(text)),
-            None => output::note(text),
-        }
-    }
-
-    /// A line for the file alone.
-    pub(crate) fn only_to_file(&self, text: impl AsRef<str>) {
-        if let Some(mut file) = self.file.as_ref() {
-            // The log is a help, not a result: a full disk shows in the checkpoints, which do fail.
-            let _ = writeln!(file, "{} {}", utc(SystemTime::now()), text.as_ref());
-        }
-    }
-
-    /// Shows a bar until the next one, or none.
-    pub(crate) fn show(&self, bar: Option<ProgressBar>) {
-        *self.bar.borrow_mut() = bar;
+/// `45 s`, `12 min`, `3 h 20 min`
+pub(crate) fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match whole {
+        0..100 => format!("{whole} s"),
+        100..6000 => format!("{} min", (whole + 30) / 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
     }
 }
 
@@ -91,6 +63,23 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "image")), ["0 images", "1 image", "2 images"]);
+        assert_eq!(counted(2, "class"), "2 classes");
+    }
+
+    #[test]
+    fn sizes_are_in_mebibytes() {
+        assert_eq!([300_000, 2_640_397_119].map(mib), ["0.3 MiB", "2518.1 MiB"]);
+    }
+
+    #[test]
+    fn durations_are_as_long_as_they_need() {
+        let seconds = [0.4, 99.4, 100.0, 5990.0, 12_000.0];
+        assert_eq!(seconds.map(duration), ["0 s", "99 s", "2 min", "100 min", "3 h 20 min"]);
+    }
 
     #[test]
     fn dates_are_those_of_the_calendar() {

@@ -1,0 +1,156 @@
+#[cfg(feature = "fetch")]
+mod fetch;
+mod list;
+mod pack;
+mod preview;
+mod splits;
+mod stats;
+mod verify;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+#[cfg(feature = "fetch")]
+use relata_data::HubSource;
+use relata_data::{DataConfig, SheetOptions};
+
+use crate::config::Layer;
+use crate::terminal::output;
+use crate::{Config, Result};
+
+#[derive(Debug, Args)]
+#[command(after_help = crate::terminal::program::help("Examples:
+  relata data list
+  relata data fetch cifar10
+  relata data verify cifar10 data.root=datasets
+  relata data stats cifar10
+  relata data preview shapes --out shapes.png
+  relata data pack folder data.path=photos --out photos.pack"))]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Lists the data sets that can be read, and what of each is below data.root: all, some, its archive, or nothing
+    #[command(after_help = crate::terminal::program::help("Examples:\n  relata data list\n  relata data list data.root=/mnt/datasets"))]
+    List {
+        /// Settings of data.*, such as data.root=datasets
+        #[arg(value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
+    /// Downloads a data set from its publisher, checks it and unpacks it below data.root
+    #[cfg(feature = "fetch")]
+    #[command(
+        after_help = crate::terminal::program::help("Examples:\n  relata data fetch cifar10\n  relata data fetch stl10 data.root=/mnt/datasets\n  relata data fetch cifar100 --hub        (a build with the feature hub)\n\nA download that was cut off goes on where it stopped. An archive that lies in data.root already is used.")
+    )]
+    Fetch {
+        /// The data set
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Settings of data.*, such as data.root=datasets
+        #[arg(value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+        /// Gets cifar10, cifar100 or supercifar100 from the Hugging Face hub instead, or from its mirror at URL
+        #[arg(
+            long,
+            value_name = "URL",
+            num_args = 0..=1,
+            require_equals = true,
+            default_missing_value = HubSource::ENDPOINT,
+            hide = cfg!(not(feature = "hub"))
+        )]
+        hub: Option<String>,
+    },
+    /// Reads every image of every split and lists all that is broken, missing, or not its publisher's
+    #[command(
+        after_help = crate::terminal::program::help("Examples:\n  relata data verify cifar10 data.root=datasets\n  relata data verify folder data.path=photos")
+    )]
+    Verify {
+        /// The data set
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Settings of data.*, such as data.root=datasets
+        #[arg(value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
+    /// Computes mean and standard deviation of each colour channel of a split, to normalise with
+    #[command(
+        after_help = crate::terminal::program::help("Examples:\n  relata data stats cifar10\n  relata data stats folder data.path=photos data.split=unlabelled")
+    )]
+    Stats {
+        /// The data set
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Settings of data.*, such as data.split=test
+        #[arg(value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
+    /// Writes all splits of a data set, decoded, into one file that is read many times faster, and says how much faster
+    #[command(
+        after_help = crate::terminal::program::help("Examples:\n  relata data pack folder data.path=photos --out photos.pack\n  relata train configs/folder/conv4-relational.toml data.dataset=pack data.path=photos.pack\n\nAn image takes width x height x 3 bytes. A split that is not there is left out, and said. A file of that name is replaced when the new one is whole.")
+    )]
+    Pack {
+        /// The data set
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Settings of data.*, such as data.path=photos
+        #[arg(value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+        /// The file
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Draws a sheet of images as a PNG, a row for each class; or images beside the views that training would see
+    #[command(
+        after_help = crate::terminal::program::help("Examples:\n  relata data preview tiny --out sheet.png\n  relata data preview stl10 data.split=unlabelled --images 12\n  relata data preview cifar10 --views augment.jitter.hue=0.5 --out views.png")
+    )]
+    Preview {
+        /// The data set
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Settings of data.* and, with --views, of augment.*, such as augment.jitter.hue=0.5
+        #[arg(value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+        /// Number of images of each class; with --views, of images, one a row
+        #[arg(long, value_name = "N", default_value_t = 8)]
+        images: usize,
+        /// At most as many classes
+        #[arg(long, value_name = "N", default_value_t = SheetOptions::default().rows, conflicts_with = "views")]
+        rows: usize,
+        /// Draws each image beside its views
+        #[arg(long)]
+        views: bool,
+        /// The PNG
+        #[arg(long, value_name = "FILE", default_value = "preview.png")]
+        out: PathBuf,
+    },
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.action {
+        Action::List { settings } => {
+            output::result(list::list(&config(&DataConfig::default().dataset, settings)?.data)?);
+            Ok(())
+        }
+        #[cfg(feature = "fetch")]
+        Action::Fetch { name, settings, hub } => fetch::fetch(&config(name, settings)?, hub.as_deref()),
+        Action::Verify { name, settings } => verify::verify(&config(name, settings)?),
+        Action::Pack { name, settings, out } => pack::pack(&config(name, settings)?, out),
+        Action::Stats { name, settings } => stats::stats(&config(name, settings)?),
+        Action::Preview { name, settings, images, views: true, out, .. } => {
+            preview::views(&config(name, settings)?, *images, out)
+        }
+        Action::Preview { name, settings, images, rows, out, .. } => {
+            preview::sheet(&config(name, settings)?, *images, *rows, out)
+        }
+    }
+}
+
+fn config(name: &str, settings: &[String]) -> Result<Config> {
+    let settings: Vec<String> = std::iter::once(format!("data.dataset={name}")).chain(settings.iter().cloned()).collect();
+    let config = Config::from_layers(&[Layer::from_settings(&settings)?])?;
+    config.validate()?;
+    Ok(config)
+}
