@@ -14,6 +14,12 @@ use crate::Difference;
 pub struct ProbeResult {
     /// `linear`, `knn`, `kmeans`, `retrieval`, `finetune` ...
     pub protocol: String,
+    /// The protocol as a reader says it: `Linear probe`. Older versions wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The protocol's place in tables, the smallest first. Older versions wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
     /// Data set that was scored on.
     pub data: String,
     /// Split that was scored on.

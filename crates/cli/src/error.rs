@@ -19,6 +19,9 @@ pub enum Error {
     /// The model, or a weight file, does not fit.
     #[error(transparent)]
     Model(#[from] relata_model::Error),
+    /// The compute threads cannot be started.
+    #[error(transparent)]
+    Ops(#[from] relata_ops::Error),
     /// Training failed.
     #[error(transparent)]
     Train(#[from] relata_train::Error),
@@ -136,6 +139,7 @@ impl Error {
             Self::Augment(error) => augment_code(error),
             Self::RunsFailed { .. }
             | Self::Model(_)
+            | Self::Ops(_)
             | Self::Report(_)
             | Self::Picture(_)
             | Self::OtherData { .. }

@@ -105,14 +105,6 @@ pub enum Error {
     /// A backward pass without the forward pass that it belongs to.
     #[error("backward was called without a forward pass in training mode before it")]
     NoForward,
-    /// The worker threads could not be started.
-    #[error("cannot start {threads} threads: {reason}")]
-    Threads {
-        /// How many were asked for.
-        threads: usize,
-        /// The operating system's reason.
-        reason: String,
-    },
 }
 
 impl From<candle_core::Error> for Error {

@@ -42,8 +42,8 @@ pub use candle_net::{
 pub use config::{Executor, ModelConfig};
 pub use error::{Error, Result};
 pub use head::{RelationHead, RelationHeadConfig};
-pub use network::{Compute, Network};
+pub use network::Network;
 pub use parameters::{NormBuffers, ParameterKind, ParameterSpec, Parameters, ParametersMut, TorchTensor};
-pub use relata_ops::{Buffers, ImageSize, Layout, PairLoss};
+pub use relata_ops::{Buffers, Compute, ImageSize, Layout, PairLoss};
 pub use tap::{Activation, Activations};
 pub use weights::{BackboneInfo, WeightFile, safetensors_bytes, write_safetensors};

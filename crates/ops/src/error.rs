@@ -10,6 +10,14 @@ pub enum Error {
         /// What does not fit, with what was expected.
         what: String,
     },
+    /// The worker threads could not be started.
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads {
+        /// How many were requested.
+        threads: usize,
+        /// The operating system's reason.
+        reason: String,
+    },
 }
 
 /// The crate's result.

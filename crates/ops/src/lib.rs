@@ -28,6 +28,7 @@ mod batch_norm;
 mod buffer;
 mod buffers;
 mod chunks;
+mod compute;
 mod conv;
 mod error;
 mod image_size;
@@ -48,6 +49,7 @@ pub use batch_norm::{BackwardShape, BatchNormParams, Epilogue, GradientSource, N
 pub use buffer::Buffer;
 pub use buffers::Buffers;
 pub use chunks::{chunk_count, chunk_count_at_most, chunk_images};
+pub use compute::Compute;
 pub use conv::{Algorithm, Conv2d, ConvSpec};
 pub use error::{Error, Result};
 pub use image_size::ImageSize;

@@ -365,6 +365,9 @@ pub enum Error {
         /// Its label.
         label: u64,
     },
+    /// The compute threads could not be started.
+    #[error(transparent)]
+    Ops(#[from] relata_ops::Error),
     /// The backbone refused.
     #[error(transparent)]
     Model(#[from] relata_model::Error),

@@ -17,66 +17,15 @@ use crate::{
 use plan::{ConvNorm, Places, Plan, Step, StepKind, dense_len};
 use rayon::prelude::*;
 use relata_ops::{
-    BackwardShape, BatchNormParams, Buffer, Buffers, Isa, Layout, RunningStats, global_average, global_average_gradient,
-    reserve_scratch,
+    BackwardShape, BatchNormParams, Buffer, Buffers, Compute, Isa, Layout, RunningStats, global_average, global_average_gradient,
 };
 use std::mem::take;
 use std::path::Path;
-use std::sync::Arc;
 
 /// PyTorch's default for `BatchNorm2d`.
 const NORM_EPS: f32 = 1e-5;
 /// PyTorch's default for `BatchNorm2d`.
 const NORM_MOMENTUM: f32 = 0.1;
-
-/// Threads that kernels run on, shared by a backbone and its head. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Compute {
-    pool: Arc<rayon::ThreadPool>,
-    isa: Isa,
-}
-
-impl Compute {
-    /// `threads` workers (0: as many as the machine has) with the best instruction set.
-    ///
-    /// # Errors
-    /// [`Error::Threads`] where the system gives none.
-    pub fn new(threads: usize) -> Result<Self> {
-        Self::with_isa(threads, Isa::best())
-    }
-
-    /// As [`Compute::new`] with an instruction set of one's own choice.
-    ///
-    /// # Errors
-    /// As [`Compute::new`].
-    pub fn with_isa(threads: usize, isa: Isa) -> Result<Self> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("relata-{i}")).build();
-        let pool = pool.map_err(|error| Error::Threads { threads, reason: error.to_string() })?;
-        Ok(Self { pool: Arc::new(pool), isa })
-    }
-
-    /// Number of worker threads.
-    #[must_use]
-    pub fn threads(&self) -> usize {
-        self.pool.current_num_threads()
-    }
-
-    /// The instruction set.
-    #[must_use]
-    pub fn isa(&self) -> Isa {
-        self.isa
-    }
-
-    /// Runs `work` on the workers.
-    pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        self.pool.install(work)
-    }
-
-    /// Lets every worker have `len` floats of scratch, so that no kernel has to allocate it in a step.
-    pub(crate) fn reserve_scratch(&self, len: usize) {
-        self.pool.broadcast(|_| reserve_scratch(len));
-    }
-}
 
 /// A backbone run by fused kernels on the CPU.
 #[derive(Debug)]
@@ -144,7 +93,7 @@ impl Network {
             if mode == Mode::Train {
                 self.pending = None;
             }
-            let isa = self.compute.isa;
+            let isa = self.compute.isa();
             let training = mode == Mode::Train;
             let buffers = &mut Buffers::allocated();
             let plan = Plan::compile(&self.architecture, &self.parameters, isa, rows, size, training, buffers)?;
@@ -163,7 +112,7 @@ impl Network {
         let training = mode == Mode::Train;
         let mut buffers = Buffers::counted();
         let parameters = architecture.parameters_in(&buffers);
-        let plan = Plan::compile(architecture, &parameters, compute.isa, rows, size, training, &mut buffers)?;
+        let plan = Plan::compile(architecture, &parameters, compute.isa(), rows, size, training, &mut buffers)?;
         Ok(buffers.bytes() + compute.threads() * size_of::<f32>() * plan.scratch)
     }
 
@@ -210,7 +159,7 @@ impl Backbone for Network {
         };
         let plan = plan.expect("prepare has compiled it");
         let parameters = &mut self.parameters;
-        self.compute.pool.install(|| plan.forward(images, parameters, mode));
+        self.compute.install(|| plan.forward(images, parameters, mode));
         if mode == Mode::Train {
             self.parameters.count_batch();
             self.pending = Some(images.rows);
@@ -239,8 +188,8 @@ impl Backbone for Network {
         let layouts: Vec<Layout> = taps.iter().map(|node| plan.layouts[*node]).collect();
         check_gradients(d_taps, rows, &layouts)?;
         let d_taps: Vec<(usize, &[f32])> = taps.iter().copied().zip(d_taps.iter().copied()).collect();
-        let (parameters, isa) = (&mut self.parameters, self.compute.isa);
-        self.compute.pool.install(|| plan.backward(rows, d_features, &d_taps, parameters, isa));
+        let (parameters, isa) = (&mut self.parameters, self.compute.isa());
+        self.compute.install(|| plan.backward(rows, d_features, &d_taps, parameters, isa));
         Ok(())
     }
 }
