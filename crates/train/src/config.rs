@@ -343,6 +343,7 @@ impl MethodConfig {
             MethodKind::Relational => {
                 let mut buffers = Buffers::counted();
                 let counted = Compute::new(1)
+                    .map_err(relata_model::Error::from)
                     .and_then(|compute| RelationHead::new(self.head(), width, views, max_images, 0, compute, &mut buffers));
                 counted.map_or(0, |_| buffers.bytes())
             }
