@@ -16,7 +16,7 @@ Each line is one figure: ours, the other's, and whether their distance is within
 - retrieval: recall at 1, 5, 10 and mean average precision in NumPy; 0.02 points, for the same reason.
 - kmeans: scikit-learn's KMeans, the best of as many starts; inertia not above by 0.1 % (starts differ), NMI within 0.01. Scores of given
   clusters are compared exactly in crates/probe's fixture.
-At the end the time of PyTorch's linear probe on cached features, and of one that runs Conv-4 over all images anew in every epoch, as the
+At the end the time of PyTorch's linear probe on cached features, and of one that runs Conv-4 over all images again in every epoch, as the
 reference code does (two epochs measured, images in memory already, which favours it).
 
 Needs: pip install torch==2.9.1 numpy scikit-learn==1.9.1    (the CPU is used)
@@ -185,7 +185,7 @@ def main():
     print(f"PyTorch, linear probe on cached features, {result['linear']['settings']['epochs']} epochs: "
           f"{np.median([seconds for _, seconds in scores]):.1f} s")
     epoch = seconds_of_recomputing(len(train), classes, 2)
-    print(f"PyTorch, features anew in every epoch: {epoch:.1f} s an epoch of 2 measured, {100 * epoch:.0f} s for 100 (reckoned)")
+    print(f"PyTorch, features computed again in every epoch: {epoch:.1f} s an epoch of 2 measured, {100 * epoch:.0f} s for 100 (estimated)")
     return 1 if failed else 0
 
 

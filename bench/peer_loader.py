@@ -10,7 +10,7 @@ compare starts an example of ours (`cargo build --release -p relata-data -p rela
 and this script's own `pil` in turns, each a process of its own, and prints images a second, processor time an image (which a busy machine
 disturbs less) and the ratios, round by round.
 
-Reading (`read_folder` of relata-data): both give upright RGB bytes, [height, width, 3], in the process that asks for them. PIL is tried
+Reading (`read_folder` of relata-data): both give upright RGB bytes, [height, width, 3], in the process that requests them. PIL is tried
 with a pool of threads and with a pool of processes (each image then comes back through a pipe), and with processes that keep their
 images to themselves; the best of the three counts for the peer in each round.
 Views (`load_folder` of relata-augment, whose ViewLoader is what training and evaluation read from): both give batches of 64 images'
@@ -101,7 +101,7 @@ def torchvision_views(paths, a):
     global VIEWS
     VIEWS = views = Views(paths, a.views, a.view_side)
     loader = torch.utils.data.DataLoader(views, batch_size=64, num_workers=a.threads, worker_init_fn=worker_start)
-    # A DataLoader starts its workers anew for each epoch, as training does.
+    # A DataLoader starts its workers again for each epoch, as training does.
     rates = {"DataLoader": rate_of(lambda: [None for _ in loader], len(paths))}
     with multiprocessing.get_context("fork").Pool(a.threads, worker_start, (None,)) as pool:
         rates["processes, views kept"] = rate_of(lambda: list(pool.imap(make_and_keep, range(len(paths)), chunksize=8)), len(paths))
