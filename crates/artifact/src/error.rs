@@ -33,7 +33,7 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
-    /// An overwrite was asked for, but the folder is no run, so nothing was removed.
+    /// An overwrite was requested, but the folder is no run, so nothing was removed.
     #[error("{} does not look like a run folder ({reason}), so it is not overwritten", path.display())]
     NotOverwritten {
         /// The folder.
@@ -42,12 +42,12 @@ pub enum Error {
         reason: String,
     },
     /// A run was to be opened where there is none.
-    #[error("no run at {}: expected a folder with config.toml{}", path.display(), suggestion(nearest))]
+    #[error("no run at {}: expected a folder with config.toml", path.display())]
     NoRun {
         /// Where it was looked for.
         path: PathBuf,
-        /// Runs nearby, the most similar name first.
-        nearest: Vec<PathBuf>,
+        /// The runs that there are nearby: beside that place, and in a folder `runs` there.
+        known: Vec<PathBuf>,
     },
     /// A name for a checkpoint, probe or figure that would not stay inside its folder.
     #[error("{name:?} cannot name a {what}: use letters, digits, '-', '_', '.', '=' and '+', not starting with '.'")]
@@ -148,15 +148,6 @@ impl Error {
 
     pub(crate) fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self {
         move |source| Self::Json { path: path.to_owned(), line: None, source }
-    }
-}
-
-fn suggestion(nearest: &[PathBuf]) -> String {
-    let mut names = nearest.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
-    match (names.pop(), names.is_empty()) {
-        (None, _) => String::new(),
-        (Some(only), true) => format!("; did you mean {only}?"),
-        (Some(last), false) => format!("; did you mean {} or {last}?", names.join(", ")),
     }
 }
 

@@ -49,14 +49,12 @@
 mod run_folder;
 
 mod checkpoint;
-mod features;
+mod facts;
+mod figures;
 mod metrics;
-mod neighbours;
-mod neutral;
-mod probe_result;
 mod provenance;
-mod request;
-mod view_grid;
+mod result_neutral;
+mod results;
 
 mod atomic;
 mod error;
@@ -64,12 +62,10 @@ mod error;
 pub use atomic::{AtomicFile, write_atomic};
 pub use checkpoint::{Checkpoint, NamedTensor, TensorRef, read_checkpoint_metadata, save_checkpoint};
 pub use error::{Error, ErrorKind, Result};
-pub use features::FeatureSample;
+pub use facts::{CurveFacts, DatasetFacts, FigureFacts, FigureUnit, MethodFacts, RunFacts};
+pub use figures::{Neighbour, NeighbourRow, Neighbours, ViewGrid};
 pub use metrics::{Metrics, MetricsWriter, ONLINE, read_metrics};
-pub use neighbours::{Neighbour, NeighbourRow, Neighbours};
-pub use neutral::{CHANGES_NO_RESULT, changes_no_result, keep_what_counts};
-pub use probe_result::{FeatureHealth, ProbeResult, mean_and_deviation};
 pub use provenance::{DataFingerprint, Provenance};
-pub use request::{Difference, setting_text};
+pub use result_neutral::{CHANGES_NO_RESULT, changes_no_result, keep_what_counts};
+pub use results::{BackboneUse, Difference, FeatureHealth, FeatureSample, ProbeResult, mean_and_deviation, setting_text};
 pub use run_folder::{RunFolder, RunLock};
-pub use view_grid::ViewGrid;

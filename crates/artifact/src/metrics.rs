@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{Error, Result, write_atomic};
 
-/// One line of `metrics.jsonl`. Fields that a method does not have stay `None` and are not written.
+/// One line of `metrics.jsonl`. Fields that are `None` are not written.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Metrics {
@@ -21,15 +21,6 @@ pub struct Metrics {
     /// Training loss, mean over rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
-    /// Share of pairs that the relation head tells rightly, 0 to 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pair_acc: Option<f64>,
-    /// The same over positive pairs only (two views of one image).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pair_acc_pos: Option<f64>,
-    /// The same over negative pairs only (views of different images).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pair_acc_neg: Option<f64>,
     /// Learning rate of the step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,
@@ -39,16 +30,22 @@ pub struct Metrics {
     /// Seconds of training so far, those before a resume included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elapsed_s: Option<f64>,
-    /// Whatever else a method reports: numbers, strings or truth values.
+    /// What the method reports beside its loss, by name: numbers, strings or truth values.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// What the names of figures start with that were measured on the backbone between epochs: they are of no step and no score.
+/// Prefix of the figures that were measured on the backbone between epochs. They belong to no step, and none is a score.
 pub const ONLINE: &str = "online_";
 
 impl Metrics {
-    /// Whether the line holds such figures, and nothing of the training itself.
+    /// The method's own figure of that name.
+    #[must_use]
+    pub fn figure(&self, name: &str) -> Option<f64> {
+        self.extra.get(name)?.as_f64()
+    }
+
+    /// Whether the line holds figures that were measured between epochs ([`ONLINE`]), and nothing of the training itself.
     #[must_use]
     pub fn is_online(&self) -> bool {
         self.loss.is_none() && self.extra.keys().any(|name| name.starts_with(ONLINE))

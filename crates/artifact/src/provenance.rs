@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::RunFacts;
+
 /// `provenance.json`. Filled by the caller; an empty string means that it is not known.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -27,6 +29,9 @@ pub struct Provenance {
     pub command: String,
     /// What was trained and tested on.
     pub data: Vec<DataFingerprint>,
+    /// What method, data set and online measurement say of themselves.
+    #[serde(skip_serializing_if = "RunFacts::is_empty")]
+    pub facts: RunFacts,
     /// Anything else worth keeping.
     #[serde(flatten)]
     pub extra: Map<String, Value>,

@@ -28,6 +28,7 @@ pub(crate) fn gather(config: &Config, compute: &Compute, data: Vec<DataFingerpri
         started_at: utc(SystemTime::now()),
         command: command_line(),
         data,
+        facts: relata_artifact::RunFacts::default(),
         extra: [("jpeg_decoder".to_owned(), relata_data::JPEG_DECODER.into())].into_iter().collect(),
     }
 }

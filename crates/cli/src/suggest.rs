@@ -25,6 +25,16 @@ pub(crate) fn or_did_you_mean(nearest: &[String]) -> String {
     if nearest.is_empty() { String::new() } else { format!("; did you mean {}?", nearest.join(" or ")) }
 }
 
+/// `did you mean runs/a or runs/b?`: the runs whose names are most like that of `path`.
+pub(crate) fn did_you_mean_run(path: &std::path::Path, known: &[std::path::PathBuf]) -> Option<String> {
+    let name = |path: &std::path::Path| path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let wanted = name(path);
+    let mut runs: Vec<_> = known.iter().map(|run| (strsim::damerau_levenshtein(&wanted, &name(run)), run)).collect();
+    runs.sort();
+    let names: Vec<String> = runs.iter().take(3).map(|(_, run)| run.display().to_string()).collect();
+    (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,5 +45,13 @@ mod tests {
         assert_eq!(nearest("train.epoch", keys.into_iter()), Some("train.epochs"));
         assert_eq!(nearest("probe.epoch", keys.into_iter()), Some("probe.epochs"));
         assert_eq!(nearest("colour", keys.into_iter()), None);
+    }
+
+    #[test]
+    fn a_run_that_is_not_there_names_the_three_most_like_it() {
+        let known = ["stl10-resnet34", "shapes", "runs/cifar10-rotation", "cifar10-conv4"].map(std::path::PathBuf::from);
+        let hint = did_you_mean_run(std::path::Path::new("cifar10-conv"), &known).unwrap();
+        assert!(hint.starts_with("did you mean cifar10-conv4 or ") && hint.contains("runs/cifar10-rotation"), "{hint}");
+        assert_eq!(did_you_mean_run(std::path::Path::new("x"), &[]), None);
     }
 }

@@ -109,9 +109,9 @@ fn loss(metrics: &[Metrics]) -> LineChart<'static> {
 
 fn pair_accuracy(metrics: &[Metrics]) -> LineChart<'static> {
     let fields: [(&str, Field); 3] = [
-        ("all pairs", |line| line.pair_acc),
-        ("same image", |line| line.pair_acc_pos),
-        ("different images", |line| line.pair_acc_neg),
+        ("all pairs", |line| line.figure("pair_acc")),
+        ("same image", |line| line.figure("pair_acc_pos")),
+        ("different images", |line| line.figure("pair_acc_neg")),
     ];
     let series: Vec<_> = fields
         .into_iter()
@@ -131,7 +131,8 @@ fn pair_accuracy(metrics: &[Metrics]) -> LineChart<'static> {
 
 /// Names of the numbers that the method reports beside the loss, whatever they are, in order.
 pub(crate) fn own_figures(metrics: &[Metrics]) -> BTreeSet<&str> {
-    let numbers = metrics.iter().flat_map(|line| &line.extra).filter(|(_, value)| value.is_number());
+    let numbers =
+        metrics.iter().flat_map(|line| &line.extra).filter(|(name, value)| value.is_number() && !name.starts_with("pair_acc"));
     numbers.map(|(name, _)| name.as_str()).collect()
 }
 
@@ -218,9 +219,9 @@ fn summary(metrics: &[Metrics], last: &Metrics) -> String {
         text.push_str(&format!(", {}{NBSP}views a second on average", count(mean.max(0.0) as u64)));
     }
     text.push('.');
-    if let Some(pair_acc) = last.pair_acc {
+    if let Some(pair_acc) = last.figure("pair_acc") {
         text.push_str(&format!(" At the end the relation head tells {} of the pairs rightly", percent(100.0 * pair_acc)));
-        if let (Some(positive), Some(negative)) = (last.pair_acc_pos, last.pair_acc_neg) {
+        if let (Some(positive), Some(negative)) = (last.figure("pair_acc_pos"), last.figure("pair_acc_neg")) {
             text.push_str(&format!(
                 ": {} of those from one image, {} of those from two",
                 percent(100.0 * positive),
@@ -229,7 +230,7 @@ fn summary(metrics: &[Metrics], last: &Metrics) -> String {
         }
         text.push('.');
     }
-    let shares = last.extra.iter().filter(|(name, _)| is_share(name));
+    let shares = last.extra.iter().filter(|(name, _)| is_share(name) && *name != "pair_acc");
     for (name, share) in shares.filter_map(|(name, value)| Some((name, value.as_f64()?))) {
         text.push_str(&format!(" At the end {name} is {}.", percent(100.0 * share)));
     }

@@ -43,16 +43,7 @@ impl Totals {
             elapsed_s: Some(elapsed_s),
             ..Metrics::default()
         };
-        for (name, mean) in self.mean_figures() {
-            match name {
-                "pair_acc" => line.pair_acc = Some(mean),
-                "pair_acc_pos" => line.pair_acc_pos = Some(mean),
-                "pair_acc_neg" => line.pair_acc_neg = Some(mean),
-                other => {
-                    line.extra.insert(other.to_owned(), mean.into());
-                }
-            }
-        }
+        line.extra.extend(self.mean_figures().into_iter().map(|(name, mean)| (name.to_owned(), mean.into())));
         *self = Self::default();
         line
     }

@@ -1,10 +1,14 @@
-//! `probes/`: results, written under the names of what they belong to, and told from each other.
+//! `probes/`: results, each under a name that says what it was requested with, and the sample of features.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
-use super::{RunFolder, names_with_extension, plain_name, read_json, write_json};
-use crate::{Error, ProbeResult, Result, read_checkpoint_metadata};
+use super::RunFolder;
+use super::documents::{make_parent, read_json, write_json};
+use super::layout::plain_name;
+use super::recognise::names_with_extension;
+use crate::{Error, FeatureSample, ProbeResult, Result, read_checkpoint_metadata};
 
 impl RunFolder {
     /// Writes a result under the name of what it belongs to ([`ProbeResult::stem`]), and says which. A result of another request in
@@ -15,7 +19,7 @@ impl RunFolder {
     /// [`Error::Io`].
     pub fn write_result(&self, result: &ProbeResult) -> Result<String> {
         let name = self.result_name(result)?;
-        self.name_anew(std::slice::from_ref(&name))?;
+        self.rename_by_config(std::slice::from_ref(&name))?;
         self.write_probe(&name, result)?;
         Ok(name)
     }
@@ -38,12 +42,12 @@ impl RunFolder {
         let named = self.probes()?.into_iter().filter(|(name, result)| *name == result.stem());
         let named: Vec<String> = named.map(|(name, _)| name).collect();
         self.write_config(text)?;
-        self.name_anew(&named)
+        self.rename_by_config(&named)
     }
 
     /// Moves the results called one of `names` to the names that they have by the configuration, where these are free. No other file is
     /// read: what else lies in the folder, and perhaps is no result, keeps nobody from writing.
-    fn name_anew(&self, names: &[String]) -> Result<()> {
+    fn rename_by_config(&self, names: &[String]) -> Result<()> {
         let path = |name: &str| self.probes_dir().join(format!("{name}.json"));
         if !names.iter().any(|name| path(name).exists()) {
             return Ok(());
@@ -90,7 +94,7 @@ impl RunFolder {
     /// ([`ProbeResult::differs`]).
     ///
     /// # Errors
-    /// [`Error::Json`], [`Error::Toml`], [`Error::Io`]; [`Error::Damaged`] for a last checkpoint that tells no step.
+    /// [`Error::Json`], [`Error::Toml`], [`Error::Io`]; [`Error::Damaged`] for a last checkpoint whose step cannot be read.
     pub fn probes(&self) -> Result<Vec<(String, ProbeResult)>> {
         let mut probes = Vec::new();
         for name in names_with_extension(&self.probes_dir(), "json")? {
@@ -103,5 +107,28 @@ impl RunFolder {
             probes.iter_mut().for_each(|(_, result): &mut (_, ProbeResult)| result.compare_with(&config, last_step));
         }
         Ok(probes)
+    }
+
+    /// Writes `probes/sample.safetensors`.
+    ///
+    /// # Errors
+    /// As [`FeatureSample::save`].
+    pub fn write_feature_sample(&self, sample: &FeatureSample) -> Result<()> {
+        let path = self.feature_sample_path();
+        make_parent(&path)?;
+        sample.save(&path)
+    }
+
+    /// Reads `probes/sample.safetensors`; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`FeatureSample::load`].
+    pub fn feature_sample(&self) -> Result<Option<FeatureSample>> {
+        let path = self.feature_sample_path();
+        if path.exists() { FeatureSample::load(&path).map(Some) } else { Ok(None) }
+    }
+
+    fn feature_sample_path(&self) -> PathBuf {
+        self.probes_dir().join("sample.safetensors")
     }
 }

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{Neighbour, NeighbourRow, ProbeResult};
+use crate::{FeatureSample, Neighbour, NeighbourRow, Neighbours, ProbeResult, ViewGrid};
 
 struct Place(tempfile::TempDir);
 
@@ -59,12 +59,12 @@ fn a_removal_that_was_cut_short_anywhere_can_be_done_again() {
         run.write_report("<html>").unwrap();
         run
     };
-    let entries = guard::in_order_of_removal(whole(&Place::new()).path()).unwrap().len();
+    let entries = recognise::in_order_of_removal(whole(&Place::new()).path()).unwrap().len();
     assert_eq!(entries, 8, "seven of the run and the mark");
     for removed in 0..=entries {
         let place = Place::new();
         let run = whole(&place);
-        for entry in guard::in_order_of_removal(run.path()).unwrap().into_iter().take(removed) {
+        for entry in recognise::in_order_of_removal(run.path()).unwrap().into_iter().take(removed) {
             if entry.is_dir() { fs::remove_dir_all(entry).unwrap() } else { fs::remove_file(entry).unwrap() }
         }
         RunFolder::create(run.path(), true).unwrap_or_else(|error| panic!("{removed} removed: {error}"));
@@ -113,16 +113,14 @@ fn a_file_in_the_folders_place_is_an_error_and_survives() {
 }
 
 #[test]
-fn opening_a_missing_run_names_the_nearest() {
+fn opening_a_missing_run_names_those_nearby() {
     let place = Place::new();
-    for name in ["cifar10-conv4", "stl10-resnet34", "shapes", "runs/cifar10-rotation"] {
+    for name in ["cifar10-conv4", "shapes", "runs/cifar10-rotation"] {
         place.run(name);
     }
     let error = RunFolder::open(place.at("cifar10-conv")).unwrap_err();
-    let Error::NoRun { nearest, .. } = &error else { panic!("{error:?}") };
-    assert_eq!(nearest.len(), 3);
-    assert_eq!(nearest[0], place.at("cifar10-conv4"));
-    assert!(nearest.contains(&place.at("runs/cifar10-rotation")));
+    let Error::NoRun { known, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(*known, ["cifar10-conv4", "shapes", "runs/cifar10-rotation"].map(|name| place.at(name)));
     assert!(matches!(RunFolder::open(place.0.path()), Err(Error::NoRun { .. })), "a folder without config.toml");
 }
 

@@ -264,7 +264,7 @@ impl Evaluation<'_> {
         let request = self.request(protocol);
         let is_wanted = |result: &ProbeResult| {
             let from = (result.protocol.as_str(), result.checkpoint.as_str());
-            from == (protocol.name(), self.checkpoint) && result.was_asked_for_by(&request)
+            from == (protocol.name(), self.checkpoint) && result.was_requested_with(&request)
         };
         let there = self.run.probes()?.into_iter().map(|(_, result)| result).filter(is_wanted);
         Ok(there.max_by_key(|result| result.settings.get(STEP).and_then(Value::as_u64)))
@@ -277,7 +277,7 @@ impl Evaluation<'_> {
         let results = self.run.probes()?.into_iter().map(|(_, result)| result);
         let bounds =
             results.filter(|result| result.protocol == protocol.name() && request::same_images(&result.request, &request));
-        let bound = bounds.max_by_key(|result| result.was_asked_for_by(&request));
+        let bound = bounds.max_by_key(|result| result.was_requested_with(&request));
         Ok(bound.map(|result| result.accuracy_pct))
     }
 

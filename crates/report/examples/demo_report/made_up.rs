@@ -170,16 +170,15 @@ fn write_metrics(run: &RunFolder, story: &Story) -> relata_artifact::Result<()> 
         let learnt = (1.0 - (-epoch / 5.0).exp()) * (1.0 - 0.16 * easy);
         let mut wiggle = |size: f64| size * f64::from(noise.centred());
         let (positive, negative) = (0.5 + 0.47 * learnt + wiggle(0.03), 0.52 + 0.38 * learnt + wiggle(0.03));
+        let pairs = [("pair_acc", (positive + negative) / 2.0), ("pair_acc_pos", positive.min(1.0)), ("pair_acc_neg", negative)];
         writer.append(&Metrics {
             step,
             epoch: Some(epoch),
             loss: Some(0.693 - 0.47 * learnt + wiggle(0.03)),
-            pair_acc: has_pairs.then_some((positive + negative) / 2.0),
-            pair_acc_pos: has_pairs.then_some(positive.min(1.0)),
-            pair_acc_neg: has_pairs.then_some(negative),
             lr: Some(1e-3),
             views_per_s: Some(3150.0 + wiggle(260.0) - if step < 60 { 900.0 } else { 0.0 }),
             elapsed_s: Some(step as f64 * 256.0 / 3100.0),
+            extra: pairs.map(|(name, value)| (name.to_owned(), json!(value))).into_iter().filter(|_| has_pairs).collect(),
             ..Metrics::default()
         })?;
     }

@@ -199,7 +199,7 @@ fn training(runs: &[Run]) -> Result<Markup> {
         series,
     };
     let loss = chart("Loss", short, None, lines(&|line| line.loss));
-    let pairs = lines(&|line| line.pair_acc.map(|share| 100.0 * share));
+    let pairs = lines(&|line| line.figure("pair_acc").map(|share| 100.0 * share));
     let pairs = chart("Pairs told rightly", |v| format!("{v:.0}{THIN}%"), Some((50.0, "guessing")), pairs);
     let speed = LineChart { y_floor: Some(0.0), ..chart("Views a second", short, None, lines(&|line| line.views_per_s)) };
     let mut charts = vec![loss.figure()?, pairs.figure()?];

@@ -22,8 +22,8 @@ pub(crate) fn full_run(parent: &tempfile::TempDir, name: &str, text: &str) -> Ru
             step,
             epoch: Some(step as f64 / 100.0),
             loss: Some(1.0 / step as f64),
-            pair_acc: Some(0.75),
             views_per_s: Some(3000.0),
+            extra: [("pair_acc".to_owned(), json!(0.75))].into_iter().collect(),
             ..Metrics::default()
         };
         metrics.append(&line).unwrap();
@@ -130,7 +130,14 @@ fn metrics_that_are_not_finite_or_single_do_no_harm() {
     let mut metrics = run.metrics_writer().unwrap();
     metrics.append(&Metrics { step: 1, loss: Some(f64::NAN), ..Metrics::default() }).unwrap();
     assert!(unclosed(&render_run(&run).unwrap()).is_empty());
-    metrics.append(&Metrics { step: 2, loss: Some(0.5), pair_acc: Some(0.5), ..Metrics::default() }).unwrap();
+    metrics
+        .append(&Metrics {
+            step: 2,
+            loss: Some(0.5),
+            extra: [("pair_acc".to_owned(), json!(0.5))].into_iter().collect(),
+            ..Metrics::default()
+        })
+        .unwrap();
     assert!(unclosed(&render_run(&run).unwrap()).is_empty());
 }
 

@@ -125,7 +125,7 @@ fn the_relation_head_learns_from_rows() {
     let method = MethodConfig { hidden: 24, ..MethodConfig::default() };
     let mut trainer = trainer(method, row_views(400), 2).unwrap();
     trainer.run(&run, &mut ()).unwrap();
-    let accuracies: Vec<f64> = run.metrics().unwrap().iter().filter_map(|line| line.pair_acc).collect();
+    let accuracies: Vec<f64> = run.metrics().unwrap().iter().filter_map(|line| line.figure("pair_acc")).collect();
     // Half of the negatives are rows of one kind, which only their small noise tells apart: 0.75 is what the kinds give.
     let (first, last) = (accuracies[0], accuracies[accuracies.len() - 1]);
     assert!(first < 0.7 && last > first + 0.1, "{accuracies:?}");

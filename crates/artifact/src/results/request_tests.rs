@@ -1,5 +1,7 @@
 use serde_json::json;
 
+use super::super::difference::SEED;
+use super::super::older::LABEL_FRACTION;
 use super::*;
 use crate::RunFolder;
 
@@ -126,5 +128,5 @@ fn results_of_older_versions_are_told_by_their_settings() {
     let mut read = older(json!({"epochs": 5}), "cifar10");
     read.compare_with(&run.config_table().unwrap(), None);
     let wanted = |epochs: &str| result(&[("probe.epochs", epochs), (LABEL_FRACTION, "1.0")]).request;
-    assert!(read.was_asked_for_by(&wanted("5")) && !read.was_asked_for_by(&wanted("100")));
+    assert!(read.was_requested_with(&wanted("5")) && !read.was_requested_with(&wanted("100")));
 }

@@ -1,17 +1,12 @@
-//! What a run folder is recognised by, before anything is opened, created in its place or removed.
+//! Tells a run folder from other folders, before anything is opened, created in its place or removed.
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{CHECKPOINTS, CONFIG, FIGURES, LOG, METRICS, PROBES, PROVENANCE, REPORT, TENSORBOARD};
+use super::layout::{CHECKPOINTS, CONFIG, ENTRIES, METRICS, PROVENANCE, SUBFOLDERS};
 use crate::atomic::{TEMP_PREFIX, TEMP_SUFFIX};
 use crate::{Error, Result};
-
-/// All that a run folder may hold at its top; anything else makes it somebody else's folder.
-const ENTRIES: [&str; 9] = [CONFIG, PROVENANCE, METRICS, CHECKPOINTS, PROBES, FIGURES, TENSORBOARD, REPORT, LOG];
-/// Made by [`RunFolder::create`]; a folder that holds nothing but these, empty, counts as empty.
-pub(super) const SUBFOLDERS: [&str; 3] = [CHECKPOINTS, PROBES, FIGURES];
 
 pub(super) fn is_run(path: &Path) -> bool {
     path.join(CONFIG).is_file()
@@ -91,20 +86,21 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(entries)
 }
 
-/// The three most similar names among the runs beside `path` and in a `runs` folder beside it.
-pub(super) fn nearest_runs(path: &Path) -> Vec<PathBuf> {
-    let wanted = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+/// The runs beside `path` and in a `runs` folder beside it.
+pub(super) fn runs_nearby(path: &Path) -> Vec<PathBuf> {
     let parent = path.parent().unwrap_or(Path::new(""));
     let here = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     let beside = entries(here).unwrap_or_default().into_iter().map(|(name, _)| parent.join(name));
     let in_runs = entries(&here.join("runs")).unwrap_or_default().into_iter();
     let in_runs = in_runs.map(|(name, _)| parent.join("runs").join(name));
-    let mut runs: Vec<_> = beside.chain(in_runs).filter(|candidate| is_run(candidate)).collect();
-    let distance = |run: &PathBuf| {
-        let name = run.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-        strsim::damerau_levenshtein(&wanted, &name)
-    };
-    runs.sort_by_cached_key(|run| (distance(run), run.clone()));
-    runs.truncate(3);
-    runs
+    beside.chain(in_runs).filter(|candidate| is_run(candidate)).collect()
+}
+
+/// Names of the files with that extension, without it, sorted; leftovers are none.
+pub(super) fn names_with_extension(folder: &Path, extension: &str) -> Result<Vec<String>> {
+    let files = entries(folder)?.into_iter().filter(|(name, path)| !is_leftover(name) && path.is_file());
+    let names = files.filter_map(|(name, _)| Some(name.strip_suffix(extension)?.strip_suffix('.')?.to_owned()));
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    Ok(names)
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Difference;
+use super::difference::Difference;
 
-/// One evaluation of a frozen backbone, with all that is needed to read the score rightly. Percentages are 0 to 100.
+/// One evaluation of a frozen backbone, with all that is needed to read the score correctly. Percentages are 0 to 100.
 ///
 /// JSON without a protocol, data, split or accuracy is no result; older versions wrote fewer of the other fields.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct ProbeResult {
     /// Checkpoint that the features came from, `last` or `epoch-0050`.
     #[serde(default)]
     pub checkpoint: String,
+    /// What the protocol does with the weights of the backbone. Older versions did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backbone: Option<BackboneUse>,
     /// Top-1 accuracy on `split`.
     pub accuracy_pct: f64,
     /// Standard deviation of the accuracy over several seeds, of which `accuracy_pct` and the other figures are the mean. The
@@ -54,12 +57,12 @@ pub struct ProbeResult {
     /// Every setting of the protocol: epochs, batch size, learning rate, k ...
     #[serde(default)]
     pub settings: Map<String, Value>,
-    /// The settings of the run's configuration that the result follows from, as they were asked for: dotted key, value as
+    /// The settings of the run's configuration that the result follows from, as they were requested: dotted key, value as
     /// [`crate::setting_text`] has it. Several seeds are `probe.seed = [1, 2, 3]`; `data.path` is empty where it is the run's own. A
     /// result of a version that wrote none is given what its other fields tell ([`crate::RunFolder::probes`]).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub request: BTreeMap<String, String>,
-    /// In what it is another result than the run's own: the one that the run's configuration asks for, of the last checkpoint.
+    /// What it differs in from the run's own result: the one that the run's configuration requests, of the last checkpoint.
     /// [`crate::RunFolder::probes`] finds it out; no file holds it.
     #[serde(skip)]
     pub differs: Vec<Difference>,
@@ -84,6 +87,19 @@ pub struct ProbeResult {
     /// `confusion[truth][answer]`: test images of class `truth` that were called `answer`, summed over the seeds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confusion: Vec<Vec<u32>>,
+}
+
+/// What a protocol does with the weights of the backbone that it scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BackboneUse {
+    /// Keeps them as they are.
+    Frozen,
+    /// Trains them on with the labels.
+    FineTuned,
+    /// Takes the architecture only, and trains it from random weights with the labels.
+    FromScratch,
 }
 
 /// Figures of features that need no label. What each is, `relata-probe` says where it computes them.
