@@ -1,14 +1,14 @@
 //! Single kernels on one thread, for `cargo bench -p relata-ops`: convolution in both of its forms, linear layers, batch
-//! norm, pools, the pair head, Deep InfoMax's place head, Adam. Throughputs are in products (convolution, linear layers),
-//! values (batch norm, pools, Adam), pair rows or places. What is timed is first looked at: a wrong kernel has no time.
+//! norm, pools, the pair head, Deep InfoMax's local head, Adam. Throughputs are in products (convolution, linear layers),
+//! values (batch norm, pools, Adam), pair rows or positions. Results are checked before anything is timed.
 //!
 //! How these compare with the processor's peak, layer by layer: `cargo xtask bench --only kernels`.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use relata_ops::{
     AdamStep, Algorithm, AveragePool, BackwardShape, BatchNormParams, Buffer, Buffers, Conv2d, ConvSpec, Epilogue,
-    GradientSource, Isa, Layout, MaxPool, Normalisation, PairHead, PairHeadGrads, PairHeadParams, PairLoss, PlaceBatch,
-    PlaceHead, PlaceHeadGrads, PlaceHeadParams, PlaceHeadShape, Pool, RunningStats, adam_step, chunk_count, global_average,
+    GradientSource, Isa, Layout, MaxPool, Normalisation, PairHead, PairHeadGrads, PairHeadParams, PairLoss, LocalBatch,
+    LocalHead, LocalHeadGrads, LocalHeadParams, LocalHeadShape, Pool, RunningStats, adam_step, chunk_count, global_average,
     matmul, matmul_of_transposed, matmul_transposed,
 };
 
@@ -46,7 +46,7 @@ fn convolution(c: &mut Criterion) {
         let mut results: Option<(Buffer, Buffer, Buffer)> = None;
         // Other layers have the direct form alone.
         let winograd = stride == 1 && channels_in.is_multiple_of(16);
-        for algorithm in [Algorithm::Direct, Algorithm::Fastest].into_iter().take(1 + usize::from(winograd)) {
+        for algorithm in [Algorithm::Direct, Algorithm::Auto].into_iter().take(1 + usize::from(winograd)) {
             let halo = Conv2d::gradient_halo(spec, from);
             let layer = Conv2d::with_algorithm(Isa::best(), spec, from, halo, algorithm).expect("a layer that fits");
             let (input, weights) = (noise(IMAGES * layer.input().image_len()), noise(spec.weight_len()));
@@ -229,20 +229,20 @@ fn pair_head(c: &mut Criterion) {
     group.finish();
 }
 
-fn place_head(c: &mut Criterion) {
+fn local_head(c: &mut Criterion) {
     const IMAGES: usize = 64;
     let thread = one_thread();
-    let shape = PlaceHeadShape { channels: 8, width: 64, hidden: 256 };
+    let shape = LocalHeadShape { channels: 8, width: 64, hidden: 256 };
     let layout = Layout::dense(8, 8, shape.channels);
     let (map, features) = (noise(IMAGES * layout.image_len()), noise(IMAGES * shape.width));
     let (mut d_map, mut d_features) = (Buffer::zeros(map.len()), Buffer::zeros(features.len()));
     let [w1, b1, w2, b2, w3, b3] = &shape.parameter_lengths().map(noise);
     let mut grads = shape.parameter_lengths().map(Buffer::zeros);
     let foreign: Vec<usize> = (0..IMAGES).map(|image| (image + 1) % IMAGES).collect();
-    let mut head = PlaceHead::new(Isa::best(), shape, IMAGES, &mut Buffers::allocated()).expect("a head that fits");
+    let mut head = LocalHead::new(Isa::best(), shape, IMAGES, &mut Buffers::allocated()).expect("a head that fits");
     let mut step = || {
         let [d_w1, d_b1, d_w2, d_b2, d_w3, d_b3] = &mut grads;
-        let grads = PlaceHeadGrads {
+        let grads = LocalHeadGrads {
             w1: d_w1,
             b1: d_b1,
             w2: d_w2,
@@ -252,14 +252,14 @@ fn place_head(c: &mut Criterion) {
             map: &mut d_map,
             features: &mut d_features,
         };
-        let batch = PlaceBatch { map: &map, layout, features: &features, foreign: &foreign, places: None };
-        head.step(batch, 1.0, PlaceHeadParams { w1, b1, w2, b2, w3, b3 }, grads).expect("a batch that fits").loss
+        let batch = LocalBatch { map: &map, layout, features: &features, foreign: &foreign, positions: None };
+        head.step(batch, 1.0, LocalHeadParams { w1, b1, w2, b2, w3, b3 }, grads).expect("a batch that fits").loss
     };
     let loss = step();
     assert!(loss.is_finite() && loss == step(), "the same loss of the same batch");
-    let mut group = c.benchmark_group("place head");
+    let mut group = c.benchmark_group("local head");
     group.throughput(Throughput::Elements((IMAGES * layout.pixels()) as u64));
-    group.bench_function("forward and backward, 64 places", |bencher| bencher.iter(|| thread.install(&mut step)));
+    group.bench_function("forward and backward, 64 positions", |bencher| bencher.iter(|| thread.install(&mut step)));
     group.finish();
 }
 
@@ -283,5 +283,5 @@ fn adam(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, convolution, linear, batch_norm, pools, pair_head, place_head, adam);
+criterion_group!(benches, convolution, linear, batch_norm, pools, pair_head, local_head, adam);
 criterion_main!(benches);

@@ -1,4 +1,4 @@
-/// What can be wrong with what an operator was asked to do.
+/// What can be wrong with a request to an operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

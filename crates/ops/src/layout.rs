@@ -58,7 +58,7 @@ impl Layout {
         (y + self.halo) * self.row_pitch() + (x + self.halo) * self.channels
     }
 
-    /// As [`Layout::offset`] for places that may lie in the halo.
+    /// As [`Layout::offset`] for pixels that may lie in the halo.
     pub(crate) fn signed_offset(self, y: isize, x: isize) -> isize {
         (y + self.halo as isize) * self.row_pitch() as isize + (x + self.halo as isize) * self.channels as isize
     }

@@ -5,8 +5,8 @@
 //! a gradient check; work is cut by its size alone ([`chunk_images`]), so results are the same bits at any number of threads. Call them
 //! inside a rayon pool to say how many there are.
 //!
-//! What is asked for at construction, and a batch that an operator cannot take, are answered by [`Error::Shape`]; a slice that is
-//! too short for what was built is a fault of the program, and panics.
+//! Sizes that do not fit together, at construction or in a batch, give [`Error::Shape`]. A slice that is too short for what was built is a
+//! bug of the program, and panics.
 //!
 //! ```
 //! use relata_ops::{Conv2d, ConvSpec, Isa, Layout};
@@ -34,10 +34,10 @@ mod error;
 mod image_size;
 mod layout;
 mod linear;
+mod local_head;
 mod loss;
 mod pairs;
 mod peak;
-mod places;
 mod pool;
 mod scratch;
 mod simd;
@@ -55,13 +55,13 @@ pub use error::{Error, Result};
 pub use image_size::ImageSize;
 pub use layout::Layout;
 pub use linear::{linear_scratch_len, matmul, matmul_of_transposed, matmul_transposed};
+pub use local_head::{LocalBatch, LocalHead, LocalHeadGrads, LocalHeadParams, LocalHeadShape, LocalOutcome};
 pub use loss::PairLoss;
 pub use pairs::{
     DeepPairHead, DeepPairHeadShape, MaxPairHead, PairAggregation, PairHead, PairHeadGrads, PairHeadParams, PairOutcome,
     RelationPair, RelationPairs,
 };
 pub use peak::multiply_add_at_peak;
-pub use places::{PlaceBatch, PlaceHead, PlaceHeadGrads, PlaceHeadParams, PlaceHeadShape, PlaceOutcome};
 pub use pool::{AveragePool, MaxPool, global_average, global_average_gradient};
 pub use scratch::reserve_scratch;
 pub use simd::Isa;

@@ -24,3 +24,12 @@ pub(crate) fn assert_close(actual: &[f32], expected: &[f64], tolerance: f64, wha
         assert!(error <= tolerance, "{what}: entry {i} is {a}, expected {e}: off by {error:.2e} of the largest, {largest}");
     }
 }
+
+pub(crate) fn f32s(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|x| *x as f32).collect()
+}
+
+/// As f32 holds it.
+pub(crate) fn rounded(values: Vec<f64>) -> Vec<f64> {
+    values.iter().map(|x| f64::from(*x as f32)).collect()
+}

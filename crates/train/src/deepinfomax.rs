@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Uniform};
 use relata_model::{Activation, Architecture, Buffers, Compute, ParameterKind, Parameters};
-use relata_ops::{Isa, PlaceBatch, PlaceHead, PlaceHeadGrads, PlaceHeadParams, PlaceHeadShape};
+use relata_ops::{Isa, LocalBatch, LocalHead, LocalHeadGrads, LocalHeadParams, LocalHeadShape};
 use serde::{Deserialize, Serialize};
 
 /// Keeps its draws apart from those of the parameters (parts 0 and 1) and of `DeepCluster` (2), and from one another.
@@ -52,8 +52,8 @@ impl DeepInfoMaxConfig {
         architecture.activations().take(1).map(str::to_owned).collect()
     }
 
-    fn local(&self, shape: HeadShape) -> PlaceHeadShape {
-        PlaceHeadShape { channels: shape.first_map.channels, width: shape.width, hidden: self.hidden }
+    fn local(&self, shape: HeadShape) -> LocalHeadShape {
+        LocalHeadShape { channels: shape.first_map.channels, width: shape.width, hidden: self.hidden }
     }
 
     /// Numbers that the two discriminators train.
@@ -66,7 +66,7 @@ impl DeepInfoMaxConfig {
         let rows = shape.views * shape.max_images;
         let gradients = rows * (shape.first_map.image_len() + 2 * shape.width);
         let mut local = Buffers::counted();
-        let _counted = PlaceHead::new(Isa::best(), self.local(shape), rows, &mut local);
+        let _counted = LocalHead::new(Isa::best(), self.local(shape), rows, &mut local);
         local.bytes() + Prior::bytes(shape.width, rows) + size_of::<f32>() * gradients
     }
 }
@@ -93,7 +93,7 @@ pub struct DeepInfoMax {
     /// Steps so far: the number of the next draw.
     draws: u64,
     parameters: Parameters,
-    local: PlaceHead,
+    local: LocalHead,
     compute: Compute,
     prior: Prior,
     /// `[N, D]`, u.
@@ -114,7 +114,7 @@ impl DeepInfoMax {
         check(fits, "method.deepinfomax.places", config.places, "no more than the first map has")?;
         let (rows, local) = (shape.views * shape.max_images, config.local(shape));
         let mut parameters = Parameters::default();
-        let PlaceHeadShape { channels, width, hidden } = local;
+        let LocalHeadShape { channels, width, hidden } = local;
         for (layer, (inputs, outputs)) in [(channels + width, hidden), (hidden, hidden), (hidden, 1)].into_iter().enumerate() {
             let name = format!("local.linear{}", layer + 1);
             parameters.add(format!("{name}.weight"), &[outputs, inputs], ParameterKind::LinearWeight);
@@ -130,7 +130,7 @@ impl DeepInfoMax {
             seed,
             draws: 0,
             parameters,
-            local: PlaceHead::new(compute.isa(), local, rows, &mut Buffers::allocated()).map_err(relata_model::Error::from)?,
+            local: LocalHead::new(compute.isa(), local, rows, &mut Buffers::allocated()).map_err(relata_model::Error::from)?,
             compute,
             prior,
             uniform: vec![0.0; rows * width],
@@ -187,14 +187,14 @@ impl DeepInfoMax {
         let foreign: Vec<usize> = (0..rows).map(before).collect();
         self.d_map.resize(rows * map.layout.pixels() * self.channels, 0.0);
         let d_features = &mut self.d_features[..rows * width];
-        let place_batch = PlaceBatch { map: map.data, layout: map.layout, features, foreign: &foreign, places };
+        let place_batch = LocalBatch { map: map.data, layout: map.layout, features, foreign: &foreign, positions: places };
         let hidden = self.config.hidden;
-        let lengths = PlaceHeadShape { channels: self.channels, width, hidden }.parameter_lengths();
+        let lengths = LocalHeadShape { channels: self.channels, width, hidden }.parameter_lengths();
         let (values, gradients) = self.parameters.values_and_gradients_mut();
         // The prior's lie behind them.
         let [w1, b1, w2, b2, w3, b3] = parts(values, lengths);
         let [d_w1, d_b1, d_w2, d_b2, d_w3, d_b3] = parts_mut(gradients, lengths);
-        let grads = PlaceHeadGrads {
+        let grads = LocalHeadGrads {
             w1: d_w1,
             b1: d_b1,
             w2: d_w2,
@@ -205,7 +205,7 @@ impl DeepInfoMax {
             features: d_features,
         };
         let (local, weight) = (&mut self.local, self.config.local as f32);
-        let outcome = self.compute.install(|| local.step(place_batch, weight, PlaceHeadParams { w1, b1, w2, b2, w3, b3 }, grads));
+        let outcome = self.compute.install(|| local.step(place_batch, weight, LocalHeadParams { w1, b1, w2, b2, w3, b3 }, grads));
         let outcome = outcome.map_err(relata_model::Error::from)?;
         let prior = self.prior.step(&mut self.parameters, features, uniform, self.config.prior, d_features);
         let figures = vec![("local_acc", outcome.accuracy()), ("local_loss", outcome.loss), ("prior_loss", prior)];

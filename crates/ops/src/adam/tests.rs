@@ -1,13 +1,9 @@
 use super::{AdamStep, SgdStep, TASK, adam_step, sgd_step};
 use crate::Isa;
-use crate::test_support::{assert_close, noise};
+use crate::test_support::{assert_close, f32s, noise};
 
 /// A few f32 roundings a step.
 const TOLERANCE: f64 = 1e-6;
-
-fn f32s(values: &[f64]) -> Vec<f32> {
-    values.iter().map(|x| *x as f32).collect()
-}
 
 /// The papers' forms, with the corrections written out on both means.
 fn adam_reference(by: &AdamStep, p: &mut f64, g: f64, m: &mut f64, v: &mut f64) {

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 /// What kind of gradient arrives at a batch-norm layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GradientSource {
-    /// Whether a ReLU stands right behind the normalisation; its mask is computed anew from z.
+    /// Whether a ReLU stands right behind the normalisation; its mask is computed again from z.
     pub relu: bool,
     /// The pool behind it; the gradient has the pool's sides.
     pub pool: Pool,
@@ -146,7 +146,7 @@ multiversion! {
     }
 }
 
-/// The gradient in front of the ReLU: zero where its input `z · a + b` is not above zero, and kept where that is no number.
+/// The gradient in front of the ReLU: zero where its input `z · a + b` is not above zero, and kept where that is NaN.
 ///
 /// By a mask of bits, because the compiler made a branch a value of a plain `if`, mispredicted every other time: half of a
 /// Conv-4 step.

@@ -45,9 +45,9 @@ pub struct RunningStats<'a> {
 }
 
 impl RunningStats<'_> {
-    /// Lets channel `c` follow a batch of `count` values: `(1 − momentum) · old + momentum · new`, the variance unbiased,
+    /// Moves channel `c` by a batch of `count` values: `(1 − momentum) · old + momentum · new`, the variance unbiased,
     /// `var · count / (count − 1)`; that of a single value is its own, 0.
-    pub(crate) fn follow(&mut self, c: usize, mean: f64, var: f64, count: f64) {
+    pub(crate) fn update(&mut self, c: usize, mean: f64, var: f64, count: f64) {
         let momentum = f64::from(self.momentum);
         let unbiased = var * count / (count - 1.0).max(1.0);
         for (running, new) in [(&mut self.mean[c], mean), (&mut self.var[c], unbiased)] {
@@ -107,7 +107,7 @@ impl Normalisation {
             let mean = sum / count;
             let var = (square / count - mean * mean).max(0.0);
             self.set(c, mean, var, params);
-            running.follow(c, mean, var, count);
+            running.update(c, mean, var, count);
         }
     }
 

@@ -1,7 +1,7 @@
 //! How many output channels a tile holds in registers at once, by instruction set; functions compiled for each, and matrices laid out
 //! in such blocks.
 
-use super::tile::Store;
+use super::geometry::Store;
 use crate::Isa;
 use crate::simd::{LINE, Level};
 
@@ -71,10 +71,10 @@ impl Block {
         }
     }
 
-    /// How blocks of pixels of `channels_out` store: past the caches only where each is whole, and whole lines.
+    /// How blocks of pixels of `channels_out` store: non-temporally only where each is whole, and whole lines.
     pub(super) fn store(self, store: Store, channels_out: usize) -> Store {
         let whole = channels_out.is_multiple_of(self.width()) && self.width().is_multiple_of(LINE);
-        if store == Store::Past && !whole { Store::Over } else { store }
+        if store == Store::NonTemporal && !whole { Store::Overwrite } else { store }
     }
 
     /// Blocks that cover `channels_out`, the last one perhaps in part.
@@ -118,13 +118,13 @@ pub(crate) fn unpack_columns(packed: &[f32], columns: usize, width: usize, matri
     }
 }
 
-/// `$body` for `$v` vectors of one kind, with its instructions allowed.
+/// `$body` for NR_REGS = `$nr_regs` vectors of one kind, with its instructions allowed.
 macro_rules! compiled {
-    ($name:ident, $features:literal, $simd:ty, $v:literal, $body:ident[$($form:expr),*]($($arg:ident : $ty:ty),*)) => {
+    ($name:ident, $features:literal, $simd:ty, $nr_regs:literal, $body:ident[$($form:expr),*]($($arg:ident : $ty:ty),*)) => {
         #[target_feature(enable = $features)]
         unsafe fn $name($($arg: $ty),*) {
             // SAFETY: the caller's promise is passed on.
-            unsafe { $body::<$simd, $v $(, $form)*>($($arg),*) }
+            unsafe { $body::<$simd, $nr_regs $(, $form)*>($($arg),*) }
         }
     };
 }

@@ -3,17 +3,18 @@
 //! The data gradient of a layer with stride s is s·s small dense correlations, one for each class of input pixels.
 //!
 //! On maps of a few pixels most windows reach over the border: of the 81 taps of a 3 x 3 map's windows, padded by one, 49 lie
-//! within it. There, `few_pixels`, a pixel of many images is worked out at once, by the taps within the map alone.
+//! within it. There, `few_pixels`, a pixel of many images is computed at once, by the taps within the map alone.
 
-use super::ConvSpec;
 use super::block::{Block, pack_columns, unpack_columns};
-use super::outer::{OuterProduct, Steps, accumulate_outer, gather_input, outer_pixels};
-use super::tile::{self, Correlation, Store};
+use super::geometry::{Correlation, OuterProduct, Steps, Store};
+use super::outer::{accumulate_outer, gather_input, outer_pixels};
+use super::spec::ConvSpec;
+use super::tile::{self, TilePlan};
 use crate::simd::{LINE, by_channel_group, group, group_mut, multiversion};
 use crate::{Isa, Layout, scratch};
 use std::ops::Range;
 
-/// Side of the largest map that is worked out pixel by pixel.
+/// Side of the largest map that is computed pixel by pixel.
 const FEW: usize = 3;
 
 /// A layer's direct form.
@@ -23,7 +24,7 @@ pub(super) struct Direct {
     spec: ConvSpec,
     input: Layout,
     output: Layout,
-    forward: Correlation,
+    forward: TilePlan,
     forward_window: Window,
     forward_block: Block,
     /// One dense correlation a class of input pixels, with the kernel rows and columns that reach it.
@@ -34,7 +35,7 @@ pub(super) struct Direct {
 
 #[derive(Debug, Clone)]
 struct BackwardClass {
-    correlation: Correlation,
+    plan: TilePlan,
     window: Window,
     kernel_rows: Vec<usize>,
     kernel_columns: Vec<usize>,
@@ -65,7 +66,7 @@ impl Window {
 }
 
 impl Direct {
-    /// Whether a layer's maps are so small that it is worked out pixel by pixel.
+    /// Whether a layer's maps are so small that it is computed pixel by pixel.
     pub(super) fn few_pixels(spec: ConvSpec, output: Layout) -> bool {
         spec.kernel > 1 && output.height.max(output.width) <= FEW
     }
@@ -89,13 +90,12 @@ impl Direct {
             ..Correlation::default()
         };
         let forward_block = Block::pick(isa, spec.channels_out);
-        let forward = forward.asking(forward_block);
         let mut layer = Self {
             isa,
             spec,
             input,
             output,
-            forward,
+            forward: TilePlan::with_prefetch(forward_block, forward),
             forward_window: Window { y: -p, x: -p, step: s, rows: spec.kernel, columns: spec.kernel },
             forward_block,
             backward: Vec::new(),
@@ -136,18 +136,18 @@ impl Direct {
                     channels_out: channels_in,
                     ..Correlation::default()
                 };
-                let correlation = correlation.asking(self.backward_block);
+                let plan = TilePlan::with_prefetch(self.backward_block, correlation);
                 let window = Window { y: y0, x: x0, step: 1, rows: rows.len(), columns: columns.len() };
                 let packed_at = self.backward_len;
                 let blocks = self.backward_block.count(channels_in);
                 self.backward_len += blocks * self.backward_block.width() * rows.len() * columns.len() * channels_out;
-                self.backward.push(BackwardClass { correlation, window, kernel_rows: rows, kernel_columns: columns, packed_at });
+                self.backward.push(BackwardClass { plan, window, kernel_rows: rows, kernel_columns: columns, packed_at });
             }
         }
     }
 
     pub(super) fn forward_packed_len(&self) -> usize {
-        self.padded_channels() * self.forward.rows * self.forward.run
+        self.padded_channels() * self.forward.geometry.rows * self.forward.geometry.run
     }
 
     pub(super) fn backward_packed_len(&self) -> usize {
@@ -192,7 +192,7 @@ impl Direct {
         }
     }
 
-    /// Runs over `output`'s images. `sums`, where asked for, get the sum and the sum of squares of each output channel,
+    /// Runs over `output`'s images. `sums`, where given, get the sum and the sum of squares of each output channel,
     /// `[2][C_out]` for every `chunk` images.
     pub(super) fn forward(
         &self,
@@ -208,8 +208,8 @@ impl Direct {
         if Self::few_pixels(self.spec, self.output) {
             // SAFETY: `forward` and its windows were laid out in `new` for these images.
             unsafe {
-                let places = (self.input, &self.forward, self.forward_window);
-                correlate_pixels(self.forward_block, places, input, packed, output, self.output.image_len());
+                let windows = (self.input, &self.forward.geometry, self.forward_window);
+                correlate_pixels(self.forward_block, windows, input, packed, output, self.output.image_len());
             }
             let Some(sums) = sums else { return };
             return scratch::with(2 * channels, |image_sums| {
@@ -222,7 +222,7 @@ impl Direct {
                 }
             });
         }
-        let forward = Correlation { store: self.forward_block.store(store, channels), ..self.forward };
+        let forward = self.forward.storing(self.forward_block.store(store, channels));
         scratch::with(2 * padded, |image_sums| {
             for (image, out) in output.chunks_exact_mut(self.output.image_len()).enumerate() {
                 let from = &input[image * in_len..][..in_len];
@@ -250,12 +250,12 @@ impl Direct {
         let (in_len, out_len) = (self.input.pixels() * self.input.channels, self.output.image_len());
         if Self::few_pixels(self.spec, self.output) {
             for class in &self.backward {
-                let correlation = Correlation { store, ..class.correlation };
+                let correlation = Correlation { store, ..class.plan.geometry };
                 // SAFETY: as below.
                 unsafe {
-                    let places = (self.output, &correlation, class.window);
+                    let windows = (self.output, &correlation, class.window);
                     let packed = &packed[class.packed_at.min(packed.len())..];
-                    correlate_pixels(self.backward_block, places, d_output, packed, d_input, in_len);
+                    correlate_pixels(self.backward_block, windows, d_output, packed, d_input, in_len);
                 }
             }
             return;
@@ -263,15 +263,15 @@ impl Direct {
         for (image, d_in) in d_input.chunks_exact_mut(in_len).enumerate() {
             let from = &d_output[image * out_len..][..out_len];
             for class in &self.backward {
-                let correlation = Correlation { store, ..class.correlation };
-                if correlation.rows * correlation.run == 0 && store == Store::Add {
+                let plan = class.plan.storing(store);
+                if plan.geometry.rows * plan.geometry.run == 0 && store == Store::Accumulate {
                     continue;
                 }
                 // SAFETY: `plan_backward` laid the classes out within dense images; the caller checked the halo.
                 unsafe {
                     tile::correlate(
                         self.backward_block,
-                        &correlation,
+                        &plan,
                         from.as_ptr(),
                         packed[class.packed_at.min(packed.len())..].as_ptr(),
                         d_in.as_mut_ptr(),
@@ -285,7 +285,7 @@ impl Direct {
     /// Floats of one part of the weight gradient's sums, those of a kernel row and a block of output channels: all sums
     /// are `[block][kernel row][run][block width]`.
     pub(super) fn part_len(&self) -> usize {
-        self.forward.run * self.forward_block.width()
+        self.forward.geometry.run * self.forward_block.width()
     }
 
     /// Images that [`Direct::accumulate`] wants at once, for its sums to be loaded and stored for enough pixels.
@@ -295,7 +295,7 @@ impl Direct {
 
     /// Adds to the parts of the weight gradient's sums from `first_part` on, those that `sums` holds, what all images given add to them.
     pub(super) fn accumulate(&self, input: &[f32], d_output: &[f32], first_part: usize, sums: &mut [f32]) {
-        let c = &self.forward;
+        let c = &self.forward.geometry;
         let (in_len, out_len) = (self.input.image_len(), self.output.image_len());
         let images = (input.len() / in_len).min(d_output.len() / out_len);
         let product = OuterProduct {
@@ -349,9 +349,9 @@ impl Direct {
         part: usize,
         sums: &mut [f32],
     ) {
-        let c = &self.forward;
+        let c = &self.forward.geometry;
         let (block, ky, width) = (part / c.rows, part % c.rows, self.forward_block.width());
-        // Asked for in advance once, by the first part that reads it; of a few channels it is too little to be worth it.
+        // Prefetched once, by the first part that reads it; of a few channels it is too little to be worth it.
         let wide = self.spec.channels_out >= 16;
         let product = OuterProduct {
             next_input: if wide && ky < self.spec.stride { all.next_input } else { 0 },
@@ -407,7 +407,7 @@ impl Direct {
 }
 
 /// Correlates as many images as `output` holds, pixel by pixel: each pixel in all of them at once, by the taps of its window that lie
-/// within the map. `places`: the images read, the correlation of one of them, and its windows.
+/// within the map. The tuple is the map that is read, the correlation of one image, and its windows.
 ///
 /// # Safety
 /// What the correlation reaches within the map lies within images of `input`, and its output within `out_len` floats; `packed` are its weights.
@@ -424,7 +424,7 @@ unsafe fn correlate_pixels(
         for (y, x) in (0..c.out_h).flat_map(|y| (0..c.out_w).map(move |x| (y, x))) {
             let (rows, columns) = window.within(map, y, x);
             let none = rows.is_empty() || columns.is_empty();
-            if none && c.store == Store::Add {
+            if none && c.store == Store::Accumulate {
                 continue;
             }
             let pixel = Correlation {
@@ -448,7 +448,7 @@ unsafe fn correlate_pixels(
             // SAFETY: the caller's promise; the taps lie within the map.
             unsafe {
                 let weights = packed.as_ptr().add(weights.min(packed.len()));
-                tile::correlate(block, &pixel, input.as_ptr().offset(from), weights, output.as_mut_ptr().add(to), None);
+                tile::correlate(block, &pixel.into(), input.as_ptr().offset(from), weights, output.as_mut_ptr().add(to), None);
             }
         }
     }

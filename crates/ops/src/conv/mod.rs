@@ -7,84 +7,39 @@
 //! as PyTorch's `conv2d` gives it (a correlation), `H_out = (H + 2p − k) / s + 1`. Weights are `[k, k, C_in, C_out]`.
 //!
 //! The data gradient is the same correlation with flipped, transposed weights; with a stride it falls apart into s·s
-//! classes of input pixels (by the parity of their place for s = 2), each a small dense correlation of its own. The
+//! classes of input pixels (for s = 2 by the parity of row and column), each a small dense correlation of its own. The
 //! weight gradient is a sum of outer products over all pixels.
 //!
 //! Here a batch is cut for the threads. What a thread does with its images is one of two forms: `direct.rs` for any
 //! layer, `winograd/` for 3 x 3 kernels with stride 1, in less than half the products. Both spend their time in the
 //! register tiles of `tile.rs` and `outer.rs`.
 
-mod ahead;
 pub(crate) mod block;
 mod direct;
+pub(crate) mod geometry;
 pub(crate) mod outer;
+mod prefetch;
 #[cfg(test)]
 mod reference;
+mod spec;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tile;
 mod winograd;
+
+pub use spec::{Algorithm, ConvSpec};
 
 use crate::chunks::chunk_images;
 use crate::layout::{addressable, holds};
 use crate::simd::{end_streaming, worth_streaming};
 use crate::{Error, Isa, Layout, Result, chunk_count};
 use direct::Direct;
+use geometry::Store;
 use rayon::prelude::*;
-use tile::Store;
 use winograd::{Target, Winograd};
-
-/// What a convolution layer is: square kernel, one stride, one padding, no bias.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConvSpec {
-    /// Channels of the input, C_in.
-    pub channels_in: usize,
-    /// Channels of the output, C_out.
-    pub channels_out: usize,
-    /// Side of the kernel, k.
-    pub kernel: usize,
-    /// Step between windows, s.
-    pub stride: usize,
-    /// Zero pixels thought around the image, p.
-    pub padding: usize,
-}
-
-impl ConvSpec {
-    /// Number of weights, k·k·C_in·C_out.
-    #[must_use]
-    pub fn weight_len(self) -> usize {
-        self.kernel * self.kernel * self.channels_in * self.channels_out
-    }
-
-    fn checked_weight_len(self) -> Option<usize> {
-        addressable(self.kernel.checked_mul(self.kernel)?.checked_mul(self.channels_in)?.checked_mul(self.channels_out)?)
-    }
-
-    /// Output side for an input side, `(side + 2p − k) / s + 1`; `None` where the kernel does not fit or a number is out of range.
-    #[must_use]
-    pub fn output_side(self, side: usize) -> Option<usize> {
-        side.checked_add(self.padding.checked_mul(2)?)?.checked_sub(self.kernel)?.checked_div(self.stride)?.checked_add(1)
-    }
-
-    /// Multiply-adds of one image's forward pass, counted as two operations each.
-    #[must_use]
-    pub fn forward_flops(self, output: Layout) -> u64 {
-        2 * (output.pixels() * self.weight_len()) as u64
-    }
-}
 
 /// Pieces of a batch below which threads would be idle, were the gradients cut by pieces alone.
 const ENOUGH_PIECES: usize = 8;
-
-/// How a convolution is worked out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Algorithm {
-    /// Winograd's F(2x2, 3x3) where a layer is suited to it, else the direct form.
-    #[default]
-    Fastest,
-    /// The definition's own sums.
-    Direct,
-}
 
 /// A convolution compiled for one input layout and one instruction set.
 #[derive(Debug, Clone)]
@@ -107,7 +62,7 @@ impl Conv2d {
     /// padded image, the input's halo is narrower than the padding, or images, weights or strides are more than can be
     /// addressed.
     pub fn new(isa: Isa, spec: ConvSpec, input: Layout, output_halo: usize) -> Result<Self> {
-        Self::with_algorithm(isa, spec, input, output_halo, Algorithm::Fastest)
+        Self::with_algorithm(isa, spec, input, output_halo, Algorithm::Auto)
     }
 
     /// As [`Conv2d::new`] with an algorithm of one's own choice.
@@ -142,7 +97,7 @@ impl Conv2d {
         if sizes.contains(&None) || step().is_none() {
             return Err(shape(format!("{spec:?} of images of {} x {} is more than can be addressed", input.height, input.width)));
         }
-        let suits = algorithm == Algorithm::Fastest && Winograd::suits(spec) && !Direct::few_pixels(spec, output);
+        let suits = algorithm == Algorithm::Auto && Winograd::suits(spec) && !Direct::few_pixels(spec, output);
         Ok(Self {
             spec,
             input,
@@ -242,7 +197,7 @@ impl Conv2d {
         assert_eq!(packed.len(), self.forward_packed_len(), "packed convolution weights");
         let (chunk, channels) = (chunk_images(n), self.spec.channels_out);
         let group = self.images_a_task(self.winograd, chunk);
-        let store = if worth_streaming(&output[..n * out_len], channels) { Store::Past } else { Store::Over };
+        let store = if worth_streaming(&output[..n * out_len], channels) { Store::NonTemporal } else { Store::Overwrite };
         let run = |index: usize, out: &mut [f32], sums: Option<&mut [f64]>| {
             let input = &input[index * group * in_len..n * in_len];
             match &self.winograd {
@@ -296,9 +251,9 @@ impl Conv2d {
     /// What is done with the gradients of a batch's inputs.
     fn input_store(&self, d_input: &[f32], accumulate: bool) -> Store {
         match accumulate {
-            true => Store::Add,
-            false if worth_streaming(d_input, self.input.channels) => Store::Past,
-            false => Store::Over,
+            true => Store::Accumulate,
+            false if worth_streaming(d_input, self.input.channels) => Store::NonTemporal,
+            false => Store::Overwrite,
         }
     }
 

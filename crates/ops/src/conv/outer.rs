@@ -1,55 +1,18 @@
-//! The register tile of the weight gradient, a sum of outer products over pixels: M window floats x V vectors of output channels
-//! stay in registers over many pixels. Compiled for each block of output channels (`block.rs`), as the tile of `tile.rs` is.
+//! The register tile of the weight gradient, a sum of outer products over pixels. A tile is MR x NR: MR window floats and NR output
+//! channels, NR being NR_REGS vectors, which stay in registers over the whole depth, many pixels. Compiled for each block of output
+//! channels (`block.rs`), as the tile of `tile.rs` is.
 //!
-//! Pixels of many channels lie a power of two apart, share a few sets of L1, and would come from L2 anew for every tile. So a
+//! Pixels of many channels lie a power of two apart, share a few sets of L1, and would come from L2 again for every tile. So a
 //! block of their gradient is gathered first, and the input, which all blocks read, before the first of them ([`gather_input`]).
 
-// M and V are constants: their loops unroll, and the indices become registers.
+// MR and NR_REGS are constants: their loops unroll, and the indices become registers.
 #![allow(clippy::needless_range_loop)]
 
-use super::ahead::{NextLine, NextPixels, prefetch_l2};
 use super::block::{Block, by_block};
+use super::geometry::{OuterProduct, Steps};
+use super::prefetch::{NextLine, NextPixels, prefetch_l2};
 use crate::simd::Simd;
 use std::mem::MaybeUninit;
-
-/// Floats from image to image, from row to row and from pixel to pixel.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Steps {
-    pub(crate) image: usize,
-    pub(crate) y: usize,
-    pub(crate) x: usize,
-}
-
-impl Steps {
-    /// Of pixels of `x` floats side by side.
-    pub(crate) fn dense(rows: usize, width: usize, x: usize) -> Self {
-        Self { image: rows * width * x, y: width * x, x }
-    }
-
-    /// Floats to pixel (y, x) of an image.
-    pub(crate) fn to(self, image: usize, y: usize, x: usize) -> usize {
-        image * self.image + y * self.y + x * self.x
-    }
-}
-
-/// Sums of outer products: for pixels (y, x) of some images, `acc[j][o] += input[n, y, x, j] · grad[n, y, x, o]`.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct OuterProduct {
-    pub(crate) images: usize,
-    pub(crate) rows: usize,
-    pub(crate) width: usize,
-    pub(crate) input: Steps,
-    pub(crate) grad: Steps,
-    /// Window floats j.
-    pub(crate) run: usize,
-    /// Valid output channels of this block; the rest of the block's lanes is left at zero.
-    pub(crate) lanes: usize,
-    /// Floats to the same pixels of the images that come next, which are asked for in advance; 0: they are not.
-    pub(crate) next_input: usize,
-    pub(crate) next_grad: usize,
-    /// The share of the input that is asked for, `(index, of)`.
-    pub(crate) input_share: (usize, usize),
-}
 
 /// Pixels at once, about, that make loading and storing [`accumulate_outer`]'s sums little beside the products; of
 /// narrow blocks more, whose gradients stay in L1 all the same.
@@ -64,8 +27,8 @@ const GATHERED: usize = 4096;
 #[repr(align(64))]
 struct Gathered(MaybeUninit<[f32; GATHERED]>);
 
-/// Copies the pixels of `p` that lie as `steps` say, `floats` of each, to places `pitch` floats apart, and fills them up with zeros to
-/// `filled` floats. Asks for the same pixels `next` floats further, where that is not 0.
+/// Copies the pixels of `p` that lie as `steps` say, `floats` of each, `pitch` floats apart, and fills each up with zeros to `filled`
+/// floats. Prefetches the same pixels `next` floats further, where that is not 0.
 ///
 /// # Safety
 /// As [`accumulate_outer`]; `to` holds all of it.
@@ -101,8 +64,12 @@ unsafe fn gather<S: Simd>(
     }
 }
 
+/// One tile: adds to MR x NR sums, `[MR][NR]` at `acc_out`, what all pixels of `p` give; meanwhile it prefetches `next`.
+///
+/// # Safety
+/// As [`accumulate_outer`].
 #[inline(always)]
-unsafe fn outer_tile<S: Simd, const M: usize, const V: usize, const ASKS: bool>(
+unsafe fn outer_tile<S: Simd, const MR: usize, const NR_REGS: usize, const PREFETCH: bool>(
     p: &OuterProduct,
     input: *const f32,
     grad: *const f32,
@@ -111,33 +78,33 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize, const ASKS: bool>(
 ) {
     // SAFETY: `accumulate_outer` was given buffers that hold all of it.
     unsafe {
-        let mut acc = [[S::zero(); V]; M];
+        let mut acc = [[S::zero(); NR_REGS]; MR];
         for (m, row) in acc.iter_mut().enumerate() {
             for (v, value) in row.iter_mut().enumerate() {
-                *value = S::load(acc_out.add((m * V + v) * S::LANES));
+                *value = S::load(acc_out.add((m * NR_REGS + v) * S::LANES));
             }
         }
         for image in 0..p.images {
             for y in 0..p.rows {
                 let mut from = input.add(p.input.to(image, y, 0));
                 let mut g = grad.add(p.grad.to(image, y, 0));
-                // Where there is nothing to ask for, for what is there.
-                let (mut asked, step) = match next.rows {
+                // A tile without a share prefetches what it has.
+                let (mut prefetched, step) = match next.rows {
                     (first, end) if first <= y && y < end => (next.from.wrapping_add(next.steps.to(image, y, 0)), next.steps.x),
                     _ => (g, p.grad.x),
                 };
                 for _ in 0..p.width {
-                    if ASKS {
-                        S::prefetch_l2(asked);
+                    if PREFETCH {
+                        S::prefetch_l2(prefetched);
                     }
-                    asked = asked.wrapping_add(step);
-                    let mut gv = [S::zero(); V];
+                    prefetched = prefetched.wrapping_add(step);
+                    let mut gv = [S::zero(); NR_REGS];
                     for (v, value) in gv.iter_mut().enumerate() {
                         *value = S::load(g.add(v * S::LANES));
                     }
-                    for m in 0..M {
+                    for m in 0..MR {
                         let x = S::splat(*from.add(m));
-                        for v in 0..V {
+                        for v in 0..NR_REGS {
                             acc[m][v] = S::fma(x, gv[v], acc[m][v]);
                         }
                     }
@@ -149,22 +116,22 @@ unsafe fn outer_tile<S: Simd, const M: usize, const V: usize, const ASKS: bool>(
         }
         for (m, row) in acc.iter().enumerate() {
             for (v, value) in row.iter().enumerate() {
-                S::store(acc_out.add((m * V + v) * S::LANES), *value);
+                S::store(acc_out.add((m * NR_REGS + v) * S::LANES), *value);
             }
         }
     }
 }
 
 #[inline(always)]
-unsafe fn outer_body<S: Simd, const V: usize, const ASKS: bool>(
+unsafe fn outer_body<S: Simd, const NR_REGS: usize, const PREFETCH: bool>(
     p: &OuterProduct,
     input: *const f32,
     grad: *const f32,
     acc: *mut f32,
 ) {
-    let width = V * S::LANES;
+    let width = NR_REGS * S::LANES;
     // As many window floats as registers hold sums of, see `correlate_body`.
-    let sixes = V == 4 || (V == 2 && S::LANES == 8);
+    let sixes = NR_REGS == 4 || (NR_REGS == 2 && S::LANES == 8);
     let window = if sixes { 6 } else { 8 };
     let most = outer_pixels(width);
     // Of several lines a pixel L1's sets hold so few pixels that copying the block costs less than L2 for every tile; where a block is
@@ -203,13 +170,13 @@ unsafe fn outer_body<S: Simd, const V: usize, const ASKS: bool>(
                     (part.images, part.rows, part.width) = (1, 1, part.images * part.rows * part.width);
                 }
             }
-            let mut next = if ASKS { NextPixels::of(&part, (window, width), input, grad) } else { NextPixels::NONE };
+            let mut next = if PREFETCH { NextPixels::new(&part, (window, width), input, grad) } else { NextPixels::NONE };
             let mut j = 0;
             macro_rules! tiles {
                 ($m:literal, $most:expr) => {
                     let end = j + ($most / $m) * $m;
                     while j < end {
-                        outer_tile::<S, $m, V, ASKS>(&part, input.add(j), grad, acc.add(j * width), next.line(&part));
+                        outer_tile::<S, $m, NR_REGS, PREFETCH>(&part, input.add(j), grad, acc.add(j * width), next.line(&part));
                         j += $m;
                     }
                 };
@@ -246,22 +213,22 @@ pub(crate) unsafe fn accumulate_outer(block: Block, p: &OuterProduct, input: *co
     unsafe {
         match p.next_input | p.next_grad {
             0 => outer(block, p, input, grad, acc),
-            _ => outer_asking(block, p, input, grad, acc),
+            _ => outer_prefetching(block, p, input, grad, acc),
         }
     }
 }
 
 by_block!(outer, outer_body[false](p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32));
-by_block!(outer_asking, outer_body[true](p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32));
+by_block!(outer_prefetching, outer_body[true](p: &OuterProduct, input: *const f32, grad: *const f32, acc: *mut f32));
 
 #[inline(always)]
-unsafe fn gather_input_body<S: Simd, const V: usize>(p: &OuterProduct, pitch: usize, from: *const f32, to: *mut f32) {
+unsafe fn gather_input_body<S: Simd, const NR_REGS: usize>(p: &OuterProduct, pitch: usize, from: *const f32, to: *mut f32) {
     // SAFETY: the caller's promise is passed on.
     unsafe { gather::<S>(p, (p.input, p.next_input), (p.run, p.run, pitch), from, to) };
 }
 
 by_block!(
-    /// Copies the input of an outer product to places `pitch` floats apart, and asks for what comes next.
+    /// Copies the pixels of an outer product's input `pitch` floats apart, and prefetches those that come next.
     ///
     /// # Safety
     /// As [`accumulate_outer`]; `to` holds all of its pixels.

@@ -1,6 +1,6 @@
 //! The definitions, in f64, one loop an index.
 
-use super::ConvSpec;
+use super::spec::ConvSpec;
 
 /// Visits every product of the convolution: (input index, weight index, output index), all images dense.
 fn each_product(spec: ConvSpec, n: usize, (h, w): (usize, usize), mut visit: impl FnMut(usize, usize, usize)) {

@@ -1,75 +1,54 @@
 //! The register tile of forward passes and data gradients, compiled for each block of output channels (`block.rs`).
 //!
-//! [`correlate`] holds T output pixels x V vectors of output channels in registers over the whole kernel window. In NHWC
-//! the window's taps of one row, and their channels, lie side by side, so the window is `rows` runs of `run` floats;
-//! each float is broadcast and multiplied with V vectors of weights.
+//! As in BLIS, a tile is MR x NR: MR output pixels and NR output channels, which stay in registers over the whole depth, the kernel
+//! window. NR is NR_REGS vectors. In NHWC the window's taps of one row, and their channels, lie side by side, so the depth is `rows`
+//! runs of `run` floats; each float is broadcast and multiplied with NR_REGS vectors of weights.
 
-// T and V are constants: their loops unroll, and the indices become registers.
+// MR and NR_REGS are constants: their loops unroll, and the indices become registers.
 #![allow(clippy::needless_range_loop)]
 
-use super::ahead::{Ahead, Asks, BY_PIECES, BY_PIXELS, BY_ROWS, NOTHING, piece_floats, prefetch};
 use super::block::{Block, by_block};
+use super::geometry::{Correlation, Store};
+use super::prefetch::{BY_PIECES, BY_PIXELS, BY_ROWS, NO_PREFETCH, PrefetchMode, PrefetchPlan, piece_floats, prefetch};
 use crate::simd::{LINE, Simd};
 
-/// What is done with results.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Store {
-    /// They are written over what stands there.
-    #[default]
-    Over,
-    /// They are added to it.
-    Add,
-    /// They are written past the caches, in whole blocks of channels, each of which begins and ends on a line's border.
-    Past,
-}
-
 /// [`Store`] as a constant.
-type Stores = u8;
-const OVER: Stores = 0;
-const ADD: Stores = 1;
-const PAST: Stores = 2;
+type StoreMode = u8;
+const OVERWRITE: StoreMode = 0;
+const ACCUMULATE: StoreMode = 1;
+const NON_TEMPORAL: StoreMode = 2;
 
-/// One correlation of an image with a bank of filters, as strides in floats. Forward passes and data gradients are both
-/// this, with other strides.
+/// What the tiles of one layer work by: which floats they multiply, and beside that what they prefetch meanwhile.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Correlation {
-    /// Offset in the input image of the first tap of output pixel (0, 0).
-    pub(crate) in_origin: isize,
-    pub(crate) in_y_step: usize,
-    pub(crate) in_x_step: usize,
-    /// Floats to the same pixels of the image that comes next, where there is more than a row of pixels.
-    pub(crate) in_next: usize,
-    /// Floats between the window's rows.
-    pub(crate) in_row_pitch: usize,
-    /// Rows of the window.
-    pub(crate) rows: usize,
-    /// Floats of one window row: taps x input channels.
-    pub(crate) run: usize,
-    /// Window floats of the packed weights that are passed over from row to row, where the window is a part of theirs.
-    pub(crate) weight_gap: usize,
-    pub(crate) out_origin: usize,
-    pub(crate) out_y_step: usize,
-    pub(crate) out_x_step: usize,
-    pub(crate) out_h: usize,
-    pub(crate) out_w: usize,
-    pub(crate) channels_out: usize,
-    pub(crate) store: Store,
-    /// What its tiles ask memory for in advance.
-    pub(crate) ahead: Ahead,
+pub(crate) struct TilePlan {
+    pub(crate) geometry: Correlation,
+    prefetch: PrefetchPlan,
 }
 
-impl Correlation {
-    /// The same, whose tiles, of `block`, ask memory in advance.
-    pub(super) fn asking(self, block: Block) -> Self {
-        Self { ahead: Ahead::of(block, &self), ..self }
+impl TilePlan {
+    /// For tiles of `block` that prefetch.
+    pub(super) fn with_prefetch(block: Block, geometry: Correlation) -> Self {
+        Self { geometry, prefetch: PrefetchPlan::new(block, &geometry) }
+    }
+
+    /// The same with another [`Store`].
+    pub(super) fn storing(self, store: Store) -> Self {
+        Self { geometry: Correlation { store, ..self.geometry }, ..self }
+    }
+}
+
+/// Tiles that prefetch nothing.
+impl From<Correlation> for TilePlan {
+    fn from(geometry: Correlation) -> Self {
+        Self { geometry, prefetch: PrefetchPlan::default() }
     }
 }
 
 /// The first `lanes` channels of a pixel. Apart, for tiles of whole blocks to keep their registers.
 #[cold]
 #[inline(never)]
-unsafe fn store_some<S: Simd, const V: usize>(pixel: [S::V; V], to: *mut f32, lanes: usize, add: bool) {
-    // SAFETY: a pixel is V vectors of floats; the caller's buffer holds `lanes`.
+unsafe fn store_some<S: Simd, const NR_REGS: usize>(pixel: [S::V; NR_REGS], to: *mut f32, lanes: usize, add: bool) {
+    // SAFETY: a pixel is NR_REGS vectors of floats; the caller's buffer holds `lanes`.
     unsafe {
         let from = pixel.as_ptr().cast::<f32>();
         for lane in 0..lanes {
@@ -79,62 +58,77 @@ unsafe fn store_some<S: Simd, const V: usize>(pixel: [S::V; V], to: *mut f32, la
     }
 }
 
+/// One tile of MR x NR: MR output pixels, MR / ROWS side by side on each of ROWS output rows, and NR_REGS vectors of output channels, of
+/// which the first `lanes` channels are stored. Its sums run over the whole depth, `rows · run` window floats.
+///
+/// `prefetch_from` is the input that is prefetched meanwhile, `lines` the lines of each of its pixels ([`BY_PIXELS`]).
+///
+/// # Safety
+/// As [`correlate`].
 #[inline(always)]
-unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize, const STORE: Stores, const ASKS: Asks>(
-    c: &Correlation,
+unsafe fn correlate_tile<
+    S: Simd,
+    const MR: usize,
+    const ROWS: usize,
+    const NR_REGS: usize,
+    const STORE: StoreMode,
+    const PREFETCH: PrefetchMode,
+>(
+    plan: &TilePlan,
     input: *const f32,
     weights: *const f32,
     output: *mut f32,
     lanes: usize,
     sums: Option<(*mut f32, *mut f32)>,
-    (mut unseen, lines): (*const f32, usize),
+    (mut prefetch_from, lines): (*const f32, usize),
 ) {
+    let TilePlan { geometry: c, prefetch: prefetch_plan } = plan;
     // SAFETY: `correlate` was given buffers that hold the whole correlation, and walks within it.
     unsafe {
-        let pixel = |t: usize| output.add(t / (T / R) * c.out_y_step + t % (T / R) * c.out_x_step);
-        let ask_below = |t: usize| {
+        let pixel = |t: usize| output.add(t / (MR / ROWS) * c.out_y_step + t % (MR / ROWS) * c.out_x_step);
+        let prefetch_below = |t: usize| {
             // Unless the pixel before lies in the same line.
-            if V * S::LANES >= LINE || c.out_x_step >= LINE || t.is_multiple_of(2) {
-                prefetch::<S>(output.wrapping_add(c.out_y_step + t * c.out_x_step), V * S::LANES);
+            if NR_REGS * S::LANES >= LINE || c.out_x_step >= LINE || t.is_multiple_of(2) {
+                prefetch::<S>(output.wrapping_add(c.out_y_step + t * c.out_x_step), NR_REGS * S::LANES);
             }
         };
-        // Lines that are written past the caches are not wanted there.
-        let asks_below = STORE != PAST;
-        if (ASKS == BY_ROWS || ASKS == BY_PIXELS) && asks_below {
-            (0..T).for_each(ask_below);
+        // Lines that bypass the caches are not wanted in them.
+        let prefetches_below = STORE != NON_TEMPORAL;
+        if (PREFETCH == BY_ROWS || PREFETCH == BY_PIXELS) && prefetches_below {
+            (0..MR).for_each(prefetch_below);
         }
-        if ASKS == BY_PIXELS {
+        if PREFETCH == BY_PIXELS {
             for line in 0..lines {
-                (0..T).for_each(|t| S::prefetch(unseen.wrapping_add(t * c.in_x_step + line * LINE)));
+                (0..MR).for_each(|t| S::prefetch(prefetch_from.wrapping_add(t * c.in_x_step + line * LINE)));
             }
         }
         let mut below = 0;
-        let mut acc = [[S::zero(); V]; T];
+        let mut acc = [[S::zero(); NR_REGS]; MR];
         for r in 0..c.rows {
             let row = input.add(r * c.in_row_pitch);
-            let mut w = weights.add(r * (c.run + c.weight_gap) * V * S::LANES);
+            let mut w = weights.add(r * (c.run + c.weight_gap) * NR_REGS * S::LANES);
             let mut j = 0;
             while j < c.run {
-                let end = if ASKS == BY_PIECES { c.run.min(j + piece_floats(V * S::LANES)) } else { c.run };
-                if ASKS == BY_ROWS || ASKS == BY_PIECES {
-                    prefetch::<S>(unseen, c.ahead.piece[T]);
-                    unseen = unseen.wrapping_add(c.ahead.piece[T]);
+                let end = if PREFETCH == BY_PIECES { c.run.min(j + piece_floats(NR_REGS * S::LANES)) } else { c.run };
+                if PREFETCH == BY_ROWS || PREFETCH == BY_PIECES {
+                    prefetch::<S>(prefetch_from, prefetch_plan.piece[MR]);
+                    prefetch_from = prefetch_from.wrapping_add(prefetch_plan.piece[MR]);
                 }
-                if ASKS == BY_PIECES && asks_below {
-                    let end = T.min(below + c.ahead.below[T]);
-                    (below..end).for_each(ask_below);
+                if PREFETCH == BY_PIECES && prefetches_below {
+                    let end = MR.min(below + prefetch_plan.below[MR]);
+                    (below..end).for_each(prefetch_below);
                     below = end;
                 }
                 while j < end {
-                    let mut wv = [S::zero(); V];
-                    for v in 0..V {
+                    let mut wv = [S::zero(); NR_REGS];
+                    for v in 0..NR_REGS {
                         wv[v] = S::load(w.add(v * S::LANES));
                     }
-                    w = w.add(V * S::LANES);
+                    w = w.add(NR_REGS * S::LANES);
                     let at = row.add(j);
-                    for t in 0..T {
-                        let x = S::splat(*at.add(t / (T / R) * c.in_y_step + t % (T / R) * c.in_x_step));
-                        for v in 0..V {
+                    for t in 0..MR {
+                        let x = S::splat(*at.add(t / (MR / ROWS) * c.in_y_step + t % (MR / ROWS) * c.in_x_step));
+                        for v in 0..NR_REGS {
                             acc[t][v] = S::fma(x, wv[v], acc[t][v]);
                         }
                     }
@@ -142,17 +136,17 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
                 }
             }
         }
-        if STORE == PAST {
+        if STORE == NON_TEMPORAL {
             for (t, row) in acc.iter().enumerate() {
                 for (v, value) in row.iter().enumerate() {
                     S::stream(pixel(t).add(v * S::LANES), *value);
                 }
             }
-        } else if lanes == V * S::LANES {
+        } else if lanes == NR_REGS * S::LANES {
             for (t, row) in acc.iter_mut().enumerate() {
                 for (v, value) in row.iter_mut().enumerate() {
                     let to = pixel(t).add(v * S::LANES);
-                    if STORE == ADD {
+                    if STORE == ACCUMULATE {
                         *value = S::add(*value, S::load(to));
                     }
                     S::store(to, *value);
@@ -160,11 +154,11 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
             }
         } else {
             for (t, row) in acc.iter().enumerate() {
-                store_some::<S, V>(*row, pixel(t), lanes, STORE == ADD);
+                store_some::<S, NR_REGS>(*row, pixel(t), lanes, STORE == ACCUMULATE);
             }
         }
         if let Some((sum, square)) = sums {
-            for v in 0..V {
+            for v in 0..NR_REGS {
                 let mut s = S::load(sum.add(v * S::LANES));
                 let mut q = S::load(square.add(v * S::LANES));
                 for row in &acc {
@@ -179,14 +173,15 @@ unsafe fn correlate_tile<S: Simd, const T: usize, const R: usize, const V: usize
 }
 
 #[inline(always)]
-unsafe fn correlate_body<S: Simd, const V: usize, const STORE: Stores, const ASKS: Asks>(
-    c: &Correlation,
+unsafe fn correlate_body<S: Simd, const NR_REGS: usize, const STORE: StoreMode, const PREFETCH: PrefetchMode>(
+    plan: &TilePlan,
     input: *const f32,
     weights: *const f32,
     output: *mut f32,
     sums: Option<(*mut f32, *mut f32)>,
 ) {
-    let width = V * S::LANES;
+    let TilePlan { geometry: c, prefetch: prefetch_plan } = plan;
+    let width = NR_REGS * S::LANES;
     let blocks = c.channels_out.div_ceil(width);
     for block in 0..blocks {
         let lanes = width.min(c.channels_out - block * width);
@@ -194,7 +189,7 @@ unsafe fn correlate_body<S: Simd, const V: usize, const STORE: Stores, const ASK
         unsafe {
             let w = weights.add(block * c.rows * c.run * width);
             let sums = sums.map(|(s, q)| (s.add(block * width), q.add(block * width)));
-            let (next, mut asking_row) = c.ahead.unseen(ASKS, block);
+            let (next, mut prefetching_row) = prefetch_plan.start(PREFETCH, block);
             // Rows of two or three pixels are too few products at once, and are worked through in pairs.
             let paired = if (2..=3).contains(&c.out_w) { c.out_h / 2 * 2 } else { 0 };
             for y in 0..c.out_h {
@@ -202,36 +197,40 @@ unsafe fn correlate_body<S: Simd, const V: usize, const STORE: Stores, const ASK
                 let to = output.add(c.out_origin + y * c.out_y_step + block * width);
                 if y < paired {
                     match (y % 2, c.out_w) {
-                        (0, 3) => correlate_tile::<S, 6, 2, V, STORE, NOTHING>(c, from, w, to, lanes, sums, (from, 0)),
-                        (0, 2) => correlate_tile::<S, 4, 2, V, STORE, NOTHING>(c, from, w, to, lanes, sums, (from, 0)),
+                        (0, 3) => {
+                            correlate_tile::<S, 6, 2, NR_REGS, STORE, NO_PREFETCH>(plan, from, w, to, lanes, sums, (from, 0))
+                        }
+                        (0, 2) => {
+                            correlate_tile::<S, 4, 2, NR_REGS, STORE, NO_PREFETCH>(plan, from, w, to, lanes, sums, (from, 0))
+                        }
                         _ => {}
                     }
                     continue;
                 }
-                let mut unseen = from.wrapping_add(next);
-                let lines = if ASKS == BY_PIXELS && y == asking_row { c.ahead.lines.lines } else { 0 };
-                asking_row += if y == asking_row { c.ahead.lines.every } else { 0 };
-                if ASKS == NOTHING && c.rows == 1 {
-                    prefetch::<S>(unseen, c.ahead.share);
+                let mut prefetch_from = from.wrapping_add(next);
+                let lines = if PREFETCH == BY_PIXELS && y == prefetching_row { prefetch_plan.lines.lines } else { 0 };
+                prefetching_row += if y == prefetching_row { prefetch_plan.lines.every } else { 0 };
+                if PREFETCH == NO_PREFETCH && c.rows == 1 {
+                    prefetch::<S>(prefetch_from, prefetch_plan.share);
                 }
                 // Offsets, for a pointer past the last pixel may lie past the buffer.
                 let (mut left, mut at_in, mut at_out) = (c.out_w, 0, 0);
                 macro_rules! tiles {
                     ($t:literal, $while:expr) => {
                         while $while {
-                            correlate_tile::<S, $t, 1, V, STORE, ASKS>(
-                                c,
+                            correlate_tile::<S, $t, 1, NR_REGS, STORE, PREFETCH>(
+                                plan,
                                 from.add(at_in),
                                 w,
                                 to.add(at_out),
                                 lanes,
                                 sums,
-                                (unseen, lines),
+                                (prefetch_from, lines),
                             );
-                            unseen = unseen.wrapping_add(if ASKS == BY_PIXELS {
+                            prefetch_from = prefetch_from.wrapping_add(if PREFETCH == BY_PIXELS {
                                 $t * c.in_x_step
                             } else {
-                                c.ahead.piece[$t] * c.ahead.pieces
+                                prefetch_plan.piece[$t] * prefetch_plan.pieces
                             });
                             at_in += $t * c.in_x_step;
                             at_out += $t * c.out_x_step;
@@ -239,7 +238,7 @@ unsafe fn correlate_body<S: Simd, const V: usize, const STORE: Stores, const ASK
                         }
                     };
                 }
-                if V == 4 || (V == 2 && S::LANES == 8) {
+                if NR_REGS == 4 || (NR_REGS == 2 && S::LANES == 8) {
                     // 24 of AVX-512's 32 registers, or 12 of AVX2's 16, beside the weights. Seven and eight pixels are
                     // better cut in the middle.
                     tiles!(6, left >= 6 && left != 7 && left != 8);
@@ -255,14 +254,14 @@ unsafe fn correlate_body<S: Simd, const V: usize, const STORE: Stores, const ASK
     }
 }
 
-/// Correlates one image. `weights` are packed `[block][rows][run][block width]`; `sums`, where asked for, are two rows
+/// Correlates one image. `weights` are packed `[block][rows][run][block width]`; `sums`, where given, are two rows
 /// of `blocks x width` floats to which the outputs and their squares are added.
 ///
 /// # Safety
-/// `block` was picked by an [`crate::Isa`]; every offset that `c` reaches lies within the buffers.
+/// `block` was picked by an [`crate::Isa`]; every offset that the plan's geometry reaches lies within the buffers.
 pub(crate) unsafe fn correlate(
     block: Block,
-    c: &Correlation,
+    plan: &TilePlan,
     input: *const f32,
     weights: *const f32,
     output: *mut f32,
@@ -271,30 +270,38 @@ pub(crate) unsafe fn correlate(
     // Compiled apart: each has other use for the registers.
     // SAFETY: the caller's promise is passed on.
     unsafe {
-        match (c.store, c.ahead.asks) {
-            (Store::Over, NOTHING) => writing(block, c, input, weights, output, sums),
-            (Store::Over, BY_PIXELS) => writing_by_pixels(block, c, input, weights, output, sums),
-            (Store::Over, BY_ROWS) => writing_by_rows(block, c, input, weights, output, sums),
-            (Store::Over, _) => writing_by_pieces(block, c, input, weights, output, sums),
-            (Store::Add, NOTHING | BY_ROWS) => adding_by_rows(block, c, input, weights, output, sums),
-            (Store::Add, BY_PIXELS) => adding_by_pixels(block, c, input, weights, output, sums),
-            (Store::Add, _) => adding_by_pieces(block, c, input, weights, output, sums),
-            (Store::Past, NOTHING) => streaming(block, c, input, weights, output, sums),
-            (Store::Past, BY_PIXELS) => streaming_by_pixels(block, c, input, weights, output, sums),
-            (Store::Past, BY_ROWS) => streaming_by_rows(block, c, input, weights, output, sums),
-            (Store::Past, _) => streaming_by_pieces(block, c, input, weights, output, sums),
+        match (plan.geometry.store, plan.prefetch.mode) {
+            (Store::Overwrite, NO_PREFETCH) => overwrite(block, plan, input, weights, output, sums),
+            (Store::Overwrite, BY_PIXELS) => overwrite_by_pixels(block, plan, input, weights, output, sums),
+            (Store::Overwrite, BY_ROWS) => overwrite_by_rows(block, plan, input, weights, output, sums),
+            (Store::Overwrite, _) => overwrite_by_pieces(block, plan, input, weights, output, sums),
+            (Store::Accumulate, NO_PREFETCH | BY_ROWS) => accumulate_by_rows(block, plan, input, weights, output, sums),
+            (Store::Accumulate, BY_PIXELS) => accumulate_by_pixels(block, plan, input, weights, output, sums),
+            (Store::Accumulate, _) => accumulate_by_pieces(block, plan, input, weights, output, sums),
+            (Store::NonTemporal, NO_PREFETCH) => non_temporal(block, plan, input, weights, output, sums),
+            (Store::NonTemporal, BY_PIXELS) => non_temporal_by_pixels(block, plan, input, weights, output, sums),
+            (Store::NonTemporal, BY_ROWS) => non_temporal_by_rows(block, plan, input, weights, output, sums),
+            (Store::NonTemporal, _) => non_temporal_by_pieces(block, plan, input, weights, output, sums),
         }
     }
 }
 
 macro_rules! correlations {
-    ($($name:ident[$store:expr, $asks:expr])*) => {$(
-        by_block!($name, correlate_body[{ $store }, { $asks }](c: &Correlation, input: *const f32, weights: *const f32, output: *mut f32, sums: Option<(*mut f32, *mut f32)>));
+    ($($name:ident[$store:expr, $prefetch:expr])*) => {$(
+        by_block!($name, correlate_body[{ $store }, { $prefetch }](plan: &TilePlan, input: *const f32, weights: *const f32, output: *mut f32, sums: Option<(*mut f32, *mut f32)>));
     )*};
 }
 
 correlations!(
-    writing[OVER, NOTHING] writing_by_pixels[OVER, BY_PIXELS] writing_by_rows[OVER, BY_ROWS] writing_by_pieces[OVER, BY_PIECES]
-    adding_by_pixels[ADD, BY_PIXELS] adding_by_rows[ADD, BY_ROWS] adding_by_pieces[ADD, BY_PIECES]
-    streaming[PAST, NOTHING] streaming_by_pixels[PAST, BY_PIXELS] streaming_by_rows[PAST, BY_ROWS] streaming_by_pieces[PAST, BY_PIECES]
+    overwrite[OVERWRITE, NO_PREFETCH]
+    overwrite_by_pixels[OVERWRITE, BY_PIXELS]
+    overwrite_by_rows[OVERWRITE, BY_ROWS]
+    overwrite_by_pieces[OVERWRITE, BY_PIECES]
+    accumulate_by_pixels[ACCUMULATE, BY_PIXELS]
+    accumulate_by_rows[ACCUMULATE, BY_ROWS]
+    accumulate_by_pieces[ACCUMULATE, BY_PIECES]
+    non_temporal[NON_TEMPORAL, NO_PREFETCH]
+    non_temporal_by_pixels[NON_TEMPORAL, BY_PIXELS]
+    non_temporal_by_rows[NON_TEMPORAL, BY_ROWS]
+    non_temporal_by_pieces[NON_TEMPORAL, BY_PIECES]
 );

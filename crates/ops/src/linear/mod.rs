@@ -7,9 +7,10 @@
 mod tests;
 
 use crate::conv::block::{Block, pack_columns, pack_rows, unpack_columns};
-use crate::conv::outer::{OuterProduct, Steps, accumulate_outer};
+use crate::conv::geometry::{Correlation, OuterProduct, Store};
+use crate::conv::outer::accumulate_outer;
 use crate::conv::sum_pieces;
-use crate::conv::tile::{self, Correlation, Store};
+use crate::conv::tile;
 use crate::layout::holds;
 use crate::{Isa, scratch};
 use rayon::prelude::*;
@@ -94,20 +95,11 @@ fn product(
     accumulate: bool,
 ) {
     out[..rows * columns].par_chunks_mut(TASK_ROWS * columns).enumerate().for_each(|(task, out)| {
-        let c = Correlation {
-            in_x_step: inner,
-            rows: 1,
-            run: inner,
-            out_x_step: columns,
-            out_h: 1,
-            out_w: out.len() / columns,
-            channels_out: columns,
-            store: if accumulate { Store::Add } else { Store::Over },
-            ..Correlation::default()
-        };
+        let store = if accumulate { Store::Accumulate } else { Store::Overwrite };
+        let c = Correlation { store, ..Correlation::of_rows(out.len() / columns, inner, columns) };
         let from = &a[task * TASK_ROWS * inner..];
         // SAFETY: `out_w` rows of `inner` floats are left in `a` from this task's first; `packed` is [block][inner][width].
-        unsafe { tile::correlate(block, &c, from.as_ptr(), packed.as_ptr(), out.as_mut_ptr(), None) };
+        unsafe { tile::correlate(block, &c.into(), from.as_ptr(), packed.as_ptr(), out.as_mut_ptr(), None) };
     });
 }
 
@@ -133,16 +125,7 @@ pub fn matmul_of_transposed(isa: Isa, rows: usize, m: usize, columns: usize, a: 
             let (piece, part) = (task / blocks, task % blocks);
             let first = (piece * piece_rows).min(rows);
             let count = piece_rows.min(rows - first);
-            let p = OuterProduct {
-                images: 1,
-                rows: 1,
-                width: count,
-                input: Steps::dense(1, count, m),
-                grad: Steps::dense(1, count, columns),
-                run: m,
-                lanes: width.min(columns - part * width),
-                ..OuterProduct::default()
-            };
+            let p = OuterProduct::of_rows(count, m, columns, width.min(columns - part * width));
             if p.width > 0 {
                 // SAFETY: `first + width <= rows`, and the block starts within a row of `b`.
                 unsafe {

@@ -17,7 +17,7 @@ mod tests;
 use crate::Isa;
 use crate::simd::multiversion;
 
-/// Which loss a pair's logit is judged by.
+/// The loss of a pair's logit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum PairLoss {
     /// Binary cross-entropy with logits, as PyTorch's `BCEWithLogitsLoss`.
@@ -34,7 +34,7 @@ pub enum PairLoss {
 impl PairLoss {
     /// The loss of one logit and its derivative by that logit; `positive` is target 1.
     ///
-    /// Both are finite for every finite logit; a logit that is no number gives no number.
+    /// Both are finite for every finite logit; of a NaN both are NaN.
     #[inline]
     #[must_use]
     pub fn value_and_gradient(self, logit: f32, positive: bool) -> (f32, f32) {

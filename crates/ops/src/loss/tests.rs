@@ -58,7 +58,7 @@ fn certain_logits_stay_finite() {
             let (value, gradient) = loss.value_and_gradient(z, positive);
             assert!(value.is_finite() && gradient.is_finite(), "{loss:?} at {z}: {value}, {gradient}");
         }
-        assert!(loss.value_and_gradient(f32::NAN, true).0.is_nan(), "{loss:?} hides what is no number");
+        assert!(loss.value_and_gradient(f32::NAN, true).0.is_nan(), "{loss:?} hides a NaN");
     }
     assert_eq!(PairLoss::Bce.value_and_gradient(1e4, true), (0.0, -0.0));
     assert_eq!(PairLoss::Bce.value_and_gradient(1e4, false), (1e4, 1.0));

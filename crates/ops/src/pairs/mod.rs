@@ -29,26 +29,20 @@
 //!
 //! Results are the same bits at any thread count, and [`PairHead`]'s on every instruction set.
 
-mod block;
+mod aggregate;
 mod deep;
-mod deep_kernels;
-#[cfg(test)]
-mod deep_tests;
-mod head;
-mod kernels;
+mod factorised;
 mod max;
-mod max_kernels;
-#[cfg(test)]
-mod max_tests;
 mod order;
 #[cfg(test)]
 mod reference;
 mod rows;
 #[cfg(test)]
-mod tests;
+mod test_buffers;
 
-pub use deep::{DeepPairHead, DeepPairHeadShape, PairAggregation};
-pub use head::PairHead;
+pub use aggregate::PairAggregation;
+pub use deep::{DeepPairHead, DeepPairHeadShape};
+pub use factorised::PairHead;
 pub use max::MaxPairHead;
 pub use order::{RelationPair, RelationPairs};
 
@@ -124,7 +118,7 @@ pub struct PairOutcome {
 }
 
 impl PairOutcome {
-    /// Share of rows told right, in [0, 1].
+    /// Share of correct rows, in [0, 1].
     #[must_use]
     pub fn accuracy(&self) -> f64 {
         (self.positives_correct + self.negatives_correct) as f64 / self.rows as f64

@@ -1,4 +1,4 @@
-//! Rows of pairs judged by their logits: loss, its derivative, how many were told right.
+//! Loss, its derivative and the correct predictions of rows of pairs, from their logits.
 
 use super::PairOutcome;
 use crate::Isa;
@@ -14,8 +14,8 @@ pub(super) struct RowSums {
 }
 
 impl RowSums {
-    /// Judges rows of one target, and writes their derivatives of the mean over all `total_rows`.
-    pub(super) fn judge(
+    /// Adds rows of one target, and writes their derivatives of the mean over all `total_rows`.
+    pub(super) fn add(
         &mut self,
         isa: Isa,
         loss: PairLoss,

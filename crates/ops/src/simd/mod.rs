@@ -109,22 +109,22 @@ pub(crate) trait Simd: Copy {
     unsafe fn splat(x: f32) -> Self::V;
     unsafe fn load(from: *const f32) -> Self::V;
     unsafe fn store(to: *mut f32, v: Self::V);
-    /// [`Simd::store`] past the caches, where that can be; `to` is on a border of vectors.
+    /// A non-temporal [`Simd::store`], where there is one; `to` is on a vector's border.
     unsafe fn stream(to: *mut f32, v: Self::V);
     /// `a · b + c`
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
-    /// Asks for a cache line that will soon be wanted; any address will do.
+    /// Prefetches a cache line; any address will do.
     unsafe fn prefetch(line: *const f32);
-    /// The same for a line that is wanted later than what L1 holds by then.
+    /// The same into L2 alone, for a line that is read only after L1 has held much else.
     unsafe fn prefetch_l2(line: *const f32);
 }
 
 /// Makes one function out of a plain body: compiled once for each instruction set, and chosen by the `Isa` given first.
 ///
-/// The body is ordinary safe Rust; the compiler vectorises it anew for each set of features. It contracts no products
+/// The body is ordinary safe Rust; the compiler vectorises it again for each set of features. It contracts no products
 /// and sums, so all forms of such a body give the same bits.
 macro_rules! multiversion {
     ($(#[$doc:meta])* $vis:vis fn $name:ident $(<$(const $g:ident : $gt:ty),+>)? (isa, $($arg:ident : $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {

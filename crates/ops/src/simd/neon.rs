@@ -57,7 +57,7 @@ impl Simd for Neon {
         unsafe { vmulq_f32(a, b) }
     }
 
-    // Its intrinsic is not stable; these processors fetch ahead by themselves.
+    // Its intrinsic is not stable; these processors prefetch by themselves.
     #[inline(always)]
     unsafe fn prefetch(_line: *const f32) {}
 

@@ -7,6 +7,30 @@
 use crate::simd::Simd;
 use std::f32::consts::{FRAC_1_SQRT_2 as A, SQRT_2 as B};
 
+/// How many outputs a tile has along a side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tile {
+    Two,
+    Four,
+}
+
+/// The most of these.
+pub(super) const LARGEST: usize = 4;
+
+impl Tile {
+    pub(super) fn side(self) -> usize {
+        match self {
+            Self::Two => 2,
+            Self::Four => 4,
+        }
+    }
+
+    /// Pixels of its input, as many as it has transformed values.
+    pub(super) fn positions(self) -> usize {
+        (self.side() + 2).pow(2)
+    }
+}
+
 /// The maps of F(M, 3), of vectors of values.
 pub(super) trait Maps<const M: usize, const N: usize> {
     /// `Bᵀ d`.

@@ -17,37 +17,15 @@ mod filters;
 mod maps;
 mod transform;
 
-use super::ConvSpec;
 use super::block::Block;
-use super::outer::{OuterProduct, Steps, accumulate_outer};
-use super::tile::{self, Correlation, Store};
+use super::geometry::{Correlation, OuterProduct, Store};
+use super::outer::accumulate_outer;
+use super::spec::ConvSpec;
+use super::tile;
 use crate::{Isa, Layout, scratch};
+use maps::Tile;
 use std::ops::Range;
 use transform::OutputRow;
-
-/// How many outputs a tile has along a side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tile {
-    Two,
-    Four,
-}
-
-/// The most of these.
-const LARGEST: usize = 4;
-
-impl Tile {
-    fn side(self) -> usize {
-        match self {
-            Self::Two => 2,
-            Self::Four => 4,
-        }
-    }
-
-    /// Pixels that its inputs are, and its transformed values.
-    fn positions(self) -> usize {
-        (self.side() + 2).pow(2)
-    }
-}
 
 /// Floats between positions beyond their own: powers of two would all fall into one set of the cache.
 const SKEW: usize = 16;
@@ -64,7 +42,7 @@ pub(super) struct Winograd {
     channels_out: usize,
 }
 
-/// Where images go: the place of pixel (0, 0), and floats between rows, pixels and images.
+/// Where images go: the offset of pixel (0, 0), and floats between rows, pixels and images.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target {
     pub(super) origin: usize,
@@ -80,7 +58,7 @@ struct TileRow {
 }
 
 impl Winograd {
-    /// Whether a layer can be worked out this way, with channels that fill vectors.
+    /// Whether a layer can be computed this way, with channels that fill vectors.
     pub(super) fn suits(spec: ConvSpec) -> bool {
         let ConvSpec { channels_in, channels_out, kernel, stride, padding } = spec;
         (kernel, stride, padding) == (3, 1, 1) && channels_in.is_multiple_of(16) && channels_out.is_multiple_of(16)
@@ -155,7 +133,7 @@ impl Winograd {
         for (at, row) in band.enumerate() {
             let TileRow { image, y } = self.tile_row(row);
             let image = &input[image * self.from.image_len()..][..self.from.image_len()];
-            // Rows beyond H, which a height that tiles do not divide asks for, reach nothing that is kept: row H stands in for them.
+            // Rows beyond H, which a height that tiles do not divide needs, reach nothing that is kept: row H stands in for them.
             let rows = std::array::from_fn(|i| {
                 let y = (y + i).min(self.from.height + 1) as isize - 1;
                 image[self.from.signed_offset(y, -1) as usize..][..(width + 2) * channels].as_ptr()
@@ -176,7 +154,7 @@ impl Winograd {
         }
     }
 
-    /// Correlates as many images as `output` holds. `sums`, where asked for, get the sum and the sum of squares of each
+    /// Correlates as many images as `output` holds. `sums`, where given, get the sum and the sum of squares of each
     /// output channel, `[2][C_out]` for every `chunk` images.
     pub(super) fn correlate(
         &self,
@@ -239,21 +217,15 @@ impl Winograd {
         for p in 0..self.tile.positions() {
             for block in 0..self.block.count(channels) {
                 let product = Correlation {
-                    in_x_step: self.from.channels,
-                    rows: 1,
-                    run: self.from.channels,
                     out_origin: block * width,
-                    out_x_step: channels,
-                    out_h: 1,
-                    out_w: tiles,
                     channels_out: width.min(channels - block * width),
-                    ..Correlation::default()
+                    ..Correlation::of_rows(tiles, self.from.channels, channels)
                 };
                 // SAFETY: the caller's promise.
                 unsafe {
                     let from = from.add(p * self.position(self.from.channels));
                     let packed = packed.add((block * self.tile.positions() + p) * self.filter_len());
-                    tile::correlate(self.block, &product, from, packed, to.add(p * self.position(channels)), None);
+                    tile::correlate(self.block, &product.into(), from, packed, to.add(p * self.position(channels)), None);
                 }
             }
         }
@@ -299,17 +271,7 @@ impl Winograd {
                             );
                         }
                     }
-                    let width = band.len() * across;
-                    let product = OuterProduct {
-                        images: 1,
-                        rows: 1,
-                        width,
-                        input: Steps::dense(1, width, self.from.channels),
-                        grad: Steps::dense(1, width, lanes),
-                        run: self.from.channels,
-                        lanes,
-                        ..OuterProduct::default()
-                    };
+                    let product = OuterProduct::of_rows(band.len() * across, self.from.channels, lanes, lanes);
                     for (p, sums) in sums.chunks_exact_mut(self.filter_len()).enumerate() {
                         // SAFETY: as above; `sums` is one position's.
                         unsafe {

@@ -6,10 +6,9 @@
 // Loops over constants unroll, and their indices become registers.
 #![allow(clippy::needless_range_loop)]
 
-use super::maps::{Maps, OfFour, OfTwo};
-use super::{LARGEST, Tile};
+use super::maps::{LARGEST, Maps, OfFour, OfTwo, Tile};
 use crate::Isa;
-use crate::conv::tile::Store;
+use crate::conv::geometry::Store;
 #[cfg(target_arch = "aarch64")]
 use crate::simd::Neon;
 #[cfg(target_arch = "x86_64")]
@@ -59,7 +58,7 @@ macro_rules! by_isa {
 by_isa!(
     /// `V = Bᵀ d B` of a row of input tiles, N x N pixels each, M pixels apart. `rows` are the N pixel rows, each
     /// from column -1 on; columns beyond `width` (the first of the right halo) are read as that one, for nothing that
-    /// is kept depends on them. The next row of tiles lies `next` floats further; its pixels are asked for in advance.
+    /// is kept depends on them. The next row of tiles lies `next` floats further; its pixels are prefetched.
     ///
     /// # Safety
     /// Each of the first N `rows` holds `width + 2` pixels of `channels` floats, a multiple of the vector's lanes; `out` holds N·N
@@ -143,7 +142,7 @@ pub(super) struct OutputRow {
 }
 
 by_isa!(
-    /// `Y = Aᵀ M A` of a row of tiles, M x M pixels each. `sums`, where asked for, are two rows of `channels` floats to
+    /// `Y = Aᵀ M A` of a row of tiles, M x M pixels each. `sums`, where given, are two rows of `channels` floats to
     /// which the outputs and their squares are added.
     ///
     /// # Safety
@@ -185,9 +184,9 @@ unsafe fn output_body<S: Simd, T: Maps<M, N>, const M: usize, const N: usize>(
                     for x in 0..M.min(row.width - M * tile) {
                         let (value, to) = (pixels[x], to.add(y * row.y_step + x * row.x_step));
                         match row.store {
-                            // A line that is not written whole is worth less than nothing.
-                            Store::Past if S::LANES == LINE => S::stream(to, value),
-                            Store::Add => S::store(to, S::add(value, S::load(to))),
+                            // A non-temporal store of a part of a line is slower than an ordinary one.
+                            Store::NonTemporal if S::LANES == LINE => S::stream(to, value),
+                            Store::Accumulate => S::store(to, S::add(value, S::load(to))),
                             _ => S::store(to, value),
                         }
                         sum = S::add(sum, value);

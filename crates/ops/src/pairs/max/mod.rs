@@ -1,10 +1,15 @@
 //! The head on elementwise maxima of two features, which no projection factorises.
 
-use super::max_kernels::{self as kernels, Normalisation};
+mod kernels;
+#[cfg(test)]
+mod tests;
+
+use super::aggregate::{maximum, maximum_gradient};
 use super::rows::RowSums;
 use super::{EPS, PairHeadGrads, PairHeadParams, PairOutcome, RelationPair, RelationPairs, check_images, check_sizes};
 use crate::loss::PairLoss;
 use crate::{Buffers, Isa, Result, RunningStats, matmul, matmul_of_transposed, matmul_transposed};
+use kernels::Normalisation;
 use rayon::prelude::*;
 
 /// Rows of pairs that are in memory at once, unless one pair of views has more.
@@ -121,7 +126,7 @@ impl MaxPairHead {
         assert!(running.mean.len() == self.hidden && running.var.len() == self.hidden, "running statistics");
         grads.assert_hidden(self.hidden);
         self.normalise_by_batch(images, input, params, running);
-        let outcome = self.judge(images, input, params, loss, true);
+        let outcome = self.loss_and_gradients(images, input, params, loss, true);
         let rows = outcome.rows;
         *grads.b2 = self.d_logits[..rows].iter().map(|d| f64::from(*d)).sum::<f64>() as f32;
         for c in 0..self.hidden {
@@ -157,7 +162,7 @@ impl MaxPairHead {
             let mean = f64::from(running_mean[c]) - f64::from(params.bias[c]);
             self.norm.set(c, mean, f64::from(running_var[c]), EPS, params);
         }
-        Ok(self.judge(images, input, params, loss, false))
+        Ok(self.loss_and_gradients(images, input, params, loss, false))
     }
 
     /// Logits of the last batch's rows, in the order of [`RelationPairs`]; empty before the first.
@@ -197,7 +202,7 @@ impl MaxPairHead {
         let aggregated = &mut self.aggregated[..rows * width];
         pairs.par_iter().zip(aggregated.par_chunks_mut(2 * images * width)).for_each(|(pair, to)| {
             for ((a, c), to) in pair.feature_rows().zip(to.chunks_exact_mut(width)) {
-                kernels::maximum(isa, &input.features[a * width..][..width], &input.features[c * width..][..width], to);
+                maximum(isa, &input.features[a * width..][..width], &input.features[c * width..][..width], to);
             }
         });
         matmul_transposed(isa, rows, width, hidden, aggregated, input.weight, &mut self.h[..rows * hidden], false);
@@ -224,12 +229,12 @@ impl MaxPairHead {
             let var = (self.total[hidden + c] / count - rest * rest).max(0.0);
             let mean = f64::from(self.norm.mean[c]) + rest;
             self.norm.set(c, mean, var, EPS, params);
-            running.follow(c, mean + f64::from(params.bias[c]), var, count);
+            running.update(c, mean + f64::from(params.bias[c]), var, count);
         }
     }
 
     /// Logits, losses and logit gradients of all rows and, for training, the sums that BatchNorm's gradient needs.
-    fn judge(
+    fn loss_and_gradients(
         &mut self,
         images: usize,
         input: Input<'_>,
@@ -251,7 +256,7 @@ impl MaxPairHead {
             tasks.for_each(|(h, logits)| kernels::logits(isa, h, norm, params.w2, params.b2, logits));
             let targets = [true, false].into_iter().cycle();
             for ((logits, d_logits), positive) in logits.chunks(images).zip(d_logits.chunks_mut(images)).zip(targets) {
-                sums.judge(isa, loss, total_rows, positive, logits, d_logits);
+                sums.add(isa, loss, total_rows, positive, logits, d_logits);
             }
             if training {
                 let partial = self.partial.par_chunks_mut(SUMS * hidden);
@@ -303,7 +308,7 @@ impl MaxPairHead {
                     // The second view's rows all come after the first view's.
                     let (before, rest) = d_features.split_at_mut(c * width);
                     let (d_a, d_c) = (&mut before[a * width..][..width], &mut rest[..width]);
-                    kernels::maximum_gradient(
+                    maximum_gradient(
                         isa,
                         &input.features[a * width..][..width],
                         &input.features[c * width..][..width],

@@ -5,14 +5,14 @@ use crate::simd::{by_channel_group, group, group_mut, multiversion};
 /// Sums of a dot product that run side by side, so that it has one order on every instruction set.
 const LANES: usize = 16;
 
-/// A ReLU that lets through what is no number, so that it shows in the loss.
+/// A ReLU that lets NaN through, so that it shows in the loss.
 #[inline(always)]
 fn rectified(value: f32) -> f32 {
     if value < 0.0 { 0.0 } else { value }
 }
 
 multiversion! {
-    /// From projected places `u [P, H]`, in the first half of `hidden [2P, H]`, to the first hidden layer: `relu(u + own)` in the first half,
+    /// From projected positions `u [P, H]`, in the first half of `hidden [2P, H]`, to the first hidden layer: `relu(u + own)` in the first half,
     /// `relu(u + other)` in the second.
     pub(super) fn first_layer(isa, own: &[f32], other: &[f32], hidden: &mut [f32]) {
         let width = own.len();
@@ -73,7 +73,7 @@ multiversion! {
 
 multiversion! {
     /// Puts the gradient of the first hidden layer `d_hidden [2P, H]` through its ReLU, adds its halves up in `d_own` and `d_other`, and leaves
-    /// their sum, the gradient of the projected places `[P, H]`, in the first half.
+    /// their sum, the gradient of the projected positions `[P, H]`, in the first half.
     pub(super) fn into_first_layer(isa, hidden: &[f32], d_hidden: &mut [f32], d_own: &mut [f32], d_other: &mut [f32]) {
         let (width, half) = (d_own.len(), hidden.len() / 2);
         let (d_positive, d_negative) = d_hidden.split_at_mut(half);

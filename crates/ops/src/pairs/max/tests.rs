@@ -1,7 +1,8 @@
-use super::tests::{Buffers, assert_outcome, f32s, head_of, rounded};
-use super::{MaxPairHead, reference};
+use super::MaxPairHead;
 use crate::loss::PairLoss;
-use crate::test_support::{assert_close, noise};
+use crate::pairs::reference;
+use crate::pairs::test_buffers::{Buffers, assert_outcome, head_of};
+use crate::test_support::{assert_close, f32s, noise, rounded};
 use crate::{Error, Isa};
 
 /// As for the factorised head, with a matrix product before and behind.

@@ -1,7 +1,7 @@
-use super::tests::{f32s, rounded};
-use super::{DeepPairHead, DeepPairHeadShape, EPS, PairAggregation, PairOutcome, reference};
+use super::{DeepPairHead, DeepPairHeadShape};
 use crate::loss::{PairLoss, reference as pair_loss};
-use crate::test_support::{assert_close, noise};
+use crate::pairs::{EPS, PairAggregation, PairOutcome, reference};
+use crate::test_support::{assert_close, f32s, noise, rounded};
 use crate::{Error, Isa, RunningStats};
 
 /// f32 through up to three layers against f64, relative to the largest entry.
@@ -160,8 +160,8 @@ fn loss_and_gradients_are_those_of_the_definition_and_its_slopes() {
                 assert!((found.outcome.loss - expected.loss).abs() <= TOLERANCE * expected.loss, "loss: {what}");
                 let rows = case.rows();
                 let correct = |target: bool| {
-                    let judged = expected.logits.iter().zip(&rows);
-                    judged.filter(|(z, row)| row.2 == target && (**z > 0.0) == target).count()
+                    let classified = expected.logits.iter().zip(&rows);
+                    classified.filter(|(z, row)| row.2 == target && (**z > 0.0) == target).count()
                 };
                 let PairOutcome { positives_correct, negatives_correct, rows, .. } = found.outcome;
                 assert_eq!((positives_correct, negatives_correct, rows), (correct(true), correct(false), 60), "{what}");

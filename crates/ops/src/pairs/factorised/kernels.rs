@@ -2,7 +2,7 @@
 //!
 //! Feature rows lie as `[view][image]` of [`Lanes`]; sums run in f32 over the images of a view and in f64 from there on.
 
-use super::{RelationPair, SLOPE, leaky};
+use crate::pairs::{RelationPair, SLOPE, leaky};
 use crate::simd::multiversion;
 
 /// Channels a block.
@@ -237,7 +237,7 @@ fn add_open<'a>(
         for x in 0..LANES {
             open[x] = if l[x] > r[x] { d } else { 0.0 };
         }
-        // Both loads before either store: the two rows often have the same place in their pages, and would wait.
+        // Both loads before either store: the two rows often lie at the same offset in their pages, and would wait.
         (*open_l, *open_r) = (sum(*open_l, open), sum(*open_r, open));
         row_by_row();
     }

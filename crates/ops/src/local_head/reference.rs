@@ -1,12 +1,12 @@
-//! The definition, in f64: every place of every map beside both feature rows, one row after the other.
+//! The definition, in f64: every position of every map beside both feature rows, one row after the other.
 
-use super::PlaceHeadShape;
+use super::LocalHeadShape;
 
 #[derive(Clone)]
 pub(super) struct Case {
-    pub(super) shape: PlaceHeadShape,
+    pub(super) shape: LocalHeadShape,
     pub(super) weight: f64,
-    /// `[N, places, C]`.
+    /// `[N, positions, C]`.
     pub(super) map: Vec<f64>,
     /// `[N, D]`.
     pub(super) features: Vec<f64>,
@@ -31,9 +31,9 @@ pub(super) struct Outcome {
 
 /// Loss and gradients, row by row.
 pub(super) fn step(case: &Case) -> (Outcome, Gradients) {
-    let PlaceHeadShape { channels, width, hidden } = case.shape;
+    let LocalHeadShape { channels, width, hidden } = case.shape;
     let n = case.foreign.len();
-    let places = case.map.len() / (n * channels);
+    let positions = case.map.len() / (n * channels);
     let [w1, b1, w2, b2, w3, b3] = &case.parameters;
     let zeros = |like: &Vec<f64>| vec![0.0; like.len()];
     let mut gradients =
@@ -42,8 +42,8 @@ pub(super) fn step(case: &Case) -> (Outcome, Gradients) {
     let inputs = channels + width;
     for image in 0..n {
         for (row, positive) in [(image, true), (case.foreign[image], false)] {
-            for place in 0..places {
-                let at = (image * places + place) * channels;
+            for position in 0..positions {
+                let at = (image * positions + position) * channels;
                 let input = [&case.map[at..][..channels], &case.features[row * width..][..width]].concat();
                 let layer = |w: &[f64], b: &[f64], input: &[f64]| -> Vec<f64> {
                     b.iter().enumerate().map(|(o, b)| b + dot(&w[o * input.len()..][..input.len()], input)).collect()
@@ -56,7 +56,7 @@ pub(super) fn step(case: &Case) -> (Outcome, Gradients) {
                 outcome.nearest = a1.iter().chain(&a2).fold(outcome.nearest, |least, a| least.min(a.abs()));
                 let z = dot(w3, &h2) + b3[0];
                 let sign = if positive { 1.0 } else { -1.0 };
-                let share = case.weight / (n * places) as f64;
+                let share = case.weight / (n * positions) as f64;
                 outcome.loss += share * (-sign * z).exp().ln_1p();
                 outcome.correct += usize::from((z > 0.0) == positive);
                 let d_z = -sign * share / (1.0 + (sign * z).exp());

@@ -1,12 +1,12 @@
 use super::reference::{self, Case};
-use super::{PlaceBatch, PlaceHead, PlaceHeadGrads, PlaceHeadParams, PlaceHeadShape, PlaceOutcome};
-use crate::test_support::{assert_close, noise};
+use super::{LocalBatch, LocalHead, LocalHeadGrads, LocalHeadParams, LocalHeadShape, LocalOutcome};
+use crate::test_support::{assert_close, f32s, noise};
 use crate::{Error, Isa, Layout};
 
 /// f32 against f64, relative to the largest entry: sums of up to some thousand products.
 const TOLERANCE: f64 = 1e-5;
 
-/// N, rows and columns of the map, C, D, H. The fewest images; odd sides and widths; more than a block of places; more images than pieces.
+/// N, rows and columns of the map, C, D, H. The fewest images; odd sides and widths; more than a block of positions; more images than pieces.
 const SIZES: [([usize; 3], [usize; 3]); 5] = [
     ([2, 1, 2], [1, 1, 1]),
     ([3, 5, 7], [8, 13, 19]),
@@ -16,7 +16,7 @@ const SIZES: [([usize; 3], [usize; 3]); 5] = [
 ];
 
 fn case(name: &str, [n, height, columns]: [usize; 3], [channels, width, hidden]: [usize; 3]) -> Case {
-    let shape = PlaceHeadShape { channels, width, hidden };
+    let shape = LocalHeadShape { channels, width, hidden };
     let inputs = [channels + width, channels + width, hidden, hidden, hidden, hidden];
     let lengths = shape.parameter_lengths();
     let parameters = std::array::from_fn(|at| {
@@ -33,14 +33,10 @@ fn case(name: &str, [n, height, columns]: [usize; 3], [channels, width, hidden]:
     }
 }
 
-fn f32s(values: &[f64]) -> Vec<f32> {
-    values.iter().map(|x| *x as f32).collect()
-}
-
 /// Map, features, W1, b1, W2, b2, w3, b3.
 type Gradients = [Vec<f32>; 8];
 
-fn run(isa: Isa, case: &Case, layout: Layout, max_rows: usize, places: Option<&[usize]>) -> (PlaceOutcome, Gradients) {
+fn run(isa: Isa, case: &Case, layout: Layout, max_rows: usize, positions: Option<&[usize]>) -> (LocalOutcome, Gradients) {
     let n = case.foreign.len();
     // What lies in the halo must not be read.
     let mut map = vec![f32::NAN; n * layout.image_len()];
@@ -48,19 +44,19 @@ fn run(isa: Isa, case: &Case, layout: Layout, max_rows: usize, places: Option<&[
     for (at, from) in f32s(&case.map).chunks_exact(row).enumerate() {
         map[at / layout.height * layout.image_len()..][layout.row(at % layout.height)].copy_from_slice(from);
     }
-    let mut head = PlaceHead::new(isa, case.shape, max_rows, &mut crate::Buffers::allocated()).unwrap();
+    let mut head = LocalHead::new(isa, case.shape, max_rows, &mut crate::Buffers::allocated()).unwrap();
     let parameters = case.parameters.each_ref().map(|values| f32s(values));
     let mut d = case.parameters.each_ref().map(|values| vec![f32::NAN; values.len()]);
     let (mut d_map, mut d_features) = (vec![f32::NAN; case.map.len()], vec![f32::NAN; case.features.len()]);
     let features = f32s(&case.features);
-    let batch = PlaceBatch { map: &map, layout, features: &features, foreign: &case.foreign, places };
+    let batch = LocalBatch { map: &map, layout, features: &features, foreign: &case.foreign, positions };
     let [w1, b1, w2, b2, w3, b3] = &parameters;
-    let params = PlaceHeadParams { w1, b1, w2, b2, w3, b3 };
+    let params = LocalHeadParams { w1, b1, w2, b2, w3, b3 };
     let mut outcomes = Vec::new();
     // The second step must not see what the first has left.
     for _ in 0..2 {
         let [w1, b1, w2, b2, w3, b3] = &mut d;
-        let grads = PlaceHeadGrads { w1, b1, w2, b2, w3, b3, map: &mut d_map, features: &mut d_features };
+        let grads = LocalHeadGrads { w1, b1, w2, b2, w3, b3, map: &mut d_map, features: &mut d_features };
         outcomes.push(head.step(batch, case.weight as f32, params, grads).unwrap());
     }
     assert_eq!((outcomes[0].loss.to_bits(), outcomes[0].correct), (outcomes[1].loss.to_bits(), outcomes[1].correct));
@@ -71,7 +67,7 @@ fn run(isa: Isa, case: &Case, layout: Layout, max_rows: usize, places: Option<&[
 #[test]
 fn loss_and_gradients_match_the_definition_at_awkward_sizes() {
     for (number, (sizes, widths)) in SIZES.into_iter().enumerate() {
-        let case = case(&format!("places {number}"), sizes, widths);
+        let case = case(&format!("positions {number}"), sizes, widths);
         let (expected, gradients) = reference::step(&case);
         // f32 must not land on the other side of a kink.
         assert!(expected.nearest > 2e-6, "case {number} has a row at {:.1e} of a kink: take another name", expected.nearest);
@@ -108,10 +104,10 @@ fn the_reference_s_gradients_match_central_differences() {
         };
         (at(1e-6) - at(-1e-6)) / 2e-6
     };
-    let check = |told: &[f64], which: &dyn Fn(&mut Case) -> &mut Vec<f64>, what: &str| {
-        for (at, told) in told.iter().enumerate() {
+    let check = |gradient: &[f64], which: &dyn Fn(&mut Case) -> &mut Vec<f64>, what: &str| {
+        for (at, gradient) in gradient.iter().enumerate() {
             let measured = slope(&|case, step| which(case)[at] += step);
-            assert!((told - measured).abs() < 1e-8, "{what}, entry {at}: {told}, by differences {measured}");
+            assert!((gradient - measured).abs() < 1e-8, "{what}, entry {at}: {gradient}, by differences {measured}");
         }
     };
     check(&gradients.map, &|case| &mut case.map, "map");
@@ -122,25 +118,25 @@ fn the_reference_s_gradients_match_central_differences() {
 }
 
 #[test]
-fn some_of_the_places_count_as_maps_of_those_alone() {
-    let whole = case("some places", [3, 5, 30], [8, 13, 19]);
+fn some_of_the_positions_count_as_maps_of_those_alone() {
+    let whole = case("some positions", [3, 5, 30], [8, 13, 19]);
     // More than a block of them, in no order.
-    let places: Vec<usize> = (0..70).map(|number| number * 61 % 150).collect();
+    let positions: Vec<usize> = (0..70).map(|number| number * 61 % 150).collect();
     let mut some = whole.clone();
     some.map = (0..3)
-        .flat_map(|image| places.iter().flat_map(move |place| (0..8).map(move |c| (image * 150 + place) * 8 + c)))
+        .flat_map(|image| positions.iter().flat_map(move |position| (0..8).map(move |c| (image * 150 + position) * 8 + c)))
         .map(|at| whole.map[at])
         .collect();
     let layout = Layout { height: 5, width: 30, channels: 8, halo: 1 };
-    let (outcome, found) = run(Isa::best(), &whole, layout, 3, Some(&places));
+    let (outcome, found) = run(Isa::best(), &whole, layout, 3, Some(&positions));
     let (expected, gradients) = run(Isa::best(), &some, Layout::dense(7, 10, 8), 3, None);
     assert_eq!(outcome, expected);
     assert!(found[1..] == gradients[1..]);
     let mut d_map = vec![0.0; whole.map.len()];
-    for (from, (image, place)) in
-        gradients[0].chunks_exact(8).zip((0..3).flat_map(|image| places.iter().map(move |p| (image, p))))
+    for (from, (image, position)) in
+        gradients[0].chunks_exact(8).zip((0..3).flat_map(|image| positions.iter().map(move |p| (image, p))))
     {
-        d_map[(image * 150 + place) * 8..][..8].copy_from_slice(from);
+        d_map[(image * 150 + position) * 8..][..8].copy_from_slice(from);
     }
     assert!(found[0] == d_map);
 }
@@ -156,30 +152,30 @@ fn the_number_of_threads_changes_no_bit() {
 }
 
 #[test]
-fn what_is_no_number_shows_in_the_loss() {
-    let mut case = case("no number", [2, 2, 2], [3, 4, 5]);
+fn a_nan_shows_in_the_loss() {
+    let mut case = case("nan", [2, 2, 2], [3, 4, 5]);
     case.map[5] = f64::NAN;
     assert!(run(Isa::best(), &case, Layout::dense(2, 2, 3), 2, None).0.loss.is_nan());
 }
 
 #[test]
 fn sizes_that_do_not_fit_are_an_error() {
-    let shape = PlaceHeadShape { channels: 2, width: 3, hidden: 4 };
+    let shape = LocalHeadShape { channels: 2, width: 3, hidden: 4 };
     assert!(matches!(
-        PlaceHead::new(Isa::best(), PlaceHeadShape { hidden: 0, ..shape }, 2, &mut crate::Buffers::counted()),
+        LocalHead::new(Isa::best(), LocalHeadShape { hidden: 0, ..shape }, 2, &mut crate::Buffers::counted()),
         Err(Error::Shape { .. })
     ));
-    let mut head = PlaceHead::new(Isa::best(), shape, 2, &mut crate::Buffers::allocated()).unwrap();
+    let mut head = LocalHead::new(Isa::best(), shape, 2, &mut crate::Buffers::allocated()).unwrap();
     let parameters = shape.parameter_lengths().map(|len| vec![0.1; len]);
-    let mut step = |map: usize, features: usize, foreign: &[usize], places: Option<&[usize]>| {
+    let mut step = |map: usize, features: usize, foreign: &[usize], positions: Option<&[usize]>| {
         let mut d = shape.parameter_lengths().map(|len| vec![0.0; len]);
         let (map, features) = (vec![0.1; map], vec![0.1; features]);
         let (mut d_map, mut d_features) = (map.clone(), features.clone());
         let [w1, b1, w2, b2, w3, b3] = &parameters;
-        let params = PlaceHeadParams { w1, b1, w2, b2, w3, b3 };
+        let params = LocalHeadParams { w1, b1, w2, b2, w3, b3 };
         let [w1, b1, w2, b2, w3, b3] = &mut d;
-        let grads = PlaceHeadGrads { w1, b1, w2, b2, w3, b3, map: &mut d_map, features: &mut d_features };
-        let batch = PlaceBatch { map: &map, layout: Layout::dense(1, 3, 2), features: &features, foreign, places };
+        let grads = LocalHeadGrads { w1, b1, w2, b2, w3, b3, map: &mut d_map, features: &mut d_features };
+        let batch = LocalBatch { map: &map, layout: Layout::dense(1, 3, 2), features: &features, foreign, positions };
         head.step(batch, 1.0, params, grads)
     };
     step(12, 6, &[1, 0], None).unwrap();
@@ -188,7 +184,7 @@ fn sizes_that_do_not_fit_are_an_error() {
         let n = foreign.len();
         assert!(matches!(step(6 * n, 3 * n, foreign, None), Err(Error::Shape { .. })), "{foreign:?}");
     }
-    for places in [&[][..], &[0, 3]] {
-        assert!(matches!(step(12, 6, &[1, 0], Some(places)), Err(Error::Shape { .. })), "{places:?}");
+    for positions in [&[][..], &[0, 3]] {
+        assert!(matches!(step(12, 6, &[1, 0], Some(positions)), Err(Error::Shape { .. })), "{positions:?}");
     }
 }

@@ -1,7 +1,10 @@
 //! The head of several hidden layers: the rows of the pairs are made, and go through a perceptron.
 
-use super::deep_kernels as kernels;
-use super::max_kernels::{maximum, maximum_gradient};
+mod kernels;
+#[cfg(test)]
+mod tests;
+
+use super::aggregate::{PairAggregation, maximum, maximum_gradient};
 use super::rows::RowSums;
 use super::{EPS, PairOutcome, RelationPair, RelationPairs, check_images, check_sizes};
 use crate::loss::PairLoss;
@@ -11,19 +14,6 @@ use crate::{
 };
 use rayon::prelude::*;
 use std::ops::Range;
-
-/// How two feature rows become one row of the head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PairAggregation {
-    /// `[f_a; f_c]`.
-    Cat,
-    /// `f_a + f_c`.
-    Sum,
-    /// `(f_a + f_c) / 2`.
-    Mean,
-    /// The larger of each component; `f_a` takes the gradient where both are equal.
-    Max,
-}
 
 /// What a [`DeepPairHead`] is, batches apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +154,7 @@ impl DeepPairHead {
         for layer in 0..shape.layers {
             self.forward(layer, rows, params, running.next().expect("running statistics of each hidden layer"));
         }
-        let outcome = self.judge(images, rows, params, loss);
+        let outcome = self.loss_and_gradients(images, rows, params, loss);
         self.backward(rows, params, grads);
         self.sum_by_feature(features, d_features);
         Ok(outcome)
@@ -200,7 +190,7 @@ impl DeepPairHead {
     fn forward(&mut self, layer: usize, rows: usize, params: &[f32], mut running: RunningStats<'_>) {
         let (isa, hidden) = (self.isa, self.shape.hidden);
         assert!(running.mean.len() == hidden && running.var.len() == hidden, "running statistics");
-        let [weight, bias, gamma, beta] = self.shape.layer(layer).map(|place| &params[place]);
+        let [weight, bias, gamma, beta] = self.shape.layer(layer).map(|range| &params[range]);
         let x = &mut self.standard[layer][..rows * hidden];
         let (input, inputs) = if layer == 0 { (&self.rows, self.shape.inputs()) } else { (&self.active, hidden) };
         matmul_transposed(isa, rows, inputs, hidden, input, weight, x, false);
@@ -218,7 +208,7 @@ impl DeepPairHead {
             let var = (squares[c] / n - rest * rest).max(0.0);
             means[c] = f64::from(x[c]) + rest;
             inv_std[c] = 1.0 / (var + EPS).sqrt();
-            running.follow(c, means[c] + f64::from(bias[c]), var, n);
+            running.update(c, means[c] + f64::from(bias[c]), var, n);
         }
         let (means, inv_std) = (&*means, &*inv_std);
         let pieces = x.par_chunks_mut(piece).zip(self.active.par_chunks_mut(piece));
@@ -229,7 +219,7 @@ impl DeepPairHead {
     }
 
     /// Logits from the last hidden layer in `active`, losses and logit gradients of all rows.
-    fn judge(&mut self, images: usize, rows: usize, params: &[f32], loss: PairLoss) -> PairOutcome {
+    fn loss_and_gradients(&mut self, images: usize, rows: usize, params: &[f32], loss: PairLoss) -> PairOutcome {
         let output = self.shape.output();
         let bias = params[output.end];
         let (logits, d_logits) = (&mut self.logits[..rows], &mut self.d_logits[..rows]);
@@ -238,7 +228,7 @@ impl DeepPairHead {
         let mut sums = RowSums::default();
         let targets = [true, false].into_iter().cycle();
         for ((logits, d_logits), positive) in logits.chunks(images).zip(d_logits.chunks_mut(images)).zip(targets) {
-            sums.judge(self.isa, loss, rows, positive, logits, d_logits);
+            sums.add(self.isa, loss, rows, positive, logits, d_logits);
         }
         RowSums::outcome(&[sums])
     }
@@ -253,14 +243,14 @@ impl DeepPairHead {
         matmul_of_transposed(isa, rows, 1, hidden, d_logits, &self.active, &mut grads[output.clone()]);
         matmul(isa, rows, 1, hidden, d_logits, &params[output], &mut self.d_hidden, false);
         for layer in (0..shape.layers).rev() {
-            let places = shape.layer(layer);
-            let [weight, _, gamma, beta] = places.clone().map(|place| &params[place]);
+            let ranges = shape.layer(layer);
+            let [weight, _, gamma, beta] = ranges.clone().map(|range| &params[range]);
             let x = &self.standard[layer][..rows * hidden];
             let pieces = x.par_chunks(piece).zip(self.d_hidden.par_chunks_mut(piece));
             let pieces = pieces.zip(self.partial.par_chunks_mut(2 * hidden));
             pieces.for_each(|((x, d), sums)| kernels::activation_gradient(isa, x, gamma, beta, d, sums));
             join(&self.partial, chunk_count(rows), &mut self.sums);
-            let [_, d_bias, d_gamma, d_beta] = places.clone();
+            let [_, d_bias, d_gamma, d_beta] = ranges.clone();
             grads[d_bias].fill(0.0);
             grads[d_beta].iter_mut().zip(&self.sums).for_each(|(d, sum)| *d = *sum as f32);
             grads[d_gamma].iter_mut().zip(&self.sums[hidden..]).for_each(|(d, sum)| *d = *sum as f32);
@@ -269,14 +259,14 @@ impl DeepPairHead {
             let pieces = x.par_chunks(piece).zip(self.d_hidden.par_chunks_mut(piece));
             pieces.for_each(|(x, d)| kernels::norm_gradient(isa, x, gamma, inv_std, means, d));
 
-            let d_weight = &mut grads[places[0].clone()];
+            let d_weight = &mut grads[ranges[0].clone()];
             if layer == 0 {
                 let inputs = shape.inputs();
                 matmul_of_transposed(isa, rows, hidden, inputs, &self.d_hidden, &self.rows, d_weight);
                 matmul(isa, rows, hidden, inputs, &self.d_hidden, weight, &mut self.rows, false);
             } else {
                 // What the layer read is made again rather than kept.
-                let [_, _, gamma, beta] = shape.layer(layer - 1).map(|place| &params[place]);
+                let [_, _, gamma, beta] = shape.layer(layer - 1).map(|range| &params[range]);
                 let pieces = self.standard[layer - 1][..rows * hidden].par_chunks(piece).zip(self.active.par_chunks_mut(piece));
                 pieces.for_each(|(x, y)| kernels::activate(isa, x, gamma, beta, y));
                 matmul_of_transposed(isa, rows, hidden, hidden, &self.d_hidden, &self.active, d_weight);

@@ -1,11 +1,16 @@
 //! The factorised head: its buffers and the order of its passes.
 
-use super::block::{Blocks, LogitGradients, Projections, lanes_of, stride};
-use super::kernels::{self, LANES, Lanes};
+mod block;
+mod kernels;
+#[cfg(test)]
+mod tests;
+
 use super::rows::RowSums;
 use super::{PairHeadGrads, PairHeadParams, PairOutcome, RelationPair, RelationPairs, check_images, check_sizes};
 use crate::loss::PairLoss;
 use crate::{Buffers, Isa, Result, RunningStats};
+use block::{Blocks, LogitGradients, Projections, lanes_of, stride};
+use kernels::{LANES, Lanes};
 use rayon::prelude::*;
 
 /// Most pieces that the pairs are cut into for the logits.
@@ -13,7 +18,7 @@ const MOST_PIECES: usize = 64;
 
 /// The relation head behind two projections of the features, with all that one step of it writes on the way.
 ///
-/// Holds eight buffers of `N · Hd` floats and two of P; a step allocates nothing for batches up to the size asked for.
+/// Holds eight buffers of `N · Hd` floats and two of P; a step allocates nothing for batches up to the size it was made for.
 #[derive(Debug)]
 pub struct PairHead {
     isa: Isa,
@@ -103,7 +108,7 @@ impl PairHead {
 
         let pairs = &self.pairs;
         self.blocks.each(n).for_each(|block| block.normalise_by_batch(isa, from, pairs, params));
-        let outcome = self.judge(n, params.b2, loss);
+        let outcome = self.loss_and_gradients(n, params.b2, loss);
         self.sum_d_rows(n);
         let d_logits = LogitGradients {
             of_rows: &self.d_logits[..outcome.rows],
@@ -137,7 +142,7 @@ impl PairHead {
         let (isa, n, hidden) = (self.isa, self.views * images, self.hidden);
         assert!(running_mean.len() == hidden && running_var.len() == hidden, "running statistics");
         self.blocks.each(n).for_each(|block| block.normalise_by_running(isa, from, running_mean, running_var, params));
-        Ok(self.judge(n, params.b2, loss))
+        Ok(self.loss_and_gradients(n, params.b2, loss))
     }
 
     /// Logits of the last batch's rows, in the order of [`RelationPairs`]; empty before the first.
@@ -167,7 +172,7 @@ impl PairHead {
     }
 
     /// Logits, losses and logit gradients of all rows.
-    fn judge(&mut self, n: usize, b2: f32, loss: PairLoss) -> PairOutcome {
+    fn loss_and_gradients(&mut self, n: usize, b2: f32, loss: PairLoss) -> PairOutcome {
         let Self { isa, pairs, blocks, w2, .. } = self;
         let (isa, stride, pair_rows) = (*isa, stride(n), 2 * (n / self.views));
         let (left, negated_right) = (blocks.left.lanes(), blocks.negated_right.lanes());
@@ -183,8 +188,8 @@ impl PairHead {
                 let (positives, negatives) = logits.split_at_mut(pair.images);
                 let (d_positives, d_negatives) = d_logits.split_at_mut(pair.images);
                 kernels::logits(isa, pair, stride, left, negated_right, w2, b2, positives, negatives);
-                sums.judge(isa, loss, total, true, positives, d_positives);
-                sums.judge(isa, loss, total, false, negatives, d_negatives);
+                sums.add(isa, loss, total, true, positives, d_positives);
+                sums.add(isa, loss, total, false, negatives, d_negatives);
             }
         });
         RowSums::outcome(&self.sums)
@@ -217,7 +222,7 @@ impl PairHead {
             grads.bn_weight[c] = channels.d_weight[x] as f32;
             grads.bn_bias[c] = channels.d_bias[x] as f32;
             grads.w2[c] = channels.d_w2[x] as f32;
-            running.follow(c, channels.mean[x] + f64::from(params.bias[c]), channels.var[x], rows as f64);
+            running.update(c, channels.mean[x] + f64::from(params.bias[c]), channels.var[x], rows as f64);
         }
     }
 }

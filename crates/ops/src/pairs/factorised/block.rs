@@ -1,7 +1,7 @@
 //! The factorised head's workspaces, cut into blocks of channels, and what is done with one block.
 
 use super::kernels::{self, Affine, LANES, Lanes, Projection};
-use super::{EPS, PairHeadParams, RelationPair, RelationPairs};
+use crate::pairs::{EPS, PairHeadParams, RelationPair, RelationPairs};
 use crate::{Buffer, Buffers, Isa};
 use rayon::prelude::*;
 

@@ -1,9 +1,10 @@
 use super::kernels::{first_layer, into_first_layer, into_second_layer, logits};
-use super::{PlaceBatch, PlaceHeadGrads, PlaceHeadParams, PlaceHeadShape, PlaceOutcome};
+use super::{LocalBatch, LocalHeadGrads, LocalHeadParams, LocalHeadShape, LocalOutcome};
 use crate::conv::block::{Block, pack_columns, pack_rows, unpack_columns};
-use crate::conv::outer::{OuterProduct, Steps, accumulate_outer};
+use crate::conv::geometry::{Correlation, OuterProduct};
+use crate::conv::outer::accumulate_outer;
 use crate::conv::sum_pieces;
-use crate::conv::tile::{self, Correlation};
+use crate::conv::tile;
 use crate::layout::addressable;
 use crate::linear::{matmul, matmul_of_transposed, matmul_transposed};
 use crate::loss::PairLoss;
@@ -12,32 +13,32 @@ use rayon::prelude::*;
 
 /// Places that go through all layers and back at once: three hidden layers of twice as many rows, at H = 256 384 kB, stay in a
 /// core's cache beside the weights.
-const PLACES: usize = 64;
+const POSITIONS: usize = 64;
 
 /// The discriminator for batches of up to a number of images, with every gradient; see the module for what it computes.
 ///
 /// Images are cut into pieces by their number alone, and sums join in the pieces' order: the same bits at any number of threads.
 #[derive(Debug)]
-pub struct PlaceHead {
+pub struct LocalHead {
     isa: Isa,
-    shape: PlaceHeadShape,
+    shape: LocalHeadShape,
     max_rows: usize,
     weights: Weights,
     /// `[N, H]`: features projected, b1 added.
     projected: Buffer,
-    /// `[N, H]`: gradients of the first layer summed over a map's places, beside its own features and beside the other's; then, in the
+    /// `[N, H]`: gradients of the first layer summed over a map's positions, beside its own features and beside the other's; then, in the
     /// first, that of `projected`.
     d_own: Buffer,
     d_other: Buffer,
     /// A piece of images each: gradients of W2 and of W_map, packed.
     sums: Buffer,
-    /// A piece each: gradients of w3 and b2, of b3, the loss, rows told rightly.
+    /// A piece each: gradients of w3 and b2, of b3, the loss, rows classified correctly.
     totals: Vec<f64>,
     /// `[C, H]` or `[H, D]`, whichever is larger.
     spare: Buffer,
 }
 
-/// The weights as the products read them, taken apart anew each step.
+/// The weights as the products read them, taken apart again each step.
 #[derive(Debug)]
 struct Weights {
     /// Tiles of products whose result has H columns, and of one of C.
@@ -52,14 +53,14 @@ struct Weights {
     middle_backward: Buffer,
 }
 
-impl PlaceHead {
+impl LocalHead {
     /// For batches of up to `max_rows` images. With counted `buffers` it says what it would take, and cannot be run. Beside them each thread
     /// takes some hundred kB.
     ///
     /// # Errors
     /// [`Error::Shape`] where a size is 0 or they are more than can be addressed.
-    pub fn new(isa: Isa, shape: PlaceHeadShape, max_rows: usize, buffers: &mut Buffers) -> Result<Self> {
-        let PlaceHeadShape { channels, width, hidden } = shape;
+    pub fn new(isa: Isa, shape: LocalHeadShape, max_rows: usize, buffers: &mut Buffers) -> Result<Self> {
+        let LocalHeadShape { channels, width, hidden } = shape;
         if [channels, width, hidden, max_rows].contains(&0) {
             return Err(error(format!("{shape:?} for {max_rows} images, expected 1 or more of each")));
         }
@@ -97,20 +98,20 @@ impl PlaceHead {
     ///
     /// # Errors
     /// [`Error::Shape`] where there are more images than the head is for, a map's foreign row is its own or none of the batch,
-    /// or a place is not on the map.
+    /// or a position is not on the map.
     ///
     /// # Panics
     /// Where map, features, parameters or gradients are not of the shape's sizes.
     pub fn step(
         &mut self,
-        batch: PlaceBatch<'_>,
+        batch: LocalBatch<'_>,
         weight: f32,
-        params: PlaceHeadParams<'_>,
-        grads: PlaceHeadGrads<'_>,
-    ) -> Result<PlaceOutcome> {
+        params: LocalHeadParams<'_>,
+        grads: LocalHeadGrads<'_>,
+    ) -> Result<LocalOutcome> {
         self.check(batch, params, &grads)?;
-        let PlaceHeadShape { channels, width, hidden } = self.shape;
-        let (n, places) = (batch.foreign.len(), batch.place_count());
+        let LocalHeadShape { channels, width, hidden } = self.shape;
+        let (n, positions) = (batch.foreign.len(), batch.position_count());
         let map_len = batch.layout.pixels() * channels;
         self.weights.take(params, self.shape);
         let Self { isa, weights, projected, d_own, d_other, sums, totals, .. } = self;
@@ -126,7 +127,7 @@ impl PlaceHead {
             weights,
             projected,
             params,
-            scale: (f64::from(weight) / (n * places) as f64) as f32,
+            scale: (f64::from(weight) / (n * positions) as f64) as f32,
         };
         let (d_own, d_other) = (&mut d_own[..n * hidden], &mut d_other[..n * hidden]);
         let (chunk, pieces) = (chunk_images(n), chunk_count(n));
@@ -154,10 +155,10 @@ impl PlaceHead {
             grads.b2[c] = total(hidden + c) as f32;
         }
         grads.b3[0] = total(2 * hidden) as f32;
-        let outcome = PlaceOutcome {
-            loss: f64::from(weight) * total(2 * hidden + 1) / (n * places) as f64,
+        let outcome = LocalOutcome {
+            loss: f64::from(weight) * total(2 * hidden + 1) / (n * positions) as f64,
             correct: total(2 * hidden + 2) as usize,
-            rows: 2 * n * places,
+            rows: 2 * n * positions,
         };
         for (from, &row) in d_other.chunks_exact(hidden).zip(batch.foreign) {
             d_own[row * hidden..][..hidden].iter_mut().zip(from).for_each(|(to, d)| *to += d);
@@ -182,16 +183,16 @@ impl PlaceHead {
         Ok(outcome)
     }
 
-    fn check(&self, batch: PlaceBatch<'_>, params: PlaceHeadParams<'_>, grads: &PlaceHeadGrads<'_>) -> Result<()> {
-        let PlaceHeadShape { channels, width, .. } = self.shape;
+    fn check(&self, batch: LocalBatch<'_>, params: LocalHeadParams<'_>, grads: &LocalHeadGrads<'_>) -> Result<()> {
+        let LocalHeadShape { channels, width, .. } = self.shape;
         let (n, pixels, expected) = (batch.foreign.len(), batch.layout.pixels(), self.shape.parameter_lengths());
-        let PlaceHeadParams { w1, b1, w2, b2, w3, b3 } = params;
+        let LocalHeadParams { w1, b1, w2, b2, w3, b3 } = params;
         assert_eq!([w1, b1, w2, b2, w3, b3].map(<[f32]>::len), expected, "parameters of a local discriminator");
         let gradients = [&grads.w1, &grads.b1, &grads.w2, &grads.b2, &grads.w3, &grads.b3].map(|d| d.len());
         assert_eq!(gradients, expected, "gradients of a local discriminator");
-        assert_eq!(batch.layout.channels, channels, "channels of a map of places");
+        assert_eq!(batch.layout.channels, channels, "channels of a map of positions");
         let (map, d_map) = (n * batch.layout.image_len(), n * pixels * channels);
-        assert_eq!((batch.map.len(), grads.map.len()), (map, d_map), "maps of places and their gradient");
+        assert_eq!((batch.map.len(), grads.map.len()), (map, d_map), "maps of positions and their gradient");
         assert_eq!((batch.features.len(), grads.features.len()), (n * width, n * width), "features and their gradient");
         if n < 2 || n > self.max_rows {
             return Err(error(format!("{n} images, expected 2 to {}", self.max_rows)));
@@ -199,9 +200,9 @@ impl PlaceHead {
         if let Some((map, row)) = batch.foreign.iter().enumerate().find(|&(map, &row)| row >= n || row == map) {
             return Err(error(format!("map {map} is set against row {row}, expected another of the {n}")));
         }
-        let wrong = batch.places.and_then(|places| places.iter().find(|place| **place >= pixels));
-        if batch.place_count() == 0 || wrong.is_some() {
-            let found = wrong.map_or("no place".to_owned(), |place| format!("place {place}"));
+        let wrong = batch.positions.and_then(|positions| positions.iter().find(|position| **position >= pixels));
+        if batch.position_count() == 0 || wrong.is_some() {
+            let found = wrong.map_or("no position".to_owned(), |position| format!("position {position}"));
             return Err(error(format!("{found}, expected one or more of {pixels}")));
         }
         Ok(())
@@ -212,17 +213,17 @@ fn error(what: String) -> Error {
     Error::Shape { operator: "local discriminator", what }
 }
 
-fn piece_len(wide: Block, shape: PlaceHeadShape) -> usize {
+fn piece_len(wide: Block, shape: LocalHeadShape) -> usize {
     wide.count(shape.hidden) * wide.width() * (shape.hidden + shape.channels)
 }
 
-fn totals_len(shape: PlaceHeadShape) -> usize {
+fn totals_len(shape: LocalHeadShape) -> usize {
     2 * shape.hidden + 3
 }
 
 impl Weights {
-    fn take(&mut self, params: PlaceHeadParams<'_>, shape: PlaceHeadShape) {
-        let PlaceHeadShape { channels, width, hidden } = shape;
+    fn take(&mut self, params: LocalHeadParams<'_>, shape: LocalHeadShape) {
+        let LocalHeadShape { channels, width, hidden } = shape;
         let rows = self.map.chunks_exact_mut(channels).zip(self.features.chunks_exact_mut(width));
         for ((map, features), from) in rows.zip(params.w1.chunks_exact(channels + width)) {
             map.copy_from_slice(&from[..channels]);
@@ -238,17 +239,17 @@ impl Weights {
 /// One step's pass over the images.
 struct Pass<'a> {
     isa: Isa,
-    shape: PlaceHeadShape,
-    batch: PlaceBatch<'a>,
+    shape: LocalHeadShape,
+    batch: LocalBatch<'a>,
     weights: &'a Weights,
     projected: &'a [f32],
-    params: PlaceHeadParams<'a>,
+    params: LocalHeadParams<'a>,
     /// Of each row's loss in the whole.
     scale: f32,
 }
 
 impl Pass<'_> {
-    /// All places of one image's map, there and back. Adds to `sums` and `totals`, overwrites the rest.
+    /// All positions of one image's map, there and back. Adds to `sums` and `totals`, overwrites the rest.
     fn image(
         &self,
         image: usize,
@@ -258,67 +259,67 @@ impl Pass<'_> {
         sums: &mut [f32],
         totals: &mut [f64],
     ) {
-        let PlaceHeadShape { channels, hidden, .. } = self.shape;
+        let LocalHeadShape { channels, hidden, .. } = self.shape;
         let len = self.batch.layout.image_len();
         let map = &self.batch.map[image * len..][..len];
         d_own.fill(0.0);
         d_other.fill(0.0);
-        let rows_len = 2 * PLACES * hidden;
-        scratch::with(3 * rows_len + PLACES * channels + 4 * PLACES + 4 * hidden, |floats| {
+        let rows_len = 2 * POSITIONS * hidden;
+        scratch::with(3 * rows_len + POSITIONS * channels + 4 * POSITIONS + 4 * hidden, |floats| {
             let (h1, floats) = floats.split_at_mut(rows_len);
             let (h2, floats) = floats.split_at_mut(rows_len);
             let (d_h1, floats) = floats.split_at_mut(rows_len);
-            let (block, floats) = floats.split_at_mut(PLACES * channels);
-            let (judged, parts) = floats.split_at_mut(4 * PLACES);
+            let (block, floats) = floats.split_at_mut(POSITIONS * channels);
+            let (logits_and_gradients, parts) = floats.split_at_mut(4 * POSITIONS);
             d_map.fill(0.0);
-            for first in (0..self.batch.place_count()).step_by(PLACES) {
-                let places = first..self.batch.place_count().min(first + PLACES);
-                let len = 2 * places.len() * hidden;
-                let block = &mut block[..places.len() * channels];
-                for (number, to) in places.clone().zip(block.chunks_exact_mut(channels)) {
-                    to.copy_from_slice(&map[self.batch.place(number, false)..][..channels]);
+            for first in (0..self.batch.position_count()).step_by(POSITIONS) {
+                let positions = first..self.batch.position_count().min(first + POSITIONS);
+                let len = 2 * positions.len() * hidden;
+                let block = &mut block[..positions.len() * channels];
+                for (number, to) in positions.clone().zip(block.chunks_exact_mut(channels)) {
+                    to.copy_from_slice(&map[self.batch.position(number, false)..][..channels]);
                 }
                 let (h1, h2, d_h1) = (&mut h1[..len], &mut h2[..len], &mut d_h1[..len]);
                 parts.fill(0.0);
-                self.block(image, block, [h1, h2, d_h1], judged, parts, sums, totals);
+                self.block(image, block, [h1, h2, d_h1], logits_and_gradients, parts, sums, totals);
                 for (sum, part) in [&mut *d_own, &mut *d_other].into_iter().zip(parts.chunks_exact(hidden)) {
                     sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
                 }
                 totals.iter_mut().zip(&parts[2 * hidden..]).for_each(|(total, part)| *total += f64::from(*part));
                 multiply(self.weights.narrow, &self.weights.map_backward, hidden, channels, &d_h1[..len / 2], block);
-                for (number, from) in places.zip(block.chunks_exact(channels)) {
-                    let to = &mut d_map[self.batch.place(number, true)..][..channels];
+                for (number, from) in positions.zip(block.chunks_exact(channels)) {
+                    let to = &mut d_map[self.batch.position(number, true)..][..channels];
                     to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
                 }
             }
         });
     }
 
-    /// A block of places `[P, C]`: both of its rows through the three layers and back. `parts` are sums `[4, H]` over the block: gradients
-    /// of both images' projected features, of w3 and of b2. Leaves the projected places' gradient in the first half of `d_h1`.
+    /// A block of positions `[P, C]`: both of its rows through the three layers and back. `parts` are sums `[4, H]` over the block: gradients
+    /// of both images' projected features, of w3 and of b2. Leaves the projected positions' gradient in the first half of `d_h1`.
     fn block(
         &self,
         image: usize,
         block: &[f32],
         [h1, h2, d_h1]: [&mut [f32]; 3],
-        judged: &mut [f32],
+        logits_and_gradients: &mut [f32],
         parts: &mut [f32],
         sums: &mut [f32],
         totals: &mut [f64],
     ) {
-        let PlaceHeadShape { channels, hidden, .. } = self.shape;
+        let LocalHeadShape { channels, hidden, .. } = self.shape;
         let (isa, weights, params) = (self.isa, self.weights, self.params);
-        let (half, places) = (h1.len() / 2, block.len() / channels);
+        let (half, positions) = (h1.len() / 2, block.len() / channels);
         let of = |row: usize| &self.projected[row * hidden..][..hidden];
         multiply(weights.wide, &weights.map_forward, channels, hidden, block, &mut h1[..half]);
         first_layer(isa, of(image), of(self.batch.foreign[image]), h1);
         multiply(weights.wide, &weights.middle_forward, hidden, hidden, h1, h2);
 
-        let (z, d_z) = judged.split_at_mut(2 * PLACES);
-        let (z, d_z) = (&mut z[..2 * places], &mut d_z[..2 * places]);
+        let (z, d_z) = logits_and_gradients.split_at_mut(2 * POSITIONS);
+        let (z, d_z) = (&mut z[..2 * positions], &mut d_z[..2 * positions]);
         logits(isa, params.b2, params.w3, params.b3[0], h2, z);
         let [d_b3, loss, correct] = &mut totals[2 * hidden..] else { unreachable!("three sums follow the two of H") };
-        let halves = z.chunks_exact(places).zip(d_z.chunks_exact_mut(places));
+        let halves = z.chunks_exact(positions).zip(d_z.chunks_exact_mut(positions));
         for ((z, d_z), positive) in halves.zip([true, false]) {
             *loss += PairLoss::Bce.rows(isa, positive, self.scale, z, d_z);
             *correct += z.iter().filter(|z| (**z > 0.0) == positive).count() as f64;
@@ -346,18 +347,9 @@ fn multiply(tiles: Block, packed: &[f32], inner: usize, columns: usize, rows: &[
         out.len() == count * columns && packed.len() == tiles.count(columns) * tiles.width() * inner,
         "matrix product buffers"
     );
-    let c = Correlation {
-        in_x_step: inner,
-        rows: 1,
-        run: inner,
-        out_x_step: columns,
-        out_h: 1,
-        out_w: count,
-        channels_out: columns,
-        ..Correlation::default()
-    };
+    let product = Correlation::of_rows(count, inner, columns).into();
     // SAFETY: `rows` holds `count` rows of `inner` floats, `out` as many of `columns`; `packed` is [block][inner][width].
-    unsafe { tile::correlate(tiles, &c, rows.as_ptr(), packed.as_ptr(), out.as_mut_ptr(), None) };
+    unsafe { tile::correlate(tiles, &product, rows.as_ptr(), packed.as_ptr(), out.as_mut_ptr(), None) };
 }
 
 /// Adds `Σ_r a[r, i] · b[r, o]` to `sums`, `[block][m][width]`; `a [rows, m]`, `b [rows, columns]`.
@@ -365,16 +357,7 @@ fn add_outer(tiles: Block, m: usize, columns: usize, a: &[f32], b: &[f32], sums:
     let (rows, width) = (a.len() / m, tiles.width());
     assert!(b.len() == rows * columns && sums.len() == tiles.count(columns) * m * width, "outer product buffers");
     for (block, sums) in sums.chunks_exact_mut(m * width).enumerate() {
-        let p = OuterProduct {
-            images: 1,
-            rows: 1,
-            width: rows,
-            input: Steps::dense(1, rows, m),
-            grad: Steps::dense(1, rows, columns),
-            run: m,
-            lanes: width.min(columns - block * width),
-            ..OuterProduct::default()
-        };
+        let p = OuterProduct::of_rows(rows, m, columns, width.min(columns - block * width));
         // SAFETY: `a` and `b` hold `rows` rows, and the block starts within a row of `b`, with `lanes` floats left in it.
         unsafe { accumulate_outer(tiles, &p, a.as_ptr(), b.as_ptr().add(block * width), sums.as_mut_ptr()) };
     }

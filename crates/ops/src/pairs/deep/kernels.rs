@@ -1,6 +1,6 @@
 //! The inner loops of [`super::DeepPairHead`] apart from its matrix products: over whole rows, channels innermost.
 
-use super::{SLOPE, leaky};
+use crate::pairs::{SLOPE, leaky};
 use crate::simd::multiversion;
 
 multiversion! {

@@ -1,7 +1,7 @@
 //! The inner loops of [`super::MaxPairHead`] apart from its matrix products: over whole rows, channels innermost.
 
-use super::{PairHeadParams, SLOPE, leaky};
 use crate::Buffers;
+use crate::pairs::{PairHeadParams, SLOPE, leaky};
 use crate::simd::multiversion;
 
 /// BatchNorm as `u = h · scale + shift` and `x̂ = (h − mean) · inv_std`, for h without the linear layer's bias.
@@ -43,25 +43,6 @@ impl Normalisation {
 #[inline(always)]
 fn slope_at(u: f32) -> f32 {
     if u > 0.0 { 1.0 } else { SLOPE }
-}
-
-multiversion! {
-    pub(super) fn maximum(isa, a: &[f32], b: &[f32], to: &mut [f32]) {
-        for ((a, b), to) in a.iter().zip(b).zip(to) {
-            *to = if *a >= *b { *a } else { *b };
-        }
-    }
-}
-
-multiversion! {
-    /// Adds the gradient of [`maximum`] to that of the larger; the first, where both are equal.
-    pub(super) fn maximum_gradient(isa, a: &[f32], b: &[f32], d: &[f32], d_a: &mut [f32], d_b: &mut [f32]) {
-        for ((((a, b), d), d_a), d_b) in a.iter().zip(b).zip(d).zip(d_a).zip(d_b) {
-            let (to_a, to_b) = if *a >= *b { (*d, 0.0) } else { (0.0, *d) };
-            *d_a += to_a;
-            *d_b += to_b;
-        }
-    }
 }
 
 multiversion! {
