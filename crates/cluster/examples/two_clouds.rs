@@ -2,7 +2,7 @@
 
 #![allow(clippy::print_stdout)]
 
-use relata_cluster::{Isa, KMeans, Rows, contingency, optimal_assignment, unit_rows, whiten};
+use relata_cluster::{Isa, KMeans, Rows, contingency, l2_normalised, optimal_assignment, whiten};
 
 fn main() {
     // Two clouds side by side in a plane that is ten times as long as it is wide.
@@ -15,7 +15,8 @@ fn main() {
     let isa = Isa::best();
     let settings = KMeans { clusters: 2, ..KMeans::default() };
     let white = whiten(&points, 2, 2, isa);
-    for (name, values) in [("as they are", points), ("whitened", white.clone()), ("whitened, length 1", unit_rows(&white, 2))] {
+    for (name, values) in [("as they are", points), ("whitened", white.clone()), ("whitened, length 1", l2_normalised(&white, 2))]
+    {
         let Some(found) = Rows::new(&values, 2, isa).cluster(&settings) else { continue };
         let counts = contingency(&found.clusters, &truth, 2, 2);
         let stands_for = optimal_assignment(&counts);

@@ -15,8 +15,7 @@
 mod kmeans;
 
 mod covariance;
-mod symmetric;
-mod unit;
+mod l2_normalise;
 mod whitening;
 
 mod assignment;
@@ -24,8 +23,7 @@ mod assignment;
 pub use assignment::{contingency, optimal_assignment};
 pub use covariance::{Covariance, covariance, covariance_bytes};
 pub use kmeans::{Clustering, KMeans, Rows};
+pub use l2_normalise::l2_normalised;
 /// Which of the processor's instructions are used; `Isa::best()` asks it.
 pub use relata_ops::Isa;
-pub use symmetric::{eigenvectors, symmetric_eigenvalues};
-pub use unit::unit_rows;
 pub use whitening::whiten;

@@ -1,13 +1,13 @@
 use rayon::prelude::*;
-use relata_ops::{Isa, matmul_transposed};
+use relata_ops::{Isa, matmul_transposed, symmetric_eigenvectors};
 
-use crate::{covariance, eigenvectors};
+use crate::covariance;
 
 /// PCA whitening of the rows `[n, width]`: `y_k = v_k · (x − mean) / sqrt(lambda_k)`, with the `components` largest eigenvalues lambda
 /// (over n − 1, as scikit-learn's `PCA(whiten=True)`) of the covariance and their eigenvectors v, largest first; the result
 /// is `[n, components]`. A direction in which the rows do not vary, its eigenvalue being no more than rounding leaves, is 0.
 ///
-/// Eigenvectors are those of [`eigenvectors`]: in f64, their signs fixed. At most `width` components are made.
+/// Eigenvectors are those of [`symmetric_eigenvectors`]: in f64, their signs fixed. At most `width` components are made.
 #[must_use]
 pub fn whiten(values: &[f32], width: usize, components: usize, isa: Isa) -> Vec<f32> {
     let rows = values.len() / width.max(1);
@@ -16,7 +16,7 @@ pub fn whiten(values: &[f32], width: usize, components: usize, isa: Isa) -> Vec<
         return Vec::new();
     }
     let mut moments = covariance(values, width);
-    let (variances, vectors) = eigenvectors(&mut moments.lower, width);
+    let (variances, vectors) = symmetric_eigenvectors(&mut moments.lower, width);
     // Features are f32: below this share of the largest variance a direction holds their rounding and nothing else.
     let bar = variances[0].max(0.0) * f64::from(f32::EPSILON).powi(2) * width as f64;
     let unbiased = rows as f64 / (rows as f64 - 1.0).max(1.0);

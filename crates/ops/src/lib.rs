@@ -25,13 +25,17 @@
 
 mod adam;
 mod batch_norm;
+mod batch_norm_1d;
 mod buffer;
 mod buffers;
 mod chunks;
 mod compute;
 mod conv;
+mod cross_entropy;
+mod eigen;
 mod error;
 mod image_size;
+mod l2_normalise;
 mod layout;
 mod linear;
 mod local_head;
@@ -40,19 +44,24 @@ mod pairs;
 mod peak;
 mod pool;
 mod scratch;
+mod sgd;
 mod simd;
 #[cfg(test)]
 mod test_support;
 
-pub use adam::{AdamStep, SgdStep, adam_step, sgd_step};
+pub use adam::{AdamStep, adam_step};
 pub use batch_norm::{BackwardShape, BatchNormParams, Epilogue, GradientSource, Normalisation, Pool, RunningStats};
+pub use batch_norm_1d::BatchNorm1d;
 pub use buffer::Buffer;
 pub use buffers::Buffers;
 pub use chunks::{chunk_count, chunk_count_at_most, chunk_images};
 pub use compute::Compute;
 pub use conv::{Algorithm, Conv2d, ConvSpec};
+pub use cross_entropy::{CrossEntropy, CrossEntropyOutcome, Reduction, cross_entropy_f32};
+pub use eigen::{symmetric_eigenvalues, symmetric_eigenvectors};
 pub use error::{Error, Result};
 pub use image_size::ImageSize;
+pub use l2_normalise::L2Normalise;
 pub use layout::Layout;
 pub use linear::{linear_scratch_len, matmul, matmul_of_transposed, matmul_transposed};
 pub use local_head::{LocalBatch, LocalHead, LocalHeadGrads, LocalHeadParams, LocalHeadShape, LocalOutcome};
@@ -64,4 +73,5 @@ pub use pairs::{
 pub use peak::multiply_add_at_peak;
 pub use pool::{AveragePool, MaxPool, global_average, global_average_gradient};
 pub use scratch::reserve_scratch;
+pub use sgd::{SgdStep, sgd_step};
 pub use simd::Isa;

@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 use relata_artifact::FeatureHealth;
-use relata_cluster::{symmetric_eigenvalues, unit_rows};
+use relata_cluster::l2_normalised;
 use relata_model::Compute;
+use relata_ops::symmetric_eigenvalues;
 
 use crate::{Error, Features, Result};
 
@@ -69,7 +70,7 @@ pub fn uniformity(features: &Features) -> f64 {
         return 0.0;
     }
     let chosen: Vec<f32> = (0..count).flat_map(|i| features.row(i * all / count)).copied().collect();
-    let unit = unit_rows(&chosen, width);
+    let unit = l2_normalised(&chosen, width);
     let sum_of = |first: usize| -> f64 {
         let row = &unit[first * width..][..width];
         unit[(first + 1) * width..].chunks_exact(width).map(|other| (-2.0 * distance_squared(row, other)).exp()).sum()
@@ -92,7 +93,7 @@ pub fn alignment(first: &Features, second: &Features) -> Result<f64> {
         return Err(Error::Size { what: "second views", expected: first.rows(), got: second.rows() });
     }
     let width = first.width();
-    let (first, second) = (unit_rows(first.values(), width), unit_rows(second.values(), width));
+    let (first, second) = (l2_normalised(first.values(), width), l2_normalised(second.values(), width));
     let distances = first.chunks_exact(width).zip(second.chunks_exact(width)).map(|(a, b)| distance_squared(a, b));
     Ok(distances.sum::<f64>() / (first.len() / width) as f64)
 }

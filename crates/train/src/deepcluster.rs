@@ -5,7 +5,7 @@ use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Normal};
-use relata_cluster::{KMeans, Rows, contingency, optimal_assignment, unit_rows, whiten};
+use relata_cluster::{KMeans, Rows, contingency, l2_normalised, optimal_assignment, whiten};
 use relata_model::{Compute, Parameters};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -169,7 +169,7 @@ impl Method for DeepCluster {
             KMeans { clusters: self.clusters, restarts: RESTARTS, max_iterations: ITERATIONS, seed: self.seed, round: epoch };
         let found = self.compute.install(|| {
             let white = whiten(features, width, components, isa);
-            Rows::new(&unit_rows(&white, components), components, isa).cluster(&settings)
+            Rows::new(&l2_normalised(&white, components), components, isa).cluster(&settings)
         });
         let found = found.map(|found| found.clusters).unwrap_or_default();
         if found.iter().all(|cluster| *cluster == found[0]) {

@@ -1,14 +1,8 @@
-//! One step of Adam, and one of SGD with momentum, over flat slices.
-//!
-//! Adam with gradient g, step number t from 1, without weight decay and without AMSGrad, as PyTorch's `Adam`
-//! (Kingma & Ba, *Adam: A Method for Stochastic Optimization*, 2015):
+//! One step of Adam over flat slices, as PyTorch's `Adam` without weight decay and without AMSGrad (Kingma & Ba, *Adam: A Method for
+//! Stochastic Optimization*, 2015). With gradient g and step number t from 1:
 //!
 //! `m = m + (1 − beta1) · (g − m)`, `v = beta2 · v + (1 − beta2) · g²`,
 //! `p −= lr / (1 − beta1^t) · m / (sqrt(v) / sqrt(1 − beta2^t) + eps)`
-//!
-//! SGD as PyTorch's, without dampening and without Nesterov:
-//!
-//! `velocity = momentum · velocity + g + weight_decay · p`, `p −= lr · velocity`
 //!
 //! Results do not depend on the number of threads or the instruction set.
 
@@ -45,18 +39,7 @@ impl AdamStep {
     }
 }
 
-/// SGD's settings.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SgdStep {
-    /// Learning rate.
-    pub lr: f64,
-    /// Share of the last velocity that is kept, in [0, 1).
-    pub momentum: f64,
-    /// L2 penalty.
-    pub weight_decay: f64,
-}
-
-/// [`AdamStep`] as the loop takes it: corrections worked out in f64, then rounded once.
+/// [`AdamStep`] as the loop takes it: corrections computed in f64, then rounded once.
 #[derive(Clone, Copy)]
 struct AdamFactors {
     gain1: f32,
@@ -85,31 +68,12 @@ pub fn adam_step(isa: Isa, by: &AdamStep, params: &mut [f32], grads: &[f32], m: 
     tasks.for_each(|((params, grads), (m, v))| adam_task(isa, factors, params, grads, m, v));
 }
 
-/// Takes one step of SGD. All slices have one length; `velocity` starts as zeros.
-pub fn sgd_step(isa: Isa, by: &SgdStep, params: &mut [f32], grads: &[f32], velocity: &mut [f32]) {
-    assert_eq!([grads.len(), velocity.len()], [params.len(); 2], "SGD's buffers");
-    let [lr, momentum, weight_decay] = [by.lr, by.momentum, by.weight_decay].map(|factor| factor as f32);
-    let tasks = params.par_chunks_mut(TASK).zip(grads.par_chunks(TASK)).zip(velocity.par_chunks_mut(TASK));
-    tasks.for_each(|((params, grads), velocity)| sgd_task(isa, lr, momentum, weight_decay, params, grads, velocity));
-}
-
 multiversion! {
     fn adam_task(isa, by: AdamFactors, params: &mut [f32], grads: &[f32], m: &mut [f32], v: &mut [f32]) {
         for (((p, g), m), v) in params.iter_mut().zip(grads).zip(m).zip(v) {
             *m += by.gain1 * (g - *m);
             *v = by.beta2 * *v + by.gain2 * (g * g);
             *p -= by.step_size * (*m / (v.sqrt() / by.root + by.eps));
-        }
-    }
-}
-
-multiversion! {
-    fn sgd_task(
-        isa, lr: f32, momentum: f32, weight_decay: f32, params: &mut [f32], grads: &[f32], velocity: &mut [f32],
-    ) {
-        for ((p, g), velocity) in params.iter_mut().zip(grads).zip(velocity) {
-            *velocity = momentum * *velocity + (g + weight_decay * *p);
-            *p -= lr * *velocity;
         }
     }
 }

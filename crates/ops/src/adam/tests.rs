@@ -1,4 +1,4 @@
-use super::{AdamStep, SgdStep, TASK, adam_step, sgd_step};
+use super::{AdamStep, TASK, adam_step};
 use crate::Isa;
 use crate::test_support::{assert_close, f32s, noise};
 
@@ -53,26 +53,6 @@ fn a_parameter_without_gradient_stays_where_it_is() {
     let (mut p, mut m, mut v) = ([0.75f32], [0.0], [0.0]);
     adam_step(Isa::best(), &AdamStep::number(1), &mut p, &[0.0], &mut m, &mut v);
     assert_eq!((p, m, v), ([0.75], [0.0], [0.0]));
-}
-
-#[test]
-fn sgd_matches_the_reference_on_every_instruction_set() {
-    let n = TASK + 5;
-    let by = SgdStep { lr: 0.1, momentum: 0.9, weight_decay: 5e-4 };
-    for isa in Isa::available() {
-        let (mut p64, mut velocity64) = (noise("p", n), vec![0.0; n]);
-        let (mut p, mut velocity) = (f32s(&p64), vec![0.0; n]);
-        for step in 0..4 {
-            let g = noise(&format!("gradient {step}"), n);
-            sgd_step(isa, &by, &mut p, &f32s(&g), &mut velocity);
-            for i in 0..n {
-                velocity64[i] = by.momentum * velocity64[i] + g[i] + by.weight_decay * p64[i];
-                p64[i] -= by.lr * velocity64[i];
-            }
-        }
-        assert_close(&p, &p64, TOLERANCE, &format!("parameters, {isa}"));
-        assert_close(&velocity, &velocity64, TOLERANCE, &format!("velocity, {isa}"));
-    }
 }
 
 #[test]

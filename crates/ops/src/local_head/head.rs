@@ -148,18 +148,32 @@ impl LocalHead {
                     pass.image(piece * chunk + image, d_own, d_other, d_map, sums, totals);
                 }
             });
+        let total = |at: usize| totals.iter().skip(at).step_by(totals_len).sum::<f64>();
+        let outcome = LocalOutcome {
+            loss: f64::from(weight) * total(2 * hidden + 1) / (n * positions) as f64,
+            correct: total(2 * hidden + 2) as usize,
+            rows: 2 * n * positions,
+        };
+        self.write_gradients(batch, grads);
+        Ok(outcome)
+    }
+
+    /// All gradients but the map's, out of what the pass over the images left in `sums`, `totals`, `d_own` and `d_other`.
+    fn write_gradients(&mut self, batch: LocalBatch<'_>, grads: LocalHeadGrads<'_>) {
+        let LocalHeadShape { channels, width, hidden } = self.shape;
+        let n = batch.foreign.len();
+        let Self { isa, weights, d_own, d_other, sums, totals, spare, .. } = self;
+        let (sums_len, totals_len) = (piece_len(weights.wide, self.shape), totals_len(self.shape));
+        let sums = &mut sums[..chunk_count(n) * sums_len];
         sum_pieces(sums, sums_len);
+        let totals = &totals[..chunk_count(n) * totals_len];
         let total = |at: usize| totals.iter().skip(at).step_by(totals_len).sum::<f64>();
         for c in 0..hidden {
             grads.w3[c] = total(c) as f32;
             grads.b2[c] = total(hidden + c) as f32;
         }
         grads.b3[0] = total(2 * hidden) as f32;
-        let outcome = LocalOutcome {
-            loss: f64::from(weight) * total(2 * hidden + 1) / (n * positions) as f64,
-            correct: total(2 * hidden + 2) as usize,
-            rows: 2 * n * positions,
-        };
+        let (d_own, d_other) = (&mut d_own[..n * hidden], &d_other[..n * hidden]);
         for (from, &row) in d_other.chunks_exact(hidden).zip(batch.foreign) {
             d_own[row * hidden..][..hidden].iter_mut().zip(from).for_each(|(to, d)| *to += d);
         }
@@ -170,17 +184,16 @@ impl LocalHead {
         let (middle, map) = sums[..sums_len].split_at(weights.wide.count(hidden) * weights.wide.width() * hidden);
         unpack_columns(middle, hidden, weights.wide.width(), grads.w2);
         let inputs = channels + width;
-        let d_map_weights = &mut self.spare[..channels * hidden];
+        let d_map_weights = &mut spare[..channels * hidden];
         unpack_columns(map, hidden, weights.wide.width(), d_map_weights);
         for (o, to) in grads.w1.chunks_exact_mut(inputs).enumerate() {
             to[..channels].iter_mut().enumerate().for_each(|(c, to)| *to = d_map_weights[c * hidden + o]);
         }
-        let d_feature_weights = &mut self.spare[..hidden * width];
+        let d_feature_weights = &mut spare[..hidden * width];
         matmul_of_transposed(*isa, n, hidden, width, d_own, batch.features, d_feature_weights);
         for (to, from) in grads.w1.chunks_exact_mut(inputs).zip(d_feature_weights.chunks_exact(width)) {
             to[channels..].copy_from_slice(from);
         }
-        Ok(outcome)
     }
 
     fn check(&self, batch: LocalBatch<'_>, params: LocalHeadParams<'_>, grads: &LocalHeadGrads<'_>) -> Result<()> {

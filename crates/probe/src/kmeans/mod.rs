@@ -4,7 +4,7 @@ mod agreement;
 #[cfg(test)]
 mod tests;
 
-use relata_cluster::{Rows, contingency, optimal_assignment, unit_rows};
+use relata_cluster::{Rows, contingency, optimal_assignment, l2_normalised};
 use relata_model::Compute;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -101,7 +101,7 @@ impl KMeans {
 
     fn prepared(&self, features: &Features) -> (Vec<f32>, usize) {
         let (values, width) = (features.values(), features.width());
-        (if self.normalise { unit_rows(values, width) } else { values.to_vec() }, width)
+        (if self.normalise { l2_normalised(values, width) } else { values.to_vec() }, width)
     }
 
     fn settings(&self, clusters: usize) -> Map<String, Value> {

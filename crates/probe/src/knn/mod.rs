@@ -4,7 +4,7 @@
 mod tests;
 
 use rayon::prelude::*;
-use relata_cluster::unit_rows;
+use relata_cluster::l2_normalised;
 use relata_model::Compute;
 use relata_ops::{Isa, matmul_transposed};
 use serde_json::{Map, Value, json};
@@ -93,7 +93,7 @@ impl Knn {
     /// The votes for each class, `[test rows, classes]`, as shares of all votes of a row.
     fn votes(&self, k: usize, train: &Features, labels: &[usize], test: &Features, isa: Isa) -> Vec<f64> {
         let (width, classes) = (train.width(), train.class_names().len());
-        let (keys, queries) = (unit_rows(train.values(), width), unit_rows(test.values(), width));
+        let (keys, queries) = (l2_normalised(train.values(), width), l2_normalised(test.values(), width));
         let mut similarities = vec![0.0; TEST_ROWS.min(test.rows()) * TRAIN_ROWS.min(train.rows())];
         let mut votes = vec![0.0; test.rows() * classes];
         for (queries, votes) in queries.chunks(TEST_ROWS * width).zip(votes.chunks_mut(TEST_ROWS * classes)) {

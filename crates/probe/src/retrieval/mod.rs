@@ -7,7 +7,7 @@ mod tests;
 pub use nearest::{Neighbour, nearest};
 
 use rayon::prelude::*;
-use relata_cluster::unit_rows;
+use relata_cluster::l2_normalised;
 use relata_model::Compute;
 use relata_ops::{Isa, matmul_transposed};
 use serde::{Deserialize, Serialize};
@@ -102,7 +102,7 @@ impl Retrieval {
 
     fn search(&self, gallery: &Features, gallery_labels: &[usize], test: &Features, labels: &[usize], isa: Isa) -> Vec<Found> {
         let (width, columns) = (gallery.width(), gallery.rows());
-        let (keys, queries) = (unit_rows(gallery.values(), width), unit_rows(test.values(), width));
+        let (keys, queries) = (l2_normalised(gallery.values(), width), l2_normalised(test.values(), width));
         let block = (SIMILARITIES / columns).clamp(1, test.rows());
         let mut similarities = vec![0.0; block * columns];
         let mut found = Vec::with_capacity(test.rows());

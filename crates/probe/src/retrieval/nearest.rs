@@ -1,6 +1,6 @@
 //! Which images a few images are nearest to: examples for people to look at.
 
-use relata_cluster::unit_rows;
+use relata_cluster::l2_normalised;
 use relata_model::Compute;
 use relata_ops::matmul_transposed;
 
@@ -29,7 +29,7 @@ pub fn nearest(queries: &Features, gallery: &Features, count: usize, compute: &C
     let (width, columns) = (gallery.width(), gallery.rows());
     let mut similarities = vec![0.0; queries.rows() * columns];
     compute.install(|| {
-        let (keys, queries) = (unit_rows(gallery.values(), width), unit_rows(queries.values(), width));
+        let (keys, queries) = (l2_normalised(gallery.values(), width), l2_normalised(queries.values(), width));
         matmul_transposed(compute.isa(), queries.len() / width, width, columns, &queries, &keys, &mut similarities, false);
     });
     let sorted = |similarities: &[f32]| {
