@@ -1,22 +1,26 @@
-//! Optimisers over flat parameters, with state that can be saved and taken up again to the bit.
+//! Optimisers over flat parameters, with state that can be saved and taken up again to the bit, and what goes with them: decoupled
+//! weight decay and learning-rate schedules.
+//!
+//! [`OPTIMIZERS`] is the table of all optimisers. Each is one file that implements [`Optimizer`], so a setting can name one:
 //!
 //! ```
-//! use relata_optim::{Adam, AdamConfig};
+//! use relata_optim::{OptimizerConfig, optimizer};
 //!
+//! let entry = optimizer("adam").expect("it is in the table");
+//! let config = OptimizerConfig::new(entry, 1e-3);
 //! let mut parameters = vec![1.0, -1.0];
-//! let mut adam = Adam::new(AdamConfig::default(), parameters.len());
-//! adam.step(&mut parameters, &[0.5, 0.5]);
+//! let mut adam = config.build(parameters.len());
+//! adam.step(config.lr, &mut parameters, &[0.5, 0.5]);
 //! assert!((parameters[0] - 0.999).abs() < 1e-6);
 //! ```
 
-mod adam;
-mod decay;
 mod optimizer;
-mod schedule;
-mod sgd;
+mod optimizers;
 
-pub use adam::{Adam, AdamConfig};
+mod decay;
+mod schedule;
+
 pub use decay::decay;
-pub use optimizer::{Optimizer, OptimizerConfig};
-pub use schedule::Schedule;
-pub use sgd::{Sgd, SgdConfig};
+pub use optimizer::{CloneOptimizer, Optimizer, OptimizerConfig, OptimizerEntry, OptimizerSettings};
+pub use optimizers::{ADAM, ADAMW, Adam, OPTIMIZERS, SGD, Sgd, optimizer};
+pub use schedule::{Schedule, step_decay};

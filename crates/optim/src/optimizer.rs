@@ -1,114 +1,109 @@
-use crate::{Adam, AdamConfig, Sgd, SgdConfig};
+//! What every optimiser is: a step, a state that can be saved, and an entry that says so.
 
-/// Settings of one of the optimisers.
+use std::fmt::Debug;
+
+/// An optimiser over one flat buffer of parameters.
+pub trait Optimizer: CloneOptimizer + Debug + Send {
+    /// One step along the gradients, at learning rate `lr`.
+    ///
+    /// # Panics
+    /// Where the slices are not as long as the optimiser was built for.
+    fn step(&mut self, lr: f64, parameters: &mut [f32], gradients: &[f32]);
+
+    /// Steps taken, where the optimiser counts them (as Adam's bias corrections do); else 0.
+    fn steps(&self) -> u64;
+
+    /// What must be saved of it, by name, beside [`Optimizer::steps`].
+    fn state(&self) -> Vec<(&'static str, &[f32])>;
+
+    /// Takes over what [`Optimizer::state`] gave, in its order. `false`, and nothing changed, where it does not fit.
+    #[must_use]
+    fn restore(&mut self, steps: u64, state: &[&[f32]]) -> bool;
+}
+
+/// Copies of a boxed optimiser; every optimiser that is `Clone` has it.
+pub trait CloneOptimizer {
+    /// The same optimiser with the same state.
+    fn boxed_clone(&self) -> Box<dyn Optimizer>;
+}
+
+impl<T: Optimizer + Clone + 'static> CloneOptimizer for T {
+    fn boxed_clone(&self) -> Box<dyn Optimizer> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Optimizer> {
+    fn clone(&self) -> Self {
+        (**self).boxed_clone()
+    }
+}
+
+/// What is known of an optimiser before it is built.
+#[derive(Debug)]
+pub struct OptimizerEntry {
+    /// Its name in settings.
+    pub name: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// What it is, in a sentence, with its source.
+    pub about: &'static str,
+    /// Names of its state's parts, each as long as the parameters.
+    pub state: &'static [&'static str],
+    /// Whether it is meant to be used with [`crate::decay`]: without it, it would be another optimiser of the table.
+    pub needs_weight_decay: bool,
+    /// Builds it for a number of parameters, before its first step.
+    pub build: fn(OptimizerSettings, usize) -> Box<dyn Optimizer>,
+}
+
+/// Two entries are the same where their names are.
+impl PartialEq for OptimizerEntry {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// What optimisers are set by, beside the learning rate; each reads what it has. The defaults are PyTorch's, but for the momentum, whose
+/// default there is 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum OptimizerConfig {
-    /// Adam.
-    Adam(AdamConfig),
-    /// SGD with momentum.
-    Sgd(SgdConfig),
+pub struct OptimizerSettings {
+    /// SGD: share of the last velocity that is kept. Default 0.9.
+    pub momentum: f64,
+    /// Adam: decay of the mean gradient. Default 0.9.
+    pub beta1: f64,
+    /// Adam: decay of the mean squared gradient. Default 0.999.
+    pub beta2: f64,
+    /// Adam: added to the root. Default 1e-8.
+    pub eps: f64,
+}
+
+impl Default for OptimizerSettings {
+    fn default() -> Self {
+        Self { momentum: 0.9, beta1: 0.9, beta2: 0.999, eps: 1e-8 }
+    }
+}
+
+/// Which optimiser, from which learning rate, with which settings.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OptimizerConfig {
+    /// The optimiser.
+    pub optimizer: &'static OptimizerEntry,
+    /// The whole learning rate, which a [`crate::Schedule`] scales.
+    pub lr: f64,
+    /// The rest.
+    pub settings: OptimizerSettings,
 }
 
 impl OptimizerConfig {
-    /// The learning rate.
+    /// An optimiser with the default settings.
     #[must_use]
-    pub fn lr(&self) -> f64 {
-        match self {
-            Self::Adam(config) => config.lr,
-            Self::Sgd(config) => config.lr,
-        }
+    pub fn new(optimizer: &'static OptimizerEntry, lr: f64) -> Self {
+        Self { optimizer, lr, settings: OptimizerSettings::default() }
     }
-}
 
-/// One of the optimisers over a flat buffer of parameters, behind one face.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Optimizer {
-    /// Adam.
-    Adam(Adam),
-    /// SGD with momentum.
-    Sgd(Sgd),
-}
-
-impl Optimizer {
-    /// For `len` parameters, before its first step.
+    /// Builds the optimiser for `len` parameters, before its first step.
     #[must_use]
-    pub fn new(config: OptimizerConfig, len: usize) -> Self {
-        match config {
-            OptimizerConfig::Adam(config) => Self::Adam(Adam::new(config, len)),
-            OptimizerConfig::Sgd(config) => Self::Sgd(Sgd::new(config, len)),
-        }
-    }
-
-    /// One step at learning rate `lr`.
-    ///
-    /// # Panics
-    /// Where the slices are not as long as the optimiser was made for.
-    pub fn step(&mut self, lr: f64, parameters: &mut [f32], gradients: &[f32]) {
-        match self {
-            Self::Adam(adam) => {
-                adam.config.lr = lr;
-                adam.step(parameters, gradients);
-            }
-            Self::Sgd(sgd) => {
-                sgd.config.lr = lr;
-                sgd.step(parameters, gradients);
-            }
-        }
-    }
-
-    /// Steps taken, which Adam's bias corrections count; 0 of SGD, which counts none.
-    #[must_use]
-    pub fn steps(&self) -> u64 {
-        match self {
-            Self::Adam(adam) => adam.steps(),
-            Self::Sgd(_) => 0,
-        }
-    }
-
-    /// What is to be saved of it, by name, beside [`Optimizer::steps`].
-    #[must_use]
-    pub fn state(&self) -> Vec<(&'static str, &[f32])> {
-        match self {
-            Self::Adam(adam) => vec![("mean", adam.moments().0), ("square", adam.moments().1)],
-            Self::Sgd(sgd) => vec![("velocity", sgd.velocity())],
-        }
-    }
-
-    /// Takes up what [`Optimizer::state`] gave, in its order; `false`, and nothing changed, where it does not fit.
-    #[must_use]
-    pub fn restore(&mut self, steps: u64, state: &[&[f32]]) -> bool {
-        match (self, state) {
-            (Self::Adam(adam), [mean, square]) => adam.restore(steps, mean, square),
-            (Self::Sgd(sgd), [velocity]) => sgd.restore(velocity),
-            _ => false,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Optimizer, OptimizerConfig};
-    use crate::{AdamConfig, SgdConfig};
-
-    #[test]
-    fn a_state_saved_is_taken_up_by_its_like_alone() {
-        let configs = [OptimizerConfig::Adam(AdamConfig::default()), OptimizerConfig::Sgd(SgdConfig::default())];
-        let gradients: [[f32; 3]; 4] = [[0.5, -1.0, 2.0], [0.25, 1.0, -3.0], [-0.5, 0.125, 1.0], [1.0, 2.0, 0.5]];
-        for config in configs {
-            let (mut whole, mut values) = (Optimizer::new(config, 3), [0.3; 3]);
-            gradients.iter().for_each(|gradient| whole.step(config.lr(), &mut values, gradient));
-            let (mut first, mut resumed) = (Optimizer::new(config, 3), [0.3; 3]);
-            gradients[..2].iter().for_each(|gradient| first.step(config.lr(), &mut resumed, gradient));
-            let mut second = Optimizer::new(config, 3);
-            let state: Vec<&[f32]> = first.state().into_iter().map(|(_, data)| data).collect();
-            assert!(second.restore(first.steps(), &state) && !second.restore(2, &state[1..]));
-            gradients[2..].iter().for_each(|gradient| second.step(config.lr(), &mut resumed, gradient));
-            assert_eq!(values, resumed, "{config:?}");
-        }
-        let mut other = Optimizer::new(configs[1], 3);
-        let adam = Optimizer::new(configs[0], 3);
-        assert!(!other.restore(0, &adam.state().into_iter().map(|(_, data)| data).collect::<Vec<_>>()));
+    pub fn build(&self, len: usize) -> Box<dyn Optimizer> {
+        (self.optimizer.build)(self.settings, len)
     }
 }

@@ -31,9 +31,34 @@ impl Schedule {
     }
 }
 
+/// Step decay: `lr` divided by 10 from epoch `⌊epochs / 2⌋` on, and by 10 again from `⌊3 · epochs / 4⌋` on; epochs count from 0. A run too
+/// short for a drop has none.
+#[must_use]
+pub fn step_decay(lr: f64, epoch: u64, epochs: u64) -> f64 {
+    let drops = [epochs / 2, (u128::from(epochs) * 3 / 4) as u64];
+    drops.into_iter().filter(|&drop| drop > 0 && epoch >= drop).fold(lr, |lr, _| lr / 10.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::Schedule::{Constant, Cosine};
+    use super::step_decay;
+
+    /// The epochs in which the learning rate drops.
+    fn drops(epochs: u64) -> Vec<u64> {
+        (1..epochs).filter(|&epoch| step_decay(1.0, epoch, epochs) < step_decay(1.0, epoch - 1, epochs)).collect()
+    }
+
+    #[test]
+    fn drops_come_at_half_and_three_quarters_of_any_run() {
+        assert_eq!([100, 200, 10, 4].map(drops), [[50, 75], [100, 150], [5, 7], [2, 3]]);
+        assert_eq!([0, 49, 50, 74, 75, 99].map(|epoch| step_decay(1.0, epoch, 100)), [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]);
+    }
+
+    #[test]
+    fn a_run_of_one_epoch_has_its_whole_rate() {
+        assert_eq!([step_decay(0.1, 0, 1), step_decay(0.1, 0, 0)], [0.1, 0.1]);
+    }
 
     #[test]
     fn a_constant_rate_without_warm_up_is_exactly_one() {

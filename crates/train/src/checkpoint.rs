@@ -22,8 +22,8 @@ pub(crate) struct Position {
 pub(crate) struct State<'a> {
     pub(crate) backbone: &'a mut dyn Backbone,
     pub(crate) method: &'a mut dyn Method,
-    pub(crate) backbone_optimizer: &'a mut Optimizer,
-    pub(crate) method_optimizer: &'a mut Optimizer,
+    pub(crate) backbone_optimizer: &'a mut Box<dyn Optimizer>,
+    pub(crate) method_optimizer: &'a mut Box<dyn Optimizer>,
     pub(crate) target: Option<&'a mut Target>,
 }
 

@@ -1,7 +1,7 @@
 use crate::views::FEWEST_TO_TRAIN_ON;
 use crate::{Error, MethodConfig, OptimizerConfig, Result, TrainConfig};
 use relata_model::{Activation, Architecture, Compute, ImageSize, Layout, Parameters};
-use relata_optim::AdamConfig;
+use relata_optim::ADAM;
 
 /// How many images and views a batch holds; rows are view-major, `view · images + image`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +149,7 @@ pub trait Method: Send {
 
     /// What steps the parameters. Adam at `train.lr`, unless a method has reasons.
     fn optimizer(&self, train: &TrainConfig) -> OptimizerConfig {
-        OptimizerConfig::Adam(AdamConfig { lr: train.lr, ..AdamConfig::default() })
+        OptimizerConfig::new(&ADAM, train.lr)
     }
 
     /// Learning rate in an epoch; the first is 0.

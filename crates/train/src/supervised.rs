@@ -2,7 +2,7 @@ use crate::classifier::{Classifier, check_labels};
 use crate::config::check;
 use crate::{BatchShape, Error, HeadShape, Method, MethodStep, OptimizerConfig, Result, TrainConfig};
 use relata_model::{Compute, Parameters};
-use relata_optim::SgdConfig;
+use relata_optim::{OptimizerSettings, SGD};
 use serde::{Deserialize, Serialize};
 
 /// Where its learning rate stands.
@@ -78,7 +78,8 @@ impl Method for Supervised {
 
     fn optimizer(&self, _train: &TrainConfig) -> OptimizerConfig {
         let SupervisedConfig { lr, momentum } = self.config;
-        OptimizerConfig::Sgd(SgdConfig { lr, momentum, weight_decay: 0.0 })
+        let settings = OptimizerSettings { momentum, ..OptimizerSettings::default() };
+        OptimizerConfig { settings, ..OptimizerConfig::new(&SGD, lr) }
     }
 
     fn lr(&self, train: &TrainConfig, epoch: u32) -> f64 {

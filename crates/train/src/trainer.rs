@@ -57,8 +57,8 @@ pub enum Outcome {
 pub struct Trainer {
     backbone: Box<dyn Backbone>,
     method: Box<dyn Method>,
-    backbone_optimizer: Optimizer,
-    method_optimizer: Optimizer,
+    backbone_optimizer: Box<dyn Optimizer>,
+    method_optimizer: Box<dyn Optimizer>,
     backbone_decay: Decay,
     method_decay: Decay,
     /// Of a method that has one.
@@ -106,7 +106,7 @@ impl Trainer {
         if method.needs_labels() {
             (0..images).try_for_each(|image| label(&*source, image, classes).map(drop))?;
         }
-        let optimizer = |len| Optimizer::new(method.optimizer(&config), len);
+        let optimizer = |len| method.optimizer(&config).build(len);
         let steps = u64::from(config.epochs) * source.batches_per_epoch() as u64;
         let target = method.target_momentum(0, steps).map(|_| Target::new(backbone.parameters(), method.parameters()));
         Ok(Self {

@@ -7,7 +7,7 @@ use relata_model::{
     Parameters, RelationHead, RelationHeadConfig, Stem, TorchTensor,
 };
 
-use relata_optim::{Adam, AdamConfig};
+use relata_optim::{ADAM, OptimizerConfig, OptimizerSettings};
 use safetensors::SafeTensors;
 use std::collections::HashMap;
 
@@ -256,15 +256,17 @@ fn steps_of_adam(name: &'static str, executor: Executor, kind: Steps) {
     let mut bench = Bench::new(name, executor);
     let mut head = bench.head(Aggregation::Cat, PairLoss::Bce);
     let (prefix, steps, config, noise) = match kind {
-        Steps::Plain => ("adam", "adam_steps", AdamConfig::default(), NOISE),
+        Steps::Plain => ("adam", "adam_steps", OptimizerConfig::new(&ADAM, 1e-3), NOISE),
         Steps::Damped => {
             let [lr, eps] = ["damped_lr", "damped_eps"].map(|key| bench.fixture.metadata[key].parse().unwrap());
-            ("damped", "damped_steps", AdamConfig { lr, eps, ..AdamConfig::default() }, f32::MIN_POSITIVE)
+            let settings = OptimizerSettings { eps, ..OptimizerSettings::default() };
+            let config = OptimizerConfig { settings, ..OptimizerConfig::new(&ADAM, lr) };
+            ("damped", "damped_steps", config, f32::MIN_POSITIVE)
         }
     };
     let steps = bench.fixture.number(steps);
     assert!(steps > 0, "{name} holds no such steps");
-    let mut adams = [bench.backbone.parameters().len(), head.parameters().len()].map(|len| Adam::new(config, len));
+    let mut adams = [bench.backbone.parameters().len(), head.parameters().len()].map(|len| config.build(len));
     let mut losses = Vec::new();
     for _ in 0..steps {
         let features = bench.forward(Mode::Train);
@@ -272,7 +274,7 @@ fn steps_of_adam(name: &'static str, executor: Executor, kind: Steps) {
         bench.backbone.backward(head.d_features()).unwrap();
         for (adam, parameters) in adams.iter_mut().zip([bench.backbone.parameters_mut(), head.parameters_mut()]) {
             let (values, gradients) = parameters.values_and_gradients_mut();
-            adam.step(values, gradients);
+            adam.step(config.lr, values, gradients);
         }
     }
     bench.assert_close(&format!("{prefix}.loss"), &losses, 1e-3);

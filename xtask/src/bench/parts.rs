@@ -126,7 +126,7 @@ const CLASSES: usize = 10;
 struct Job {
     backbone: Network,
     method: Box<dyn Method>,
-    optimizers: [Optimizer; 2],
+    optimizers: [Box<dyn Optimizer>; 2],
     labels: Vec<usize>,
 }
 
@@ -146,7 +146,7 @@ impl Job {
         }
         backbone.set_taps(&method.taps(backbone.architecture()))?;
         let parameters = [backbone.parameters().len(), method.parameters().len()];
-        let optimizers = parameters.map(|len| Optimizer::new(method.optimizer(&TrainConfig::default()), len));
+        let optimizers = parameters.map(|len| method.optimizer(&TrainConfig::default()).build(len));
         let labels = (0..part.batch).map(|image| image % CLASSES).collect();
         Ok(Self { backbone, method, optimizers, labels })
     }

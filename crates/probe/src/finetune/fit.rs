@@ -7,7 +7,7 @@ use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
 use relata_data::Dataset;
 use relata_model::{Backbone, Compute, Images, Mode};
 use relata_ops::{Isa, matmul, matmul_of_transposed};
-use relata_optim::{Optimizer, OptimizerConfig};
+use relata_optim::OptimizerConfig;
 use serde_json::{Map, Value};
 
 use super::schedule::lr_factor;
@@ -60,7 +60,7 @@ impl Fit {
 
         let mut head = first_parameters(self.seed, width, classes);
         let mut head_gradients = vec![0.0; head.len()];
-        let mut optimizers = [Optimizer::new(self.backbone, backbone.parameters().len()), Optimizer::new(self.head, head.len())];
+        let mut optimizers = [self.backbone.build(backbone.parameters().len()), self.head.build(head.len())];
         let (mut features, mut logits, mut d_features) = (Vec::new(), Vec::new(), Vec::new());
         let mut at = Position::default();
         let mut start = TrainingStart::New;
@@ -85,7 +85,7 @@ impl Fit {
         };
         while at.epoch < self.epochs {
             let factor = lr_factor(at.epoch, self.epochs);
-            let lrs = [self.backbone, self.head].map(|config| config.lr() * factor);
+            let lrs = [self.backbone, self.head].map(|config| config.lr * factor);
             for batch in loader.epoch_from(at.epoch as u32, at.batch) {
                 let batch = batch?;
                 let rows = batch.size();

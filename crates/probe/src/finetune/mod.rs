@@ -12,7 +12,7 @@ use std::sync::Arc;
 use relata_augment::{AffineConfig, CropConfig, CropKind, CutoutConfig, FlipConfig, Pipeline, PipelineConfig};
 use relata_data::{Dataset, Subset};
 use relata_model::{Backbone, Compute};
-use relata_optim::{AdamConfig, OptimizerConfig, SgdConfig};
+use relata_optim::{ADAM, OptimizerConfig, OptimizerSettings, SGD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -194,12 +194,11 @@ impl Finetune {
     }
 
     fn fit(&self, seed: u64) -> Fit {
-        let adam = |lr| OptimizerConfig::Adam(AdamConfig { lr, ..AdamConfig::default() });
         Fit {
             epochs: self.epochs,
             batch_size: self.batch_size,
-            backbone: adam(self.lr),
-            head: adam(self.head_lr),
+            backbone: OptimizerConfig::new(&ADAM, self.lr),
+            head: OptimizerConfig::new(&ADAM, self.head_lr),
             weight_decay: self.weight_decay,
             seed,
         }
@@ -222,7 +221,8 @@ impl Supervised {
     }
 
     fn fit(&self, seed: u64) -> Fit {
-        let sgd = OptimizerConfig::Sgd(SgdConfig { lr: self.lr, momentum: self.momentum, weight_decay: 0.0 });
+        let settings = OptimizerSettings { momentum: self.momentum, ..OptimizerSettings::default() };
+        let sgd = OptimizerConfig { settings, ..OptimizerConfig::new(&SGD, self.lr) };
         Fit { epochs: self.epochs, batch_size: self.batch_size, backbone: sgd, head: sgd, weight_decay: 0.0, seed }
     }
 

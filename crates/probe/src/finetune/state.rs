@@ -39,7 +39,7 @@ pub(super) struct State<'a> {
     /// Weights `[classes, D]`, then biases.
     pub(super) head: &'a mut Vec<f32>,
     /// Of backbone and head.
-    pub(super) optimizers: &'a mut [Optimizer; 2],
+    pub(super) optimizers: &'a mut [Box<dyn Optimizer>; 2],
 }
 
 const PARTS: [&str; 2] = ["backbone", "head"];

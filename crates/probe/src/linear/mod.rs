@@ -6,7 +6,7 @@ mod tests;
 use relata_augment::epoch_order;
 use relata_model::{Compute, ParameterKind, Parameters};
 use relata_ops::{Isa, matmul_of_transposed, matmul_transposed};
-use relata_optim::{Adam, AdamConfig};
+use relata_optim::{ADAM, OptimizerConfig};
 use serde_json::{Map, Value, json};
 
 use crate::answers::{answers_of_logits, classes_of_logits};
@@ -222,13 +222,13 @@ impl<'a> Fit<'a> {
     /// The fitted parameters and the loss of each epoch.
     fn run(mut self) -> Result<(Vec<f32>, Vec<f64>)> {
         let LinearProbe { epochs, batch_size, lr, seed } = *self.probe;
-        let mut adam = Adam::new(AdamConfig { lr, ..AdamConfig::default() }, self.parameters.len());
+        let mut adam = OptimizerConfig::new(&ADAM, lr).build(self.parameters.len());
         let mut losses = Vec::with_capacity(epochs);
         for epoch in 0..epochs {
             let mut sum = 0.0;
             for rows in epoch_order(seed, epoch as u32, self.train.rows()).chunks(batch_size) {
                 sum += self.gradients_of(rows);
-                adam.step(&mut self.parameters, &self.gradients);
+                adam.step(lr, &mut self.parameters, &self.gradients);
             }
             let mut loss = sum / self.train.rows() as f64;
             // The losses are those before each step, so that they do not see what the last one did.
