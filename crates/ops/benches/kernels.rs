@@ -7,9 +7,9 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use relata_ops::{
     AdamStep, Algorithm, AveragePool, BackwardShape, BatchNormParams, Buffer, Buffers, Conv2d, ConvSpec, Epilogue,
-    GradientSource, Isa, Layout, MaxPool, Normalisation, PairHead, PairHeadGrads, PairHeadParams, PairLoss, LocalBatch,
-    LocalHead, LocalHeadGrads, LocalHeadParams, LocalHeadShape, Pool, RunningStats, adam_step, chunk_count, global_average,
-    matmul, matmul_of_transposed, matmul_transposed,
+    GradientSource, Isa, Layout, LocalBatch, LocalHead, LocalHeadGrads, LocalHeadParams, LocalHeadShape, MaxPool, Normalisation,
+    PairHead, PairHeadGrads, PairHeadParams, PairLoss, Pool, RunningStats, adam_step, chunk_count, global_average, matmul,
+    matmul_of_transposed, matmul_transposed,
 };
 
 /// Values between −1 and 1 without a short period: a processor foresees the branches of repeated data.

@@ -17,6 +17,8 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::Buffers;
+
 /// The normalisation of one batch of rows after another, with what the way back needs of the last.
 #[derive(Debug, Clone)]
 pub struct BatchNorm1d {
@@ -32,10 +34,10 @@ pub struct BatchNorm1d {
 }
 
 impl BatchNorm1d {
-    /// For rows of `channels` (C) numbers; `eps` is added to the variances, PyTorch's default is 1e-5.
-    #[must_use]
-    pub fn new(channels: usize, eps: f64) -> Self {
-        let zeros = || vec![0.0; channels];
+    /// For rows of `channels` (C) numbers; `eps` is added to the variances, PyTorch's default is 1e-5. With counted `buffers` it says what it
+    /// would take, and cannot be run.
+    pub fn new(channels: usize, eps: f64, buffers: &mut Buffers) -> Self {
+        let mut zeros = || buffers.vec(channels);
         Self { eps, rows: 0, mean: zeros(), squares: zeros(), inv_std: zeros(), d_gamma: zeros(), d_beta: zeros() }
     }
 

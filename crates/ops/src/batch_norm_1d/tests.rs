@@ -1,4 +1,5 @@
 use super::{BatchNorm1d, reference};
+use crate::Buffers;
 use crate::test_support::{assert_close, f32s, noise, rounded};
 
 const EPS: f64 = 1e-5;
@@ -47,7 +48,7 @@ fn rows_are_normalised_as_the_definition_says_and_running_statistics_move() {
     for (rows, channels) in SIZES {
         let case = Case::new(rows, channels);
         let (expected, statistics) = reference::forward(&case.x, &vec![1.0; channels], &vec![0.0; channels], EPS);
-        let mut norm = BatchNorm1d::new(channels, EPS);
+        let mut norm = BatchNorm1d::new(channels, EPS, &mut Buffers::allocated());
         let mut x = f32s(&case.x);
         norm.standardise(&mut x);
         assert_close(&x, &expected, TOLERANCE, &format!("{rows} x {channels}"));
@@ -68,7 +69,7 @@ const OF_DIFFERENCES: f64 = 1e-4;
 fn gradients_are_the_slopes_of_the_definition() {
     for (rows, channels) in [(2, 1), (3, 7), (5, 16), (13, 5)] {
         let case = Case::new(rows, channels);
-        let mut norm = BatchNorm1d::new(channels, EPS);
+        let mut norm = BatchNorm1d::new(channels, EPS, &mut Buffers::allocated());
         let (mut x, mut d) = (f32s(&case.x), f32s(&case.slopes));
         norm.standardise(&mut x);
         norm.backward(&x, Some(&f32s(&case.gamma)), &mut d);
@@ -88,7 +89,7 @@ fn gradients_are_the_slopes_of_the_definition() {
 #[test]
 fn without_gamma_it_counts_as_one() {
     let case = Case::new(5, 3);
-    let mut norm = BatchNorm1d::new(3, EPS);
+    let mut norm = BatchNorm1d::new(3, EPS, &mut Buffers::allocated());
     let mut x = f32s(&case.x);
     norm.standardise(&mut x);
     let (mut plain, mut ones) = (f32s(&case.slopes), f32s(&case.slopes));
@@ -99,7 +100,7 @@ fn without_gamma_it_counts_as_one() {
 
 #[test]
 fn a_single_row_and_a_constant_column_are_zeros() {
-    let mut norm = BatchNorm1d::new(2, EPS);
+    let mut norm = BatchNorm1d::new(2, EPS, &mut Buffers::allocated());
     let mut row = [3.0, -4.0];
     norm.standardise(&mut row);
     assert_eq!(row, [0.0, 0.0]);
