@@ -16,7 +16,7 @@ const FEATURES: f64 = 1e-4;
 /// A tensor's gradient, relative to its norm.
 const GRADIENT: f64 = 1e-3;
 /// After up to three steps of Adam, in steps of the learning rate, for entries whose gradient is no rounding noise.
-const ADAM: f64 = 0.05;
+const ADAM_STEPS: f64 = 0.05;
 /// Below this share of its tensor's rms, a gradient entry counts as noise: Adam turns its sign into a whole step.
 const NOISE: f32 = 0.05;
 
@@ -298,7 +298,7 @@ fn steps_of_adam(name: &'static str, executor: Executor, kind: Steps) {
             checked += 1;
             let at = (bits(&format!("{parameter}/entry"))(entry) % tensor.len() as u64) as usize;
             let error = f64::from((tensor[at] - values[n * 64 + entry]).abs()) / config.lr;
-            assert!(error <= ADAM, "{name}, {executor:?}, {parameter}[{at}]: {error:.1e} steps away");
+            assert!(error <= ADAM_STEPS, "{name}, {executor:?}, {parameter}[{at}]: {error:.1e} steps away");
         }
     }
     assert!(checked * 2 > all, "{name}: only {checked} of {all} entries had a gradient to speak of");

@@ -4,7 +4,7 @@ mod agreement;
 #[cfg(test)]
 mod tests;
 
-use relata_cluster::{Rows, contingency, optimal_assignment, l2_normalised};
+use relata_cluster::{Rows, contingency, l2_normalised, optimal_assignment};
 use relata_model::Compute;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
