@@ -35,7 +35,7 @@ pub fn files<const N: usize>(bytes: &[u8]) -> [&[u8]; N] {
 /// Unpacks `bytes` as the archive `file`: into its folder and nowhere else, or with an error that leaves nothing.
 pub fn unpack_or_leave_nothing(file: &'static str, bytes: &[u8]) {
     write(&format!("root/{file}"), bytes);
-    let (root, archive) = (place().join("root"), Archive { file, folder: "set", url: None, md5: None, bytes: None });
+    let (root, archive) = (place().join("root"), Archive { file, folder: "set", url: None, md5: None, bytes: None, missing: |_| Vec::new() });
     let limits = UnpackLimits { bytes: 1 << 20, entries: 20, ratio: 100 };
     let unpacked = unpack(&archive, &root, &limits, &|_| ());
     let left: Vec<_> = fs::read_dir(&root).expect("is there").map(|entry| entry.expect("is there").path()).collect();

@@ -186,6 +186,10 @@ impl Error {
             Self::OtherData { .. } => {
                 "point data.root or data.path at the data that the run was trained on, or train a new run (--out)"
             }
+            Self::Data(relata_data::Error::UnknownDataset { name, known }) => {
+                let nearest = crate::suggest::nearest(name, known.iter().map(String::as_str))?;
+                return Some(format!("did you mean {nearest:?}?"));
+            }
             Self::Data(relata_data::Error::NoSuchPath { .. }) => {
                 "data.path says where it is, from the folder that the command is run in"
             }
@@ -289,16 +293,8 @@ fn broken_help() -> String {
 }
 
 fn data_code(error: &relata_data::Error) -> u8 {
-    use relata_data::Error as Data;
-    match error {
-        Data::Setting { .. }
-        | Data::HoldOut { .. }
-        | Data::UnknownDataset { .. }
-        | Data::NoSuchSplit { .. }
-        | Data::NoSuchPath { .. }
-        | Data::Missing { .. }
-        | Data::Incomplete { .. }
-        | Data::NotOffered { .. } => USAGE,
+    match error.kind() {
+        relata_data::ErrorKind::Usage => USAGE,
         _ => FAILURE,
     }
 }

@@ -13,10 +13,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("read_folder FOLDER_OR_PACK [THREADS [JPEG_SIDE_PX]]: which one?")?;
     let threads = arguments.next().map_or(Ok(0), |threads| threads.parse())?;
-    let jpeg_side_px = arguments.next().map_or(Ok(0), |side| side.parse())?;
+    let jpeg_side_px: u64 = arguments.next().map_or(Ok(0), |side| side.parse())?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let dataset = if Path::new(&path).is_file() { "pack" } else { "folder" };
-    let config = DataConfig { dataset: dataset.to_owned(), path: path.into(), jpeg_side_px, ..DataConfig::default() };
+    let config = DataConfig { dataset: dataset.to_owned(), path: path.into(), ..DataConfig::default() };
+    let config = config.with("jpeg_side_px", jpeg_side_px)?;
     let folder = open(&config, Split::Unlabelled)?;
     let read = |images: usize| {
         let bytes = (0..images).into_par_iter().map(|index| folder.image(index).map(|image| image.rgb().len()));

@@ -1,7 +1,7 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use crate::{Archive, Checksum, RowProblem, Split};
+use crate::{Archive, Checksum, RowProblem, Split, UnknownSplit};
 
 /// What can go wrong with data on disk. Every variant says what, where, and carries what was expected.
 #[derive(Debug, thiserror::Error)]
@@ -386,15 +386,84 @@ pub enum Error {
         allowed: &'static str,
     },
     /// A data set name that nobody knows.
-    #[error("unknown data set {name:?}{}: known are {known}", did_you_mean(nearest.as_deref()))]
+    #[error("unknown data set {name:?}: known are {}", known.join(", "))]
     UnknownDataset {
         /// The name found.
         name: String,
-        /// The known name most like it, if any is.
-        nearest: Option<String>,
         /// Every known name.
-        known: String,
+        known: Vec<String>,
     },
+    /// A setting that no data set has.
+    #[error("unknown setting {key:?} of a data set: known are {}", known.join(", "))]
+    UnknownSetting {
+        /// The key found.
+        key: String,
+        /// Every known key.
+        known: Vec<String>,
+    },
+    /// A split that there is not.
+    #[error(transparent)]
+    UnknownSplit(#[from] UnknownSplit),
+}
+
+/// Whose turn it is: the user's (another setting, name or path), or the machine's (disk, network, a damaged file).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The request is wrong: a setting, a name, a split, or a path where nothing is.
+    Usage,
+    /// Something failed on the way: a file cannot be read or written, is damaged, or is not what it should be.
+    Failure,
+}
+
+impl Error {
+    /// Whether the request was wrong or its execution failed.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Setting { .. }
+            | Self::HoldOut { .. }
+            | Self::UnknownDataset { .. }
+            | Self::UnknownSetting { .. }
+            | Self::UnknownSplit(_)
+            | Self::NoSuchSplit { .. }
+            | Self::NoSuchPath { .. }
+            | Self::Missing { .. }
+            | Self::Incomplete { .. }
+            | Self::NotOffered { .. } => ErrorKind::Usage,
+            Self::Io { .. }
+            | Self::Write { .. }
+            | Self::BrokenImage { .. }
+            | Self::ImageTooLarge { .. }
+            | Self::FileTooLarge { .. }
+            | Self::CutShort { .. }
+            | Self::DamagedFile { .. }
+            | Self::LabelOutOfRange { .. }
+            | Self::LabelCount { .. }
+            | Self::ClassNames { .. }
+            | Self::BadPack { .. }
+            | Self::EmptyFolder { .. }
+            | Self::ImageSize { .. }
+            | Self::Line { .. }
+            | Self::Checksum { .. }
+            | Self::BadArchive { .. }
+            | Self::UnsafeEntry { .. }
+            | Self::ArchiveTooLarge { .. }
+            | Self::Download { .. }
+            | Self::Hub { .. }
+            | Self::HubRows { .. }
+            | Self::HubRow { .. }
+            | Self::DuplicateLine { .. }
+            | Self::SameName { .. }
+            | Self::SplitNames { .. }
+            | Self::Unannotated { .. }
+            | Self::UnknownWnid { .. }
+            | Self::NameNotText { .. }
+            | Self::MixedFolder { .. }
+            | Self::UnknownClass { .. }
+            | Self::IndexOutOfRange { .. } => ErrorKind::Failure,
+        }
+    }
 }
 
 fn in_brackets(checksum: Option<&Checksum>) -> String {
@@ -430,10 +499,6 @@ fn lacks(folder: &Path, missing: &[PathBuf]) -> String {
 
 fn and_more(files: usize) -> String {
     if files > 1 { format!(" and {} more", files - 1) } else { String::new() }
-}
-
-fn did_you_mean(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |name| format!(" (did you mean {name:?}?)"))
 }
 
 /// The crate's result.

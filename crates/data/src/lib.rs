@@ -27,60 +27,46 @@
 
 mod dataset;
 mod image;
-mod split;
 
-mod cifar10;
-mod cifar100;
-mod folder;
-mod pack;
-mod shapes;
-mod stl10;
-mod strata;
-mod subset;
+mod inspect;
+mod select;
+mod sets;
 
 mod archive;
-mod catalogue;
-mod channels;
-mod config;
 mod hub;
+
+mod config;
 mod open;
 mod presence;
-mod sheet;
-mod verify;
 
-mod class_names;
 mod digest;
 mod error;
 mod mmap;
-mod pace;
-mod records;
 mod sync;
 
-pub use archive::{Archive, Checksum, Progress, Work, unpack_if_needed};
+pub use archive::{Archive, Checksum, Progress, Work};
 #[cfg(feature = "fetch")]
 pub use archive::{FetchOptions, fetch};
 #[cfg(feature = "archives")]
 pub use archive::{UnpackLimits, unpack};
-pub use catalogue::{Entry, Statistics, catalogue, entry, statistics};
-pub use channels::{ChannelStatistics, channel_statistics};
-pub use cifar10::Cifar10;
-pub use cifar100::{Cifar100, Cifar100Labels};
 pub use config::{DataConfig, OnBadImage};
 pub use dataset::Dataset;
-pub use error::{Error, Result};
-pub use folder::{Folder, FolderOptions, JPEG_DECODER, Slim, Tiny};
+pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "hub")]
 pub use hub::{HubOptions, fetch_from_hub};
 pub use hub::{HubSource, HubSplit, RowProblem};
 pub use image::Image;
-pub use open::{Opening, TrainingImages, Watch, open, open_watched, open_with_validation, open_with_validation_watched};
-pub use pace::images_per_second;
-pub use pack::{Pack, Packed, pack};
+pub use inspect::{
+    Broken, ChannelStatistics, ContactSheet, ContactSheetOptions, VerifyReport, channel_statistics, contact_sheet,
+    images_per_second, verify,
+};
+pub use open::{
+    Opening, TrainingImages, Watch, open, open_watched, open_with_validation, open_with_validation_watched, unpack_if_needed,
+};
 pub use presence::{Presence, presence};
-pub use shapes::{Difficulty, Shapes, ShapesOptions};
-pub use sheet::{Sheet, SheetOptions, contact_sheet};
-pub use split::Split;
-pub use stl10::Stl10;
-pub use strata::stratified_share;
-pub use subset::Subset;
-pub use verify::{Broken, Report, verify};
+pub use select::{Split, Subset, UnknownSplit, stratified_share};
+pub use sets::{
+    Cifar10, Cifar100, Cifar100Labels, DatasetEntry, Difficulty, Folder, FolderOptions, JPEG_DECODER, Location, OwnSetting,
+    OwnSettings, Pack, PackSummary, SettingKind, SettingValue, Shapes, ShapesOptions, Slim, Statistics, Stl10, Tiny, catalogue,
+    entry, own_settings, pack,
+};

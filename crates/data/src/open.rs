@@ -1,7 +1,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::{Broken, DataConfig, Dataset, OnBadImage, Result, Split, Subset, entry, unpack_if_needed, verify};
+use crate::archive::is_there;
+use crate::sets::OpenRequest;
+use crate::{Broken, DataConfig, Dataset, OnBadImage, Progress, Result, Split, Subset, entry, verify};
 
 /// What is told while a data set is opened, from any thread: to open a large folder may take minutes.
 #[derive(Debug, Clone, Copy)]
@@ -110,6 +112,30 @@ pub fn open_with_validation_watched(config: &DataConfig, watch: &Watch<'_>) -> R
     Ok(TrainingImages { train: limited(config, Split::Train, Arc::new(kept)), validation: Some(held) })
 }
 
+/// Unpacks the data set's archive if that lies in the root and the folder does not; says whether it did.
+///
+/// [`open`] does the same without a word on its progress. Without the feature `archives` this does nothing, and
+/// the data set will say that its folder is missing.
+///
+/// # Errors
+/// As [`entry`] and `unpack`.
+pub fn unpack_if_needed(config: &DataConfig, progress: &dyn Fn(Progress)) -> Result<bool> {
+    let Some(archive) = entry(&config.dataset)?.archive() else { return Ok(false) };
+    if is_there(&config.root.join(archive.folder)) || !config.root.join(archive.file).is_file() {
+        return Ok(false);
+    }
+    #[cfg(feature = "archives")]
+    {
+        crate::unpack(&archive, &config.root, &crate::UnpackLimits::default(), progress)?;
+        Ok(true)
+    }
+    #[cfg(not(feature = "archives"))]
+    {
+        let _ = progress;
+        Ok(false)
+    }
+}
+
 /// The training images without and with those held out.
 fn held_out(config: &DataConfig, watch: &Watch<'_>) -> Result<(Subset, Arc<Subset>)> {
     let whole = open_whole(config, Split::Train, watch)?;
@@ -128,8 +154,14 @@ fn without(dataset: Arc<dyn Dataset>, others: &dyn Dataset) -> Result<Arc<dyn Da
 fn open_whole(config: &DataConfig, split: Split, watch: &Watch<'_>) -> Result<Arc<dyn Dataset>> {
     let entry = entry(&config.dataset)?;
     unpack_if_needed(config, &|_| ())?;
-    let dataset = (entry.open)(config, split, &|images| watch(Opening::Listed { images }))?;
-    if entry.files && config.on_bad_image == OnBadImage::Skip { without_broken(dataset, watch) } else { Ok(dataset) }
+    let listed = |images| watch(Opening::Listed { images });
+    let DataConfig { root, path, own, .. } = config;
+    let dataset = (entry.open)(&OpenRequest { root, path, split, settings: own, listed: &listed })?;
+    if entry.may_have_broken_images && config.on_bad_image == OnBadImage::Skip {
+        without_broken(dataset, watch)
+    } else {
+        Ok(dataset)
+    }
 }
 
 fn limited(config: &DataConfig, split: Split, dataset: Arc<dyn Dataset>) -> Arc<dyn Dataset> {

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::archive::is_there;
-use crate::{DataConfig, Result, entry};
+use crate::{DataConfig, Location, Result, entry};
 
 /// What of a data set is on disk: see [`presence`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,21 +59,16 @@ pub enum Presence {
 pub fn presence(config: &DataConfig) -> Result<Presence> {
     let entry = entry(&config.dataset)?;
     let size = |path: &Path| fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len());
-    let Some(archive) = entry.archive else {
-        let path = config.path.clone();
-        return Ok(match entry.name {
-            // Whatever has neither an archive nor files is drawn.
-            _ if !entry.files => Presence::Embedded,
-            _ if path.as_os_str().is_empty() => Presence::Unnamed,
-            "pack" if !path.is_file() => Presence::Absent { path, archive: None },
-            "folder" if !path.is_dir() => Presence::Absent { path, archive: None },
-            _ => Presence::Whole { path },
-        });
+    let archive = match entry.location {
+        Location::BelowRoot(archive) => archive,
+        Location::Embedded => return Ok(Presence::Embedded),
+        Location::FolderAtPath => return Ok(at_path(config, Path::is_dir)),
+        Location::FileAtPath => return Ok(at_path(config, Path::is_file)),
     };
     let (folder, file) = (config.root.join(archive.folder), config.root.join(archive.file));
     let part = config.root.join(format!("{}.part", archive.file));
     if is_there(&folder) {
-        let missing = (entry.missing)(&folder);
+        let missing = (archive.missing)(&folder);
         return Ok(if missing.is_empty() { Presence::Whole { path: folder } } else { Presence::Incomplete { folder, missing } });
     }
     Ok(match (size(&file), size(&part)) {
@@ -83,7 +78,14 @@ pub fn presence(config: &DataConfig) -> Result<Presence> {
     })
 }
 
-/// Those of `names` that are not in `folder`.
-pub(crate) fn not_there(folder: &Path, names: impl IntoIterator<Item = impl AsRef<Path>>) -> Vec<PathBuf> {
-    names.into_iter().map(|name| folder.join(name)).filter(|path| !path.exists()).collect()
+/// Of a data set that the setting `path` names.
+fn at_path(config: &DataConfig, is_there: fn(&Path) -> bool) -> Presence {
+    let path = config.path.clone();
+    if path.as_os_str().is_empty() {
+        Presence::Unnamed
+    } else if is_there(&path) {
+        Presence::Whole { path }
+    } else {
+        Presence::Absent { path, archive: None }
+    }
 }

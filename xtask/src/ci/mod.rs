@@ -128,7 +128,7 @@ fn hub_feature(project: &Project<'_>) -> Result<String> {
     let both = ["--package", "relata-data", "--package", "relata-cli", "--features", "relata-data/hub,relata-cli/hub"];
     must_pass(cargo(project.root).arg("clippy").args(both).args(["--all-targets", "--release", "--", "-D", "warnings"]))?;
     // The other tests of the two would say nothing new.
-    let data = run_tests(project, &[&both[..], &["--test", "hub"]].concat())?;
+    let data = run_tests(project, &[&both[..], &["--test", "archives", "hub::"]].concat())?;
     let cli = run_tests(project, &[&both[..], &["--test", "command", "hub::"]].concat())?;
     Ok(format!("data: {data}; cli: {cli}"))
 }

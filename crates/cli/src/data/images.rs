@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use relata_augment::Pipeline;
-use relata_data::{DataConfig, Dataset, Entry, Split, TrainingImages, entry};
+use relata_data::{DataConfig, Dataset, DatasetEntry, Split, TrainingImages, entry};
 
 use crate::config::ConfigError;
 use crate::terminal::progress::{ArchiveProgress, OpeningProgress};
@@ -81,7 +81,7 @@ pub(crate) fn labelled(config: &DataConfig, opened: Option<&Opened>) -> Result<O
 pub(crate) fn refuse_trained_on(trained: &DataConfig, scored: &DataConfig) -> Result<()> {
     let trained_on_scored = trained.split == Split::Test && scored_split(scored) == Split::Test.name();
     // The same images may have other labels.
-    let published = |config: &DataConfig| entry(&config.dataset).ok().and_then(|entry| entry.archive).map(|it| it.folder);
+    let published = |config: &DataConfig| entry(&config.dataset).ok().and_then(|entry| entry.archive()).map(|it| it.folder);
     let same = same_data(trained, scored) || published(trained).is_some_and(|folder| published(scored) == Some(folder));
     if trained_on_scored && same { Err(Error::TrainedOnTest { name: name(scored) }) } else { Ok(()) }
 }
@@ -106,7 +106,7 @@ pub(crate) fn scored_split(config: &DataConfig) -> &'static str {
 /// As [`open_split`].
 pub(crate) fn open_named(config: &DataConfig, name: &str) -> Result<Arc<dyn Dataset>> {
     if name != VALIDATION {
-        return open_split(config, name.parse()?);
+        return open_split(config, name.parse().map_err(relata_data::Error::from)?);
     }
     with_validation(config)?.validation.ok_or_else(|| {
         Error::Usage("there is no validation split: data.validation says how many training images are held out".to_owned())
@@ -127,7 +127,7 @@ fn with_validation(config: &DataConfig) -> Result<TrainingImages> {
 /// # Errors
 /// Those of the archive.
 pub(crate) fn unpack(config: &DataConfig) -> Result<()> {
-    if let Some(archive) = entry(&config.dataset)?.archive {
+    if let Some(archive) = entry(&config.dataset)?.archive() {
         let progress = ArchiveProgress::new(archive.file);
         relata_data::unpack_if_needed(config, &|at| progress.at(at))?;
     }
@@ -136,7 +136,7 @@ pub(crate) fn unpack(config: &DataConfig) -> Result<()> {
 
 /// Side and normalisation: the configuration's own, else the data set's.
 pub(crate) fn looks(config: &Config) -> Result<Looks> {
-    let Entry { side_px, statistics, .. } = entry(&config.data.dataset)?;
+    let DatasetEntry { side_px, statistics, .. } = entry(&config.data.dataset)?;
     let side_px = if config.augment.side == 0 { *side_px } else { config.augment.side };
     let own = |values: &[f64], known| <[f64; 3]>::try_from(values).map_or(known, |own| own.map(|value| value as f32));
     Ok(Looks { side_px, mean: own(&config.augment.mean, statistics.mean), std: own(&config.augment.std, statistics.std) })
@@ -156,7 +156,7 @@ pub(crate) fn name(config: &DataConfig) -> String {
 
 /// Whether the images are those at `data.path`, and not a published data set below `data.root`.
 pub(crate) fn has_path(config: &DataConfig) -> bool {
-    ["folder", "pack"].contains(&config.dataset.as_str())
+    entry(&config.dataset).is_ok_and(|entry| entry.reads_path())
 }
 
 /// Whether both mean the same images, whatever part of them: data set, and folder or pack where it is one.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use relata_artifact::{FeatureHealth, FeatureSample, ProbeResult, RunFolder, read_checkpoint_metadata};
 use relata_augment::Pipeline;
-use relata_data::{DataConfig, Dataset, Split};
+use relata_data::{Dataset, Split};
 use relata_model::{Backbone, Compute};
 use relata_probe::{
     EpochDone, Features, Keep, LabelledImages, ProbeConfig, Protocol, Score, Scored, TrainingStart, Watch, alignment,
@@ -299,8 +299,7 @@ impl Evaluation<'_> {
     /// Whether the run was trained on images that are now held out.
     fn saw_validation_images(&self) -> bool {
         let (data, own) = (&self.config.data, &self.trained.data);
-        let held = |data: &DataConfig| (data.validation, data.validation_seed, data.stl10_fold);
-        data.validation > 0 && images::same_data(data, own) && held(data) != held(own)
+        data.validation > 0 && images::same_data(data, own) && !data.picks_as(own)
     }
 }
 

@@ -9,8 +9,12 @@ use ureq::config::ConfigBuilder;
 use ureq::http::Response;
 use ureq::typestate::AgentScope;
 
-use super::checksum::check;
-use super::{Archive, Checksum, Progress, UnpackLimits, Work, is_there_whole, unpack};
+use super::check::check;
+use super::checksum::Checksum;
+use super::description::Archive;
+use super::place::is_there_whole;
+use super::progress::{Progress, Work};
+use super::unpack::{UnpackLimits, unpack};
 use crate::sync::sync_folder;
 use crate::{Error, Result};
 

@@ -3,13 +3,12 @@ use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use flate2::read::GzDecoder;
-use rayon::prelude::*;
-use walkdir::WalkDir;
 use zip::ZipArchive;
 
-use super::checksum::check;
-use super::{Archive, Progress, Work, is_there};
-use crate::sync::sync_folder;
+use super::check::check;
+use super::description::Archive;
+use super::place::{is_there, put_in_place, remove_leftovers};
+use super::progress::{Progress, Work};
 use crate::{Error, Result};
 
 /// What an archive may at most unpack to. The published ones stay far below: STL-10 is 3 GB, tiny-ImageNet 120,000 files, and
@@ -89,30 +88,6 @@ pub fn unpack(archive: &Archive, root: &Path, limits: &UnpackLimits, progress: &
     put_in_place(&unpacked, &target, root)?;
     at(of_bytes);
     Ok(target)
-}
-
-/// Gives a folder that was written elsewhere below `root` its name there, once all of it is on the disk.
-pub(crate) fn put_in_place(written: &Path, target: &Path, root: &Path) -> Result<()> {
-    flush(written)?;
-    match fs::rename(written, target) {
-        // Where files cannot be locked, another process may have been faster.
-        Err(_) if target.is_dir() => {}
-        renamed => renamed.map_err(|source| Error::Write { path: target.to_owned(), source })?,
-    }
-    sync_folder(root).map_err(|source| Error::Write { path: root.to_owned(), source })
-}
-
-/// Removes what a process that was killed on the way to [`put_in_place`] has left.
-pub(crate) fn remove_leftovers(root: &Path, prefix: &str) -> Result<()> {
-    let io = |source| Error::Io { path: root.to_owned(), source };
-    for entry in fs::read_dir(root).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if is_folder && entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
-            fs::remove_dir_all(entry.path()).map_err(|source| Error::Write { path: entry.path(), source })?;
-        }
-    }
-    Ok(())
 }
 
 struct Unpacking<'a> {
@@ -274,20 +249,4 @@ impl<R: Read> Read for Counted<'_, R> {
         (self.progress)(self.bytes);
         Ok(read)
     }
-}
-
-/// Every file and folder below, onto the disk. In parallel, since a file system joins flushes that come together.
-fn flush(folder: &Path) -> Result<()> {
-    let entries: Vec<_> = WalkDir::new(folder).into_iter().collect::<Result<_, _>>().map_err(|error| {
-        let path = error.path().unwrap_or(folder).to_owned();
-        Error::Io { path, source: error.into() }
-    })?;
-    entries.par_iter().try_for_each(|entry| {
-        let synced = if entry.file_type().is_dir() {
-            sync_folder(entry.path())
-        } else {
-            File::options().write(true).open(entry.path()).and_then(|file| file.sync_all())
-        };
-        synced.map_err(|source| Error::Write { path: entry.path().to_owned(), source })
-    })
 }

@@ -1,26 +1,11 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::HubSource;
 use super::records::write_split;
-use super::repository::Repository;
+use super::repository::{HubOptions, Repository};
+use super::source::HubSource;
 use crate::archive::{is_there_whole, put_in_place, remove_leftovers};
-use crate::{Archive, Error, FetchOptions, Progress, Result, Work};
-
-/// Which hub, and how patient.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HubOptions {
-    /// The hub's address, or that of a mirror. Default [`HubSource::ENDPOINT`].
-    pub endpoint: String,
-    /// As for the publishers' archives.
-    pub fetch: FetchOptions,
-}
-
-impl Default for HubOptions {
-    fn default() -> Self {
-        Self { endpoint: HubSource::ENDPOINT.to_owned(), fetch: FetchOptions::default() }
-    }
-}
+use crate::{Archive, Error, Progress, Result, Work};
 
 /// Below the data root: what came from the hub, as its own tools lay it out.
 const CACHE: &str = "hub";

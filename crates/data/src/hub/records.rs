@@ -8,7 +8,8 @@ use md5::{Digest, Md5};
 use parquet::record::{Field, Row};
 
 use super::repository::Table;
-use super::{HubSource, HubSplit, RowProblem};
+use super::row_problem::RowProblem;
+use super::source::{HubSource, HubSplit};
 use crate::archive::hexadecimal;
 use crate::{Error, Result};
 

@@ -7,10 +7,10 @@ use hf_hub::{HFClient, HFClientSync, split_id};
 use parquet::file::reader::SerializedFileReader;
 use ureq::Agent;
 
-use super::{HubOptions, HubSource};
+use super::source::HubSource;
 use crate::archive::{Download, agent_builder, answered_with, check, header, is_final};
 use crate::sync::sync_folder;
-use crate::{Archive, Checksum, Error, Progress, Result};
+use crate::{Archive, Checksum, Error, FetchOptions, Progress, Result};
 
 /// The branch to which the hub converts every data set; `candle_datasets` reads this one and no other.
 const BRANCH: &str = "refs/convert/parquet";
@@ -19,6 +19,21 @@ const BRANCH_SEGMENT: &str = "refs%2Fconvert%2Fparquet";
 const USER_AGENT: &str = concat!("relata/", env!("CARGO_PKG_VERSION"));
 /// Cannot stand in a header, so that none is sent. Without it the hub's library would look for one in the home folder.
 const NO_TOKEN: &str = "\n";
+
+/// Which hub, and how patient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubOptions {
+    /// The hub's address, or that of a mirror. Default [`HubSource::ENDPOINT`].
+    pub endpoint: String,
+    /// As for the publishers' archives.
+    pub fetch: FetchOptions,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self { endpoint: HubSource::ENDPOINT.to_owned(), fetch: FetchOptions::default() }
+    }
+}
 
 /// One of the hub's files, open.
 pub(super) struct Table {

@@ -9,7 +9,7 @@ use crate::{Config, Error, Result};
 
 pub(super) fn fetch(config: &Config, hub: Option<&str>) -> Result<()> {
     let data = &config.data;
-    let Some(archive) = relata_data::entry(&data.dataset)?.archive else {
+    let Some(archive) = relata_data::entry(&data.dataset)?.archive() else {
         return Err(Error::Usage(format!("{} needs no download", data.dataset)));
     };
     interrupt::advise(Some("what was downloaded is kept: the same command goes on from there".to_owned()));

@@ -1,11 +1,11 @@
-use relata_data::{DataConfig, Entry, Presence, catalogue, presence};
+use relata_data::{DataConfig, DatasetEntry, Presence, catalogue, presence};
 
 use crate::Result;
 use crate::terminal::format::{mib, shown};
 
 /// The data sets there are, as a table: name, what it is, and what of it is on disk.
 pub(super) fn list(config: &DataConfig) -> Result<String> {
-    let row = |entry: &Entry| {
+    let row = |entry: &DatasetEntry| {
         let found = presence(&DataConfig { dataset: entry.name.to_owned(), ..config.clone() })?;
         Ok(format!("{:<14} {}  [{}]", entry.name, entry.about, in_words(&found, entry)))
     };
@@ -15,7 +15,7 @@ pub(super) fn list(config: &DataConfig) -> Result<String> {
 /// Files of a folder that are named each; of more, the number says enough.
 const NAMED: usize = 8;
 
-fn in_words(found: &Presence, entry: &Entry) -> String {
+fn in_words(found: &Presence, entry: &DatasetEntry) -> String {
     let of = |bytes: u64, of_bytes: Option<u64>| match of_bytes {
         Some(of_bytes) if of_bytes != bytes => format!("{} of {}", mib(bytes), mib(of_bytes)),
         _ => mib(bytes),
@@ -38,7 +38,7 @@ fn in_words(found: &Presence, entry: &Entry) -> String {
             format!("download begun: {} has {}", shown(part), of(*bytes, *of_bytes))
         }
         Presence::Absent { path, archive: Some(archive) } => {
-            let fetched = entry.archive.is_some_and(|archive| archive.url.is_some());
+            let fetched = entry.archive().is_some_and(|archive| archive.url.is_some());
             let how = if fetched { "" } else { ", laid out by you" };
             format!("not there: {} or {}{how}", shown(path), archive.file_name().unwrap_or_default().display())
         }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 #[cfg(feature = "fetch")]
 use relata_data::HubSource;
-use relata_data::{DataConfig, SheetOptions};
+use relata_data::{ContactSheetOptions, DataConfig};
 
 use crate::config::Layer;
 use crate::terminal::output;
@@ -117,7 +117,7 @@ enum Action {
         #[arg(long, value_name = "N", default_value_t = 8)]
         images: usize,
         /// At most as many classes
-        #[arg(long, value_name = "N", default_value_t = SheetOptions::default().rows, conflicts_with = "views")]
+        #[arg(long, value_name = "N", default_value_t = ContactSheetOptions::default().rows, conflicts_with = "views")]
         rows: usize,
         /// Draws each image beside its views
         #[arg(long)]

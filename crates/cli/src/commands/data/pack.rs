@@ -1,7 +1,5 @@
 use std::path::Path;
 
-use relata_data::DataConfig;
-
 use super::splits::Splits;
 use crate::terminal::format::{counted, mib, shown};
 use crate::terminal::output;
@@ -12,7 +10,7 @@ use crate::{Config, Error, Result};
 const TIMED_IMAGES: usize = 1000;
 
 pub(super) fn pack(config: &Config, out: &Path) -> Result<()> {
-    let whole = DataConfig { limit: 0, validation: 0, stl10_fold: 0, ..config.data.clone() };
+    let whole = config.data.clone().whole();
     let Splits { opened: splits, failed } = Splits::open(&whole)?;
     let mut left_out = Vec::new();
     for (split, error) in failed {

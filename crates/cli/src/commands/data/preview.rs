@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use relata_artifact::write_atomic;
-use relata_data::{Sheet, SheetOptions};
+use relata_data::{ContactSheet, ContactSheetOptions};
 
 use crate::data::{images, picture};
 use crate::terminal::format::{counted, shown};
@@ -11,10 +11,10 @@ use crate::{Config, Result};
 pub(super) fn sheet(config: &Config, columns: usize, rows: usize, out: &Path) -> Result<()> {
     let dataset = images::open_split(&config.data, config.data.split)?;
     // Tiles as large as the images, enlarged by a whole factor: no white around them.
-    let (wished, side_px) = (SheetOptions::default().tile_px, images::looks(config)?.side_px);
+    let (wished, side_px) = (ContactSheetOptions::default().tile_px, images::looks(config)?.side_px);
     let tile_px = side_px * (wished / side_px).max(1);
-    let options = SheetOptions { columns: columns.max(1), rows: rows.max(1), tile_px, ..SheetOptions::default() };
-    let Sheet { image, rows } = relata_data::contact_sheet(&*dataset, &options)?;
+    let options = ContactSheetOptions { columns: columns.max(1), rows: rows.max(1), tile_px, ..ContactSheetOptions::default() };
+    let ContactSheet { image, rows } = relata_data::contact_sheet(&*dataset, &options)?;
     write_atomic(out, &picture::png(image)?)?;
     let shown_images: usize = rows.iter().map(|(_, images)| images.len()).sum();
     let classes = dataset.class_names();

@@ -3,7 +3,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use relata_data::{DataConfig, OnBadImage, Presence, Report, Split};
+use relata_data::{DataConfig, OnBadImage, Presence, Split, VerifyReport};
 
 use super::splits::Splits;
 use crate::data::images;
@@ -15,7 +15,7 @@ use crate::{Config, Error, Result};
 pub(super) fn verify(config: &Config) -> Result<()> {
     let name = images::name(&config.data);
     // Every image is to be read, whatever a run would leave out.
-    let whole = DataConfig { limit: 0, validation: 0, stl10_fold: 0, on_bad_image: OnBadImage::Error, ..config.data.clone() };
+    let whole = DataConfig { on_bad_image: OnBadImage::Error, ..config.data.clone().whole() };
     let (mut bad, mut all, mut damaged, mut lost) = (0, 0, 0, 0);
     let Splits { opened, failed } = Splits::open(&whole)?;
     let missing = missing(&whole, &failed)?;
@@ -91,7 +91,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn in_words(report: &Report, fingerprint: &str) -> String {
+fn in_words(report: &VerifyReport, fingerprint: &str) -> String {
     let sides = |range: &Option<RangeInclusive<usize>>| match range {
         Some(range) if range.start() == range.end() => range.start().to_string(),
         Some(range) => format!("{}-{}", range.start(), range.end()),
