@@ -46,7 +46,7 @@ enum Task {
     /// One part of the bench in a process of its own.
     #[command(hide = true)]
     BenchPart(bench::Part),
-    /// Makes the numeric fixtures anew from PyTorch.
+    /// Makes the numeric fixtures again, from PyTorch.
     #[command(after_help = "Example: cargo xtask fixtures --python venv/bin/python")]
     Fixtures {
         /// A Python that has torch, torchvision and numpy; each script names its versions.
@@ -80,7 +80,7 @@ fn exit_code(passed: Result<bool>) -> ExitCode {
         Err(error) => {
             // A reader that is gone changes no exit code.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
-            // Told wrongly is 2, gone wrong is 1, as relata's own commands have it.
+            // A wrong request is 2, a failure 1, as relata's own commands have it.
             if error.is::<bench::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }

@@ -40,12 +40,12 @@ pub enum Error {
     /// Arguments that do not go together.
     #[error("{0}")]
     Usage(String),
-    /// A run folder without the checkpoint asked for.
+    /// A run folder without the requested checkpoint.
     #[error("{} has no checkpoint {name:?}{}", run.display(), there_are(known))]
     NoCheckpoint {
         /// The run.
         run: PathBuf,
-        /// The checkpoint asked for.
+        /// The requested checkpoint.
         name: String,
         /// Those that there are.
         known: Vec<String>,
@@ -62,7 +62,7 @@ pub enum Error {
         /// The fingerprint now.
         found: String,
     },
-    /// A score was asked for on the test images that the run is, or was, trained on.
+    /// A request for a score on the test images that the run is, or was, trained on.
     #[error("data.split = \"test\": the run trains on the test images of {name}, so a score on them says nothing of new images")]
     TrainedOnTest {
         /// The data set.

@@ -1,13 +1,14 @@
 //! Convolutions of every backbone's layers on one thread, as a share of what the processor can multiply and add at best, and
 //! beside what reading and writing their images alone would take, both measured between them in the same run.
 
+mod clock;
 mod memory;
-
-use std::time::Instant;
 
 use anyhow::Result;
 use relata_ops::{Buffer, Conv2d, ConvSpec, Isa, Layout, multiply_add_at_peak};
 use serde::Serialize;
+
+use clock::best_seconds;
 
 /// Side, input channels, output channels, kernel, stride: the distinct layers of conv4, the small ResNets at 32 px and
 /// resnet18 and 34 at 96 px.
@@ -170,16 +171,4 @@ fn peak(isa: Isa) -> f64 {
     let mut flops = 0;
     let seconds = best_seconds(|| flops = multiply_add_at_peak(isa, 500_000));
     flops as f64 / seconds / 1e9
-}
-
-/// Runs of which the best counts.
-const RUNS: usize = 15;
-
-fn best_seconds(mut run: impl FnMut()) -> f64 {
-    let once = |_| {
-        let start = Instant::now();
-        run();
-        start.elapsed().as_secs_f64()
-    };
-    (0..RUNS).map(once).fold(f64::MAX, f64::min)
 }

@@ -1,22 +1,25 @@
 //! `cargo xtask bench`: how fast the job runs here, and beside PyTorch.
 //!
-//! Every part (see [`parts`]) is a process of its own, so that its peak of memory is its own too. With a peer the two run
+//! Every part (see [`timed_parts`]) is a process of its own, so that its peak of memory is its own too. With a peer the two run
 //! in turns, ours, peer, ours, peer, and the ratio is taken round by round: these are what to quote, since a shared
 //! machine's speed drifts from minute to minute.
 
 mod kernels;
-mod parts;
+mod outcome;
+mod report;
 mod table;
+mod timed_parts;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
 
-pub(crate) use parts::{Part, PartKind, run as run_part};
+use outcome::Outcome;
+use report::{Machine, Measured, Report, Row};
+pub(crate) use timed_parts::{Part, PartKind, run as run_part};
 
-/// What `cargo xtask bench` may be told.
+/// The arguments of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// A Python with torch and torchvision: runs bench/peer_torch.py in turns with ours.
@@ -48,60 +51,8 @@ pub(crate) struct Arguments {
     out: Option<PathBuf>,
 }
 
-/// One row of the table: what is timed, for how many steps, and what ratio to the peer is asked for.
-#[derive(Debug, Clone, Serialize)]
-struct Row {
-    part: Part,
-    must_reach: Option<f64>,
-    /// None where the peer has no such part.
-    #[serde(skip)]
-    peer_steps: Option<usize>,
-}
-
-/// What one process found.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Outcome {
-    /// By the median step; of a pipeline, by all its steps together.
-    views_per_s: f64,
-    /// By the fastest step.
-    best_views_per_s: f64,
-    /// Peak of resident memory; none where the system does not tell.
-    peak_mb: Option<f64>,
-    /// Share of a pipeline's time that its steps waited for views.
-    #[serde(default)]
-    waited_pct: Option<f64>,
-    /// Share of the step's time that the relation head took.
-    #[serde(default)]
-    head_pct: Option<f64>,
-}
-
-/// The rounds of one row.
-#[derive(Debug, Serialize)]
-struct Measured {
-    name: String,
-    row: Row,
-    ours: Vec<Outcome>,
-    peer: Vec<Outcome>,
-}
-
-/// The whole result, as bench.json has it.
-#[derive(Debug, Serialize)]
-struct Report {
-    machine: Machine,
-    kernels: Option<kernels::Kernels>,
-    rows: Vec<Measured>,
-}
-
-#[derive(Debug, Serialize)]
-struct Machine {
-    processor: String,
-    threads: usize,
-    isa: String,
-    commit: String,
-}
-
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
-    let isa = parts::isa(arguments.isa.as_deref()).map_err(|error| Usage(error.to_string()))?;
+    let isa = timed_parts::isa(arguments.isa.as_deref()).map_err(|error| Usage(error.to_string()))?;
     let rows: Vec<Row> = rows(arguments).into_iter().filter(|row| row.part.name().contains(&arguments.only)).collect();
     let with_kernels = "kernels".contains(&arguments.only);
     if rows.is_empty() && !with_kernels {
@@ -140,7 +91,7 @@ fn write(folder: &Path, report: &Report) -> Result<()> {
     Ok(())
 }
 
-/// A mistake in what the command was told.
+/// A mistake in the arguments.
 #[derive(Debug)]
 pub(crate) struct Usage(String);
 
@@ -206,7 +157,7 @@ fn measure(root: &Path, row: Row, arguments: &Arguments) -> Result<Measured> {
     let (mut ours, mut peer) = (Vec::new(), Vec::new());
     for round in 1..=arguments.rounds {
         eprintln!("bench: {name}, round {round}/{}", arguments.rounds);
-        ours.push(outcome_of(parts::command(&row.part)?).with_context(|| name.clone())?);
+        ours.push(outcome_of(timed_parts::command(&row.part)?).with_context(|| name.clone())?);
         if let Some((python, steps)) = arguments.peer.as_ref().zip(row.peer_steps) {
             peer.push(best_of_peer(root, python, &row.part, steps)?);
         }
@@ -218,7 +169,7 @@ fn measure(root: &Path, row: Row, arguments: &Arguments) -> Result<Measured> {
 /// training process and its workers; augmentation has one thread.
 fn best_of_peer(root: &Path, python: &Path, part: &Part, steps: usize) -> Result<Outcome> {
     let Part { kind, ref backbone, views, batch, side, threads, .. } = *part;
-    let all = parts::threads(threads);
+    let all = timed_parts::threads(threads);
     let settings = match kind {
         PartKind::Augment => vec![(1, 0)],
         PartKind::Step if all == 1 => vec![(1, 0)],
@@ -267,7 +218,7 @@ fn machine(root: &Path, threads: usize, isa: relata_ops::Isa) -> Machine {
     let commit = git.ok().filter(|output| output.status.success());
     Machine {
         processor: model.map_or("unknown processor", |(_, name)| name).to_owned(),
-        threads: parts::threads(threads),
+        threads: timed_parts::threads(threads),
         isa: isa.to_string(),
         commit: commit.map_or("unknown commit".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned()),
     }

@@ -1,8 +1,9 @@
 //! What was measured as Markdown: for a terminal, and for docs/RESULTS.md.
 
 use super::kernels::{Kernels, Rates};
-use super::parts::median;
-use super::{Measured, Outcome, Report};
+use super::outcome::Outcome;
+use super::report::{Measured, Report};
+use super::timed_parts::median;
 
 pub(super) fn markdown(report: &Report) -> String {
     let machine = &report.machine;
@@ -47,7 +48,7 @@ fn of_kernels(kernels: &Kernels) -> String {
             (least, least_name) = (slowest / kernel.peak, &kernel.name);
         }
     }
-    text += &format!("\nLeast share of a layer of 16 channels or more: {:.0} % ({least_name}); asked for: 70 %\n", 100.0 * least);
+    text += &format!("\nLeast share of a layer of 16 channels or more: {:.0} % ({least_name}); target: 70 %\n", 100.0 * least);
     text
 }
 
@@ -55,7 +56,7 @@ fn of_rows(rows: &[Measured]) -> String {
     let with_peer = rows.iter().any(|row| !row.peer.is_empty());
     let mut text = String::from("\nMedians of all rounds; ratios are taken round by round\n\n");
     text += if with_peer {
-        "| | views/s | peer | ratio: median (least to most) | of the bests | asked for | peak MB, peer | head, waiting |\n\
+        "| | views/s | peer | ratio: median (least to most) | of the bests | target | peak MB, peer | head, waiting |\n\
          |---|---|---|---|---|---|---|---|\n"
     } else {
         "| | views/s (least to most) | best step | peak MB | head, waiting |\n|---|---|---|---|---|\n"
@@ -116,7 +117,8 @@ fn shares(outcomes: &[Outcome]) -> String {
 mod tests {
     use super::*;
     use crate::bench::kernels::Kernel;
-    use crate::bench::{Arguments, Machine, rows};
+    use crate::bench::report::Machine;
+    use crate::bench::{Arguments, rows};
     use clap::{Args, FromArgMatches};
 
     fn outcome(views_per_s: f64) -> Outcome {

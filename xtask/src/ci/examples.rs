@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Project, cargo, must_pass};
+use super::command::{Project, cargo, must_pass};
 
 /// Builds each without warnings and runs it to its own judgement: an example that learns too little fails.
 ///

@@ -4,6 +4,7 @@
 //! `cargo xtask` itself was built with: candle is compiled once (release, for xtask; the tests link the same build) and
 //! checked once (release, for clippy; rustdoc reads the same metadata). A step in the dev profile would do both again.
 
+mod command;
 mod examples;
 mod outcome;
 
@@ -17,17 +18,11 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::tidy;
+use command::{Project, cargo, must_pass};
 use outcome::TestOutcome;
 
 /// The variable that names the folder of unpacked real data sets.
 const DATASETS: &str = "RELATA_DATASETS";
-
-/// Where everything is, found before the first step.
-struct Project<'a> {
-    root: &'a Path,
-    /// This program. The tests may link it anew, after which the system no longer knows by what path it was started.
-    program: PathBuf,
-}
 
 /// What a step says about itself in the summary, or why it failed.
 type Step = fn(&Project<'_>) -> Result<String>;
@@ -43,7 +38,7 @@ const STEPS: &[(&str, Step)] = &[
     ("examples", examples::run),
 ];
 
-/// Not among them, since it compiles 170 crates more, and candle anew with other features of what lies below it.
+/// Not among them, since it compiles 170 crates more, and candle again with other features of what lies below it.
 const HUB_STEP: (&str, Step) = ("hub", hub_feature);
 
 /// Runs every step in order, with that of the hub at the end where it is wanted, stops at the first that fails, and ends with
@@ -193,20 +188,6 @@ fn check_run(run: &Path) -> Result<String> {
         ensure!(text.contains("accuracy_pct"), "probes/{protocol}.json holds no accuracy_pct");
     }
     Ok(format!("report.html of {} KiB, linear and knn scores", bytes / 1024))
-}
-
-fn cargo(root: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root);
-    command
-}
-
-/// Runs `command` with this process's own output.
-fn must_pass(command: &mut Command) -> Result<String> {
-    let program = command.get_program().to_owned();
-    let status = command.status().with_context(|| format!("{} cannot be started", program.display()))?;
-    ensure!(status.success(), "{status}, see above");
-    Ok(String::new())
 }
 
 #[cfg(test)]

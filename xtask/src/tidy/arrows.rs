@@ -1,6 +1,6 @@
 //! Which room may use which: docs/ARCHITECTURE.md's table of arrows, held against the manifests.
 
-use super::Violation;
+use super::violation::Violation;
 use super::workspace::Room;
 
 /// A room and the rooms that it may use. `cli` is the only one that may use all.
@@ -92,7 +92,7 @@ fn short(package: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rules;
+    use super::super::violation::rules;
     use super::*;
 
     fn room(name: &str, dependencies: &[(&str, bool)]) -> Vec<Room> {

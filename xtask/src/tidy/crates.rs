@@ -1,6 +1,6 @@
 //! What every crate and every recipe owes its reader.
 
-use super::Violation;
+use super::violation::Violation;
 use super::workspace::{File, Room};
 
 pub(super) fn check(rooms: &[Room], files: &[File]) -> Vec<Violation> {
@@ -63,7 +63,7 @@ fn names(line: &str, command: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rules;
+    use super::super::violation::rules;
     use super::*;
 
     fn room(name: &str) -> Vec<Room> {

@@ -1,6 +1,6 @@
 //! Rules about a file as a whole: its length, its size, its name.
 
-use super::Violation;
+use super::violation::Violation;
 use super::workspace::File;
 
 const LINES_THAT_FAIL: usize = 800;
@@ -57,7 +57,7 @@ pub(super) fn name_reason(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Severity, rules};
+    use super::super::violation::{Severity, rules};
     use super::*;
 
     fn lines(path: &str, count: usize) -> File {

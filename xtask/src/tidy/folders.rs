@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Violation;
+use super::violation::Violation;
 use super::workspace::File;
 
 const MAX_FILES: usize = 12;
@@ -23,7 +23,7 @@ pub(super) fn check(files: &[File]) -> Vec<Violation> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rules;
+    use super::super::violation::rules;
     use super::*;
 
     fn folder(count: usize) -> Vec<File> {

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-use super::Violation;
+use super::violation::Violation;
 use super::workspace::File;
 
 /// Lines between the braces.
@@ -76,7 +76,7 @@ fn functions(stream: TokenStream) -> Vec<Function> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rules;
+    use super::super::violation::rules;
     use super::*;
 
     fn function(lines: usize) -> String {

@@ -2,8 +2,8 @@
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 
-use super::Violation;
 use super::files::{FORBIDDEN_NAMES, name_reason};
+use super::violation::Violation;
 use super::workspace::File;
 
 /// Where `unsafe` may stand: a folder, or one file.
@@ -96,7 +96,7 @@ fn is_test_attribute(token: &TokenTree) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rules;
+    use super::super::violation::rules;
     use super::*;
 
     fn found(path: &str, text: &str) -> Vec<(&'static str, usize)> {

@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// The split asked for; if none is, the test split, or all there is to learn from where nothing is held back, as in a flat folder.
+/// The requested split; without a request, the test split, or all there is to learn from where nothing is held back, as in a flat folder.
 fn open<'a>(config: &DataConfig, split: Option<&'a str>) -> Result<(&'a str, Arc<dyn Dataset>)> {
     let (test, train) = (Split::Test.name(), Split::Train.name());
     match images::open_named(config, split.unwrap_or(test)) {

@@ -67,8 +67,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn says_how_images_were_prepared(arguments: &Arguments) -> bool {
-    let told = |key: &str| arguments.settings.iter().any(|setting| setting.starts_with(&format!("{key}=")));
-    arguments.data.is_some() || told("data.dataset") || (told("augment.side") && told("augment.mean") && told("augment.std"))
+    let given = |key: &str| arguments.settings.iter().any(|setting| setting.starts_with(&format!("{key}=")));
+    arguments.data.is_some() || given("data.dataset") || (given("augment.side") && given("augment.mean") && given("augment.std"))
 }
 
 /// The options as settings; what the file itself says comes first, so that options win.

@@ -38,7 +38,7 @@ pub enum Command {
     Export(export::Arguments),
 }
 
-/// Does what was asked for. Errors are printed; the exit code is 0, 1 for a failure, 2 for a wrong request or configuration,
+/// Runs a command. Errors are printed; the exit code is 0, 1 for a failure, 2 for a wrong request or configuration,
 /// 130 after Ctrl-C.
 #[must_use]
 pub fn run(command: Command) -> ExitCode {

@@ -38,6 +38,16 @@ pub enum ConfigError {
         /// The dotted key most like it, if any is.
         nearest: Option<String>,
     },
+    /// A setting at its old key and at its new one.
+    #[error("{old} in {origin} is the old key of {new}, which is there too: remove one of them")]
+    OldAndNew {
+        /// The key that has moved.
+        old: String,
+        /// Where it has moved to.
+        new: String,
+        /// The file, or the command line.
+        origin: String,
+    },
     /// A value of another type than the setting's.
     #[error("{key} in {origin} is {got}: expected {expected}")]
     Type {
@@ -75,7 +85,7 @@ pub enum ConfigError {
     /// `--resume` with another number of epochs, where what every step does follows from it.
     #[error("train.epochs = {given} differs from the run's {stored}, and {planned} for so many; train a new run (--out) instead")]
     ResumeSchedule {
-        /// The number asked for.
+        /// The requested number.
         given: u32,
         /// The number in the run's config.toml.
         stored: u32,
@@ -85,7 +95,7 @@ pub enum ConfigError {
     /// `--resume` with fewer epochs than there are.
     #[error("train.epochs = {given} is less than the {} that the run has trained already", crate::terminal::format::counted(*trained as usize, "epoch"))]
     FewerEpochs {
-        /// The number asked for.
+        /// The requested number.
         given: u32,
         /// Epochs of the last checkpoint, one that is not whole included.
         trained: u32,
@@ -98,7 +108,7 @@ pub enum ConfigError {
     Resume {
         /// The dotted key.
         key: String,
-        /// The value asked for.
+        /// The requested value.
         given: String,
         /// The value in the run's config.toml.
         stored: String,

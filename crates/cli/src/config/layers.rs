@@ -2,6 +2,7 @@
 
 use toml::{Table, Value};
 
+use super::aliases::{aliases, rename};
 use super::{ConfigError, Result};
 use crate::suggest::nearest;
 
@@ -20,8 +21,17 @@ pub(crate) struct Layer {
 impl Layer {
     /// A layer from TOML text.
     pub(crate) fn parse(origin: &str, text: &str) -> Result<Self> {
-        let table = text.parse();
+        let table = text.parse::<Table>();
         let table = table.map_err(|source| ConfigError::Toml { origin: origin.to_owned(), source: Box::new(source) })?;
+        Self::new(origin, table)
+    }
+
+    /// A layer from settings, those at old keys moved to the new ones.
+    ///
+    /// # Errors
+    /// [`ConfigError::OldAndNew`].
+    pub(crate) fn new(origin: &str, mut table: Table) -> Result<Self> {
+        rename(origin, &mut table, aliases())?;
         Ok(Self { origin: origin.to_owned(), table })
     }
 
@@ -37,7 +47,7 @@ impl Layer {
             }
             insert(&mut table, &path, parse_value(value.trim())).ok_or_else(no_setting)?;
         }
-        Ok(Self { origin: COMMAND_LINE.to_owned(), table })
+        Self::new(COMMAND_LINE, table)
     }
 
     /// Its settings as (dotted key, value), in order.

@@ -1,5 +1,6 @@
-//! Everything a run can be told: a recipe (TOML) laid over the defaults, `key=value` arguments laid over both.
+//! All settings of a run: a recipe (TOML) laid over the defaults, `key=value` arguments laid over both.
 
+mod aliases;
 mod error;
 mod layers;
 mod online;

@@ -57,7 +57,7 @@ fn read(path: &Path) -> Result<Layer> {
     }
 }
 
-/// The most similar recipe in the folder asked for or in `configs`, if any is similar.
+/// The most similar recipe in the requested folder or in `configs`, if any is similar.
 fn recipes_like(path: &Path) -> Vec<String> {
     let mut recipes = Vec::new();
     let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty());

@@ -2,8 +2,8 @@
 
 use relata_artifact::{CHANGES_NO_RESULT, changes_no_result};
 
-/// What `--resume` may change beside what changes no result: nothing of it changes what was trained so far. Data that has moved is told
-/// by its fingerprint.
+/// What `--resume` may change beside the settings that change no result: what was trained so far stays as it is. Data that has moved is
+/// known by its fingerprint.
 const CHANGEABLE_ON_RESUME: [&str; 3] = ["train.epochs", "data.path", "probe.*"];
 
 /// Whether `--resume` may change the setting of this dotted key.

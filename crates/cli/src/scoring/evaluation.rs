@@ -28,7 +28,7 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) run: &'a RunFolder,
     /// The run's own configuration.
     pub(crate) trained: &'a Config,
-    /// The same, with data and probe settings as asked for.
+    /// The same, with data and probe settings as requested.
     pub(crate) config: &'a Config,
     pub(crate) checkpoint: &'a str,
     /// Seeds of the protocols.
@@ -238,7 +238,7 @@ impl Evaluation<'_> {
         Ok(FeatureHealth { alignment: Some(alignment(&first, &second)?), ..health(test, compute) })
     }
 
-    /// What a result of `protocol` is asked for.
+    /// The request of a result of `protocol`.
     fn request(&self, protocol: Protocol) -> Request {
         request::of(protocol, self.config, self.trained, &self.seeds)
     }
@@ -259,7 +259,7 @@ impl Evaluation<'_> {
         protocols.iter().filter_map(|&protocol| self.result(protocol).transpose()).collect()
     }
 
-    /// The result that is asked for, whatever its file is called; the newest where there are two.
+    /// The requested result, whatever its file is called; the newest where there are two.
     fn result(&self, protocol: Protocol) -> Result<Option<ProbeResult>> {
         let request = self.request(protocol);
         let is_wanted = |result: &ProbeResult| {
@@ -270,7 +270,7 @@ impl Evaluation<'_> {
         Ok(there.max_by_key(|result| result.settings.get(STEP).and_then(Value::as_u64)))
     }
 
-    /// What training with the labels of the same images came to, if it was done: as it would be asked for now, or else otherwise.
+    /// The accuracy of training with the labels of the same images, if it was done: by the same settings, or else by others.
     fn upper_bound_pct(&self) -> Result<Option<f64>> {
         let protocol = Protocol::Supervised;
         let request = self.request(protocol);
@@ -317,7 +317,7 @@ impl Watch for TrainingWatch<'_> {
         match start {
             TrainingStart::New => {}
             TrainingStart::Instead => {
-                self.log.line(format!("{what}: the unfinished training that is there was asked for otherwise: starting anew"));
+                self.log.line(format!("{what}: the unfinished training that is there has other settings: starting again"));
             }
             TrainingStart::Resumed { epochs, total, seconds } => {
                 self.log.line(format!("{what}: going on after {epochs} of {}", counted(total, "epoch")));

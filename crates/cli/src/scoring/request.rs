@@ -1,4 +1,4 @@
-//! What a result is asked for: the settings of a configuration that it follows from. Whether it is there already, and what it is called,
+//! The request of a result: the settings of a configuration that it follows from. Whether it is there already, and what it is called,
 //! is decided by these.
 
 use std::collections::BTreeMap;
@@ -35,11 +35,11 @@ pub(crate) fn of(protocol: Protocol, config: &Config, trained: &Config, seeds: &
     request
 }
 
-/// Whether what `asked` tells of images, and of the share of their labels, is as in `wanted`, where both tell it: a retrieval of test
+/// Whether the settings of images, and of the share of their labels, in `asked` are those in `wanted`, where both have them: a retrieval of test
 /// images among themselves has no such share.
 pub(crate) fn same_images(asked: &Request, wanted: &Request) -> bool {
-    let mut told = asked.iter().filter(|(key, _)| key.starts_with("data.") || *key == LABEL_FRACTION);
-    told.all(|(key, value)| wanted.get(key).is_none_or(|wanted| wanted == value))
+    let mut both = asked.iter().filter(|(key, _)| key.starts_with("data.") || *key == LABEL_FRACTION);
+    both.all(|(key, value)| wanted.get(key).is_none_or(|wanted| wanted == value))
 }
 
 #[cfg(test)]

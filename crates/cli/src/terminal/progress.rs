@@ -69,7 +69,7 @@ impl Drop for OpeningProgress {
     }
 }
 
-/// `12000 images listed`; nothing for what is told otherwise.
+/// `12000 images listed`; nothing for what is shown in another way.
 fn opening_words(opening: Opening<'_>) -> Option<String> {
     match opening {
         Opening::Listed { images } => Some(format!("{} listed", counted(images, "image"))),

@@ -50,7 +50,7 @@ fn a_resumed_run_measures_what_it_trains() {
     assert_same_bits(&last("whole"), &last("parts"));
     place.run(&["train", "--resume", "parts", "train.epochs=5", "online.every=0"]).succeeded();
     assert_eq!(figures("parts").len(), 4);
-    // Its points are no longer all by the same settings; that is told.
+    // Its points are no longer all by the same settings; the page says so.
     place.run(&["train", "--resume", "parts", "online.k=3"]).succeeded();
     let provenance = fs::read_to_string(place.path("parts/provenance.json")).unwrap();
     assert!(
@@ -98,5 +98,5 @@ fn the_memory_of_knn_while_training_is_foretold() {
     assert!(with.contains("online kNN ") && with.contains("every epoch: 400 training images by 1600 others"), "{with}");
     let taken = crate::train::mib_behind(&run(&[&["--out", "run", "--no-report"], &online[..]].concat()).stderr, "at most ");
     let (without, with) = (planned(&without), planned(&with));
-    assert!((with / taken - 1.0).abs() < 0.1 && without < 0.9 * taken, "{without} and {with} MiB foretold, {taken} MiB taken");
+    assert!((with / taken - 1.0).abs() < 0.1 && without < 0.9 * taken, "{without} and {with} MiB estimated, {taken} MiB taken");
 }

@@ -1,4 +1,4 @@
-//! Which result is whose: the run's own, or one that was asked for otherwise.
+//! Which result is whose: the run's own, or one of another request.
 
 use std::fs;
 use std::path::PathBuf;

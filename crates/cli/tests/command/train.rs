@@ -223,7 +223,7 @@ fn a_run_takes_the_memory_that_its_dry_run_foretold() {
         let run = |more: &[&str]| place.run(&[&all[..], more].concat()).succeeded();
         let planned = mib_behind(&run(&["--dry-run"]).stdout, "# memory");
         let taken = mib_behind(&run(&["--out", name, "--no-report"]).stderr, "at most ");
-        assert!((planned / taken - 1.0).abs() < 0.1, "{name}: {planned} MiB foretold, {taken} MiB taken");
+        assert!((planned / taken - 1.0).abs() < 0.1, "{name}: {planned} MiB estimated, {taken} MiB taken");
     }
 }
 

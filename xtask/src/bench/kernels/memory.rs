@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use super::best_seconds;
+use super::clock::best_seconds;
 
 /// Bytes a second.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@ mod modules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Violation;
+use super::violation::Violation;
 use super::workspace::File;
 use modules::{ModuleId, Modules, Target};
 
@@ -25,16 +25,36 @@ pub(super) fn check(files: &[File]) -> Vec<Violation> {
     roots.flat_map(|root| circles_of(&Modules::read(root, &by_path))).collect()
 }
 
+/// Circles that stay when no part of a folder may look up to the file that its folder hangs on, as failures; then those that such
+/// looks close, as warnings: a parent and its parts are at least found together.
 fn circles_of(modules: &Modules) -> Vec<Violation> {
-    let uses = modules.uses();
+    let all = modules.uses();
+    let mut across = all.clone();
+    for (from, of) in &mut across {
+        of.retain(|to, _| !is_part_of(from, to));
+    }
+    let mut reported = BTreeSet::new();
+    let mut violations = report(&across, &mut reported);
+    violations.extend(report(&all, &mut reported).into_iter().map(Violation::warning));
+    violations
+}
+
+/// Whether `file` lies in the folder that hangs on the file `parent`, which is no root: `a/b.rs` on `a.rs` or `a/mod.rs`.
+fn is_part_of(file: &str, parent: &str) -> bool {
+    let folder = parent.strip_suffix("/mod.rs").or_else(|| parent.strip_suffix(".rs"));
+    let is_root = parent.ends_with("/src/lib.rs") || parent.ends_with("/src/main.rs");
+    !is_root && folder.is_some_and(|folder| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+}
+
+/// The shortest circle of each file that is in one and not in one that was reported before.
+fn report<'a>(uses: &Uses<'a>, reported: &mut BTreeSet<&'a str>) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let mut told = BTreeSet::new();
     for &file in uses.keys() {
-        if told.contains(file) {
+        if reported.contains(file) {
             continue;
         }
-        let Some(circle) = shortest_circle(&uses, file) else { continue };
-        told.extend(circle.iter().copied());
+        let Some(circle) = shortest_circle(uses, file) else { continue };
+        reported.extend(circle.iter().copied());
         let steps = circle.iter().enumerate().map(|(place, &from)| {
             let to = circle[(place + 1) % circle.len()];
             let (item, line) = &uses[from][to];
@@ -94,12 +114,12 @@ impl Modules {
         };
         for (id, module) in self.all.iter().enumerate() {
             for (path, line) in &module.paths {
-                let (target, len) = self.follow(id, path);
+                let (target, len) = self.resolve(id, path);
                 note(&id, target, &path[..len], *line);
             }
             // A trait is used by the names of its methods.
             for import in module.imports.iter().filter(|import| !import.is_handed_on) {
-                let (target, len) = self.follow(id, &import.path);
+                let (target, len) = self.resolve(id, &import.path);
                 if let Some(Target::Item(_, true)) = target {
                     note(&id, target, &import.path[..len], import.line);
                 }
@@ -121,7 +141,7 @@ impl Modules {
     }
 
     /// The item or module that a path in `module` leads to, and how many of its parts lead there.
-    fn follow(&self, module: ModuleId, path: &[String]) -> (Option<Target>, usize) {
+    fn resolve(&self, module: ModuleId, path: &[String]) -> (Option<Target>, usize) {
         let mut place: Option<ModuleId> = None;
         for (index, part) in path.iter().enumerate() {
             let is_last = index + 1 == path.len();
@@ -161,7 +181,7 @@ impl Modules {
         let own = if is_last { item.or(child) } else { child.or(item) };
         let imported = || {
             let imports = inside.imports.iter().filter(|import| import.name == name && self.is_inner(module, &import.path));
-            let found = imports.filter_map(|import| self.follow(module, &import.path).0);
+            let found = imports.filter_map(|import| self.resolve(module, &import.path).0);
             found.fold(None, |best, found| match (best, found) {
                 (Some(Target::Item(..)), Target::Module(_)) if is_last => best,
                 (Some(Target::Module(_)), Target::Item(..)) if !is_last => best,
@@ -170,7 +190,7 @@ impl Modules {
         };
         let by_glob = || {
             let globs = inside.globs.iter().filter(|path| self.is_inner(module, path));
-            globs.map(Vec::as_slice).find_map(|path| match self.follow(module, path).0 {
+            globs.map(Vec::as_slice).find_map(|path| match self.resolve(module, path).0 {
                 Some(Target::Module(of)) if of != module => self.find(of, name, is_last),
                 _ => None,
             })

@@ -1,4 +1,4 @@
-use super::super::rules;
+use super::super::violation::{Severity, rules};
 use super::*;
 
 fn circles(files: &[(&str, &str)]) -> Vec<Violation> {
@@ -15,6 +15,7 @@ fn two_files_that_use_each_other_are_a_circle() {
     ]);
     assert_eq!(rules(&found), ["circle"]);
     let text = found[0].to_string();
+    assert_eq!(found[0].severity, Severity::Failure);
     assert!(text.contains("a.rs:3 uses `B` of b.rs; b.rs:2 uses `A` of a.rs"), "{text}");
 }
 
@@ -55,6 +56,7 @@ fn a_parent_that_hands_on_what_its_child_makes_of_its_own_is_no_circle() {
     assert!(circles(&[("lib.rs", "mod a;"), declares, child]).is_empty());
     let calls = ("a/mod.rs", "mod child;\npub struct Own;\nfn f() { child::made(); }");
     assert_eq!(rules(&circles(&[("lib.rs", "mod a;"), calls, child])), ["circle"]);
+    assert_eq!(circles(&[("lib.rs", "mod a;"), calls, child])[0].severity, Severity::Warning, "they are found together");
     let imports = ("a/mod.rs", "mod child;\nuse child::made;\npub struct Own;\nfn f() { made(); }");
     assert_eq!(rules(&circles(&[("lib.rs", "mod a;"), imports, child])), ["circle"]);
 }
@@ -111,4 +113,16 @@ fn a_program_without_a_library_is_looked_at_too() {
     let files =
         [("main.rs", "mod a; mod b;"), ("a.rs", "pub fn a() { crate::b::b() }"), ("b.rs", "pub fn b() { crate::a::a() }")];
     assert_eq!(rules(&circles(&files)), ["circle"]);
+}
+
+#[test]
+fn a_part_that_looks_past_its_parent_closes_a_circle() {
+    let files = [
+        ("lib.rs", "mod a; mod b;"),
+        ("a/mod.rs", "mod part;\npub fn f() { part::g() }"),
+        ("a/part.rs", "pub fn g() { crate::b::b() }"),
+        ("b.rs", "pub fn b() { crate::a::f() }"),
+    ];
+    let found = circles(&files);
+    assert_eq!((rules(&found), found[0].severity), (vec!["circle"], Severity::Failure));
 }

@@ -72,7 +72,11 @@ fn read(file: &str) -> Result<Option<Sweep>> {
         return Ok(None);
     }
     let sweep = Value::Table(layer.table).try_into();
-    let sweep: Sweep = sweep.map_err(|error: toml::de::Error| usage(format!("{file} is no sweep file: {}", error.message())))?;
+    let mut sweep: Sweep =
+        sweep.map_err(|error: toml::de::Error| usage(format!("{file} is no sweep file: {}", error.message())))?;
+    // Keys that have moved, before the command line's settings join them.
+    sweep.settings = Layer::new(file, sweep.settings)?.table;
+    sweep.grid = Layer::new(file, sweep.grid)?.table;
     check(file, &sweep)?;
     Ok(Some(sweep))
 }

@@ -1,4 +1,4 @@
-//! What `train` is told.
+//! The arguments of `train`.
 
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,7 @@ impl Arguments {
 }
 
 /// What the arguments name.
-pub(super) struct Given {
+pub(super) struct TrainRequest {
     pub(super) recipe: Recipe,
     /// The settings of the command line alone.
     pub(super) settings: Vec<String>,
@@ -58,7 +58,7 @@ pub(super) struct Given {
 }
 
 /// Sorts the arguments into recipe, settings and folder.
-pub(super) fn given(arguments: &Arguments) -> Result<Given> {
+pub(super) fn request_of(arguments: &Arguments) -> Result<TrainRequest> {
     let mut words = arguments.recipe_and_settings.clone();
     let mut out = arguments.out.clone();
     // `train --resume runs/x` reads well, so it works: no recipe is a folder.
@@ -79,5 +79,5 @@ pub(super) fn given(arguments: &Arguments) -> Result<Given> {
         Some(out) => out,
         None => Path::new("runs").join(Config::from_layers(&recipe.layers())?.run_name()),
     };
-    Ok(Given { recipe, settings, out })
+    Ok(TrainRequest { recipe, settings, out })
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use relata_artifact::{Provenance, RunFolder, RunLock, ViewGrid, read_checkpoint_metadata};
 
-use super::arguments::{Arguments, Given};
+use super::arguments::{Arguments, TrainRequest};
 use super::plan::Plan;
 use crate::config::{ConfigError, Recipe};
 use crate::data::picture;
@@ -24,11 +24,11 @@ pub(super) enum Start {
 
 impl Start {
     /// Reads what there is and changes nothing.
-    pub(super) fn find(out: &Path, arguments: &Arguments, given: &Given) -> Result<Self> {
+    pub(super) fn find(out: &Path, arguments: &Arguments, request: &TrainRequest) -> Result<Self> {
         if arguments.resume && !died_before_its_configuration(out) {
             let run = RunFolder::open(out)?;
             let stored = Config::from_toml(&run.config_path().display().to_string(), &run.config()?)?;
-            let config = stored.resumed_with(&given.settings)?;
+            let config = stored.resumed_with(&request.settings)?;
             config.validate()?;
             let (epochs, trained) = (config.train.epochs, trained_epochs(&run)?);
             if epochs < trained && epochs != stored.train.epochs {
@@ -36,7 +36,7 @@ impl Start {
             }
             return Ok(Self::Resumed { config: Box::new(config), stored: Box::new(stored), run });
         }
-        let config = Config::from_layers(&given.recipe.layers())?;
+        let config = Config::from_layers(&request.recipe.layers())?;
         config.validate()?;
         if out.join("config.toml").exists() && !arguments.overwrite && !arguments.dry_run {
             // Before any data is opened; the folder itself refuses once more when it is made.

@@ -42,7 +42,7 @@ pub(super) struct Needs<'a> {
 }
 
 impl Memory {
-    /// Of a run; `None` where the executor's memory cannot be foretold.
+    /// Of a run; `None` where the executor's memory cannot be estimated.
     pub(super) fn plan(needs: Needs<'_>) -> Result<Option<Self>> {
         let Needs { config, loader, side_px, dataset, compute, online } = needs;
         if config.model.executor != Executor::Fused {

@@ -14,7 +14,7 @@ use crate::terminal::log::Log;
 use crate::terminal::{interrupt, output};
 use crate::{Config, Error, Result};
 pub(super) use arguments::Arguments;
-use arguments::given;
+use arguments::request_of;
 use folder::{Start, resume_command};
 use plan::Plan;
 use progress::TrainingProgress;
@@ -27,17 +27,17 @@ pub(super) fn check(config: &Config) -> Result<()> {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     // What was said of a run before this one, in a comparison, no longer holds.
     interrupt::advise(None);
-    let given = given(arguments)?;
-    let mut start = Start::find(&given.out, arguments, &given)?;
+    let request = request_of(arguments)?;
+    let mut start = Start::find(&request.out, arguments, &request)?;
     let plan = Plan::make(start.config())?;
     if arguments.dry_run {
-        output::result(plan.in_words(start.config(), &given.out)?);
+        output::result(plan.in_words(start.config(), &request.out)?);
         return Ok(());
     }
     let mut trainer = plan.trainer(start.config())?;
     let (run, _lock) = start.open(&plan)?;
     let log = Log::of_run(&run)?;
-    log.line(start.deed(&run, &given.recipe));
+    log.line(start.deed(&run, &request.recipe));
     log.line(plan.summary(start.config()));
     plan.notes(&log);
     if start.resumes() {

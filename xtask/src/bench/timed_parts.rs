@@ -15,7 +15,7 @@ use relata_train::{BatchShape, HeadShape, IntoMethod, Method, MethodConfig, Trai
 use serde::Serialize;
 use serde_json::json;
 
-use super::Outcome;
+use super::outcome::Outcome;
 
 /// Steps before the clock starts: plans are compiled and buffers touched in them.
 const WARM_UP: usize = 3;
@@ -234,7 +234,7 @@ fn pipeline(part: &Part) -> Result<Outcome> {
     Ok(Outcome { waited_pct: Some(100.0 * waited_s / total), ..outcome(job.rows(part), &seconds, total / seconds.len() as f64) })
 }
 
-/// Seconds of each of `steps` runs, behind the warm-up; `run` is told whether it counts.
+/// Seconds of each of `steps` runs, behind the warm-up; `run` gets whether it counts.
 fn time(steps: usize, mut run: impl FnMut(bool) -> Result<()>) -> Result<Vec<f64>> {
     let mut seconds = Vec::new();
     for number in 0..steps.max(1) + WARM_UP {
