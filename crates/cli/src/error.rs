@@ -207,7 +207,9 @@ impl Error {
                 Some(help) => help,
                 None => return self.disk_help(),
             },
-            Self::Artifact(relata_artifact::Error::NoRun { path, known }) => return crate::suggest::did_you_mean_run(path, known),
+            Self::Artifact(relata_artifact::Error::NoRun { path, known }) => {
+                return crate::suggest::did_you_mean_run(path, known);
+            }
             Self::Artifact(error)
             | Self::Train(relata_train::Error::Artifact(error))
             | Self::Probe(relata_probe::Error::Artifact(error)) => match folder_help(error) {

@@ -10,7 +10,7 @@ mod outcome;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
@@ -192,6 +192,8 @@ fn check_run(run: &Path) -> Result<String> {
 
 #[cfg(test)]
 mod checks {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]

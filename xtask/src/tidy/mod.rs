@@ -8,7 +8,7 @@ mod circles;
 mod crates;
 mod files;
 mod folders;
-mod functions;
+mod plugs;
 mod source;
 mod violation;
 mod vocabulary;
@@ -43,9 +43,10 @@ fn violations_of(workspace: &Workspace) -> Vec<Violation> {
     violations.extend(crates::check(&workspace.rooms, &workspace.files));
     violations.extend(circles::check(&workspace.files).into_iter().map(Violation::warning));
     violations.extend(folders::check(&workspace.files).into_iter().map(Violation::warning));
+    violations.extend(plugs::check(&workspace.files).into_iter().map(Violation::warning));
     for file in &workspace.files {
         violations.extend(files::check(file));
-        violations.extend(functions::check(file).into_iter().map(Violation::warning));
+        violations.extend(source::functions::check(file).into_iter().map(Violation::warning));
         violations.extend(source::check(file));
         violations.extend(vocabulary::check(file).into_iter().map(Violation::warning));
     }

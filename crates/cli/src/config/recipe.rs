@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use relata_data::DataConfig;
+
 use super::{ConfigError, Layer, Result};
 use crate::suggest::nearest;
 
@@ -20,13 +22,13 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
-    /// Sorts arguments into a recipe and settings. Without a recipe, `shapes` takes the built-in one; any other data set
-    /// takes the defaults, since colours made useless are a lesson of `shapes` and of nothing else.
+    /// Sorts arguments into a recipe and settings. Without a recipe, the default data set takes the built-in
+    /// one; any other takes the defaults: colours that tell nothing are a lesson of the default data set alone.
     pub(crate) fn from_arguments(arguments: &[String]) -> Result<Self> {
         let (settings, recipes): (Vec<_>, Vec<_>) = arguments.iter().cloned().partition(|argument| argument.contains('='));
         let settings = Layer::from_settings(&settings)?;
         let file = match recipes.as_slice() {
-            [] if shapes(&settings) => Some(Layer::parse(QUICK_NAME, QUICK)?),
+            [] if is_default_data(&settings) => Some(Layer::parse(QUICK_NAME, QUICK)?),
             [] => None,
             [path] => Some(read(Path::new(path))?),
             [_, argument, ..] => return Err(ConfigError::NoSetting { argument: argument.clone() }),
@@ -45,9 +47,10 @@ impl Recipe {
     }
 }
 
-fn shapes(settings: &Layer) -> bool {
+/// Whether the settings leave the data set as it is by default.
+fn is_default_data(settings: &Layer) -> bool {
     let data = settings.table.get("data").and_then(|data| data.get("dataset"));
-    data.is_none_or(|dataset| dataset.as_str() == Some("shapes"))
+    data.is_none_or(|dataset| dataset.as_str() == Some(&DataConfig::default().dataset))
 }
 
 fn read(path: &Path) -> Result<Layer> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
+use crate::tidy::source::items::{is_ident, is_punct, items_of};
 use crate::tidy::workspace::File;
 
 /// What a name or path leads to.
@@ -106,79 +107,6 @@ impl Modules {
     }
 }
 
-/// An item at the top of a module, with its attributes.
-struct Item {
-    tokens: Vec<TokenTree>,
-    is_test: bool,
-}
-
-impl Item {
-    /// Name and body of `mod name;` or `mod name { ... }`.
-    fn module(&self) -> Option<(String, Option<TokenStream>)> {
-        let at = self.tokens.iter().position(|token| is_ident(token, "mod"))?;
-        let before = &self.tokens[..at];
-        // Nothing but attributes and `pub(...)` may stand before it.
-        let plain = |token: &TokenTree| match token {
-            TokenTree::Ident(ident) => ident == "pub",
-            TokenTree::Punct(punct) => punct.as_char() == '#' || punct.as_char() == '!',
-            TokenTree::Group(_) => true,
-            TokenTree::Literal(_) => false,
-        };
-        let TokenTree::Ident(name) = self.tokens.get(at + 1)? else { return None };
-        let body = match self.tokens.get(at + 2)? {
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group.stream()),
-            TokenTree::Punct(punct) if punct.as_char() == ';' => None,
-            _ => return None,
-        };
-        before.iter().all(plain).then(|| (name.to_string(), body))
-    }
-}
-
-/// Items end with `;` or with a group in braces. What a constant's value has behind such a group counts as an item of its own, which
-/// does no harm.
-fn items_of(stream: TokenStream) -> Vec<Item> {
-    let mut items = Vec::new();
-    let (mut tokens, mut is_test, mut after_hash) = (Vec::new(), false, false);
-    for token in stream {
-        let ends = match &token {
-            TokenTree::Punct(punct) => punct.as_char() == ';',
-            TokenTree::Group(group) => {
-                is_test |= after_hash && is_for_tests(&group.stream());
-                group.delimiter() == Delimiter::Brace && !tokens.iter().any(|token| is_ident(token, "use"))
-            }
-            TokenTree::Ident(_) | TokenTree::Literal(_) => false,
-        };
-        after_hash = is_punct(&token, '#');
-        tokens.push(token);
-        if ends {
-            items.push(Item { tokens: std::mem::take(&mut tokens), is_test });
-            is_test = false;
-        }
-    }
-    items.push(Item { tokens, is_test });
-    items
-}
-
-/// `cfg(test)`, `cfg(all(test, ...))`, `test`: compiled for tests alone.
-pub(in crate::tidy) fn is_for_tests(attribute: &TokenStream) -> bool {
-    let tokens: Vec<TokenTree> = attribute.clone().into_iter().collect();
-    match &tokens[..] {
-        [TokenTree::Ident(only)] => only == "test",
-        [TokenTree::Ident(cfg), TokenTree::Group(group)] if cfg == "cfg" => names_test(group.stream()),
-        _ => false,
-    }
-}
-
-fn names_test(stream: TokenStream) -> bool {
-    let tokens: Vec<TokenTree> = stream.into_iter().collect();
-    let all = |place: usize| tokens.get(place.wrapping_sub(1)).is_some_and(|before| is_ident(before, "all"));
-    tokens.iter().enumerate().any(|(place, token)| match token {
-        TokenTree::Ident(ident) => ident == "test",
-        TokenTree::Group(group) => all(place) && names_test(group.stream()),
-        _ => false,
-    })
-}
-
 /// The names that stand behind `fn`, `struct` and their like at the top of a module.
 fn define_items(tokens: &[TokenTree], items: &mut BTreeMap<String, bool>) {
     const KEYWORDS: [&str; 9] = ["fn", "struct", "enum", "union", "trait", "type", "const", "static", "mut"];
@@ -273,12 +201,4 @@ fn use_tree(tokens: &[TokenTree], prefix: &[String], found: &mut dyn FnMut(Optio
             found(Some(name.unwrap_or(last)), path);
         }
     }
-}
-
-fn is_ident(token: &TokenTree, word: &str) -> bool {
-    matches!(token, TokenTree::Ident(ident) if ident == word)
-}
-
-fn is_punct(token: &TokenTree, c: char) -> bool {
-    matches!(token, TokenTree::Punct(punct) if punct.as_char() == c)
 }

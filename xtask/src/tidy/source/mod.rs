@@ -1,5 +1,8 @@
 //! Rules about Rust source, read as tokens: comments and strings never count.
 
+pub(super) mod functions;
+pub(super) mod items;
+
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 
 use super::files::{FORBIDDEN_NAMES, name_reason};

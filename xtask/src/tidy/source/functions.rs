@@ -2,8 +2,8 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-use super::violation::Violation;
-use super::workspace::File;
+use crate::tidy::violation::Violation;
+use crate::tidy::workspace::File;
 
 /// Lines between the braces.
 const MAX_LINES: usize = 70;
@@ -12,7 +12,7 @@ const MAX_LINES: usize = 70;
 /// cost where it was tried.
 const REGISTER_TILES: &[(&str, &str, &str)] = &[];
 
-pub(super) fn check(file: &File) -> Vec<Violation> {
+pub(in crate::tidy) fn check(file: &File) -> Vec<Violation> {
     let Ok(tokens) = file.text.parse::<TokenStream>() else { return Vec::new() };
     if !file.is_rust() {
         return Vec::new();
@@ -76,8 +76,8 @@ fn functions(stream: TokenStream) -> Vec<Function> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::violation::rules;
     use super::*;
+    use crate::tidy::violation::rules;
 
     fn function(lines: usize) -> String {
         format!("fn long(a: usize) -> usize {{\n{}}}\n", "    a;\n".repeat(lines))
