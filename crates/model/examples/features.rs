@@ -4,12 +4,13 @@
 //! it, freshly drawn weights.
 #![allow(clippy::print_stdout)]
 
+use relata_model::backbones::CONV4;
 use relata_model::{
-    Architecture, Backbone, BackboneInfo, BackboneKind, CandleNetwork, Images, Mode, Stem, WeightFile, safetensors_bytes, seam,
+    Architecture, Backbone, BackboneInfo, CandleNetwork, Images, Mode, Stem, WeightFile, safetensors_bytes, seam,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let info = BackboneInfo { kind: BackboneKind::Conv4, stem: Stem::Cifar, side: 32, mean: [0.5; 3], std: [0.25; 3] };
+    let info = BackboneInfo { kind: CONV4, stem: Stem::Cifar, side: 32, mean: [0.5; 3], std: [0.25; 3] };
     let architecture = info.architecture();
     let mut parameters = architecture.parameters();
     match std::env::args().nth(1) {
@@ -25,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let images = Images::new(&pixels, 2, side, side)?;
 
     let device = candle_core::Device::Cpu;
-    let mut backbone = CandleNetwork::new(Architecture::new(BackboneKind::Conv4, Stem::Cifar), parameters, &device)?;
+    let mut backbone = CandleNetwork::new(Architecture::new(CONV4, Stem::Cifar), parameters, &device)?;
     let features = backbone.forward(images, Mode::Eval)?;
     println!("features of the first image: {:.3?} ...", &features[..6]);
 

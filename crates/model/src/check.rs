@@ -1,12 +1,12 @@
 //! What a list of layers must be like for an executor to run it, and how large its values are.
 
-use crate::{Architecture, Error, ImageSize, Node, Op, Result};
-use relata_ops::Layout;
+use crate::layers::Node;
+use crate::{Architecture, Error, ImageSize, Layout, Result};
 use std::collections::HashSet;
 
 impl Architecture {
     /// Whether the executors can run the list: layers read what stands before them, with its channels, under names of their
-    /// own, the list ends in [`Op::GlobalAverage`] of [`Architecture::width`] channels, and taps are outputs of convolutions.
+    /// own, the list ends in [`crate::Op::GlobalAverage`] of [`Architecture::width`] channels, and taps are outputs of convolutions.
     ///
     /// # Errors
     /// [`Error::Layers`] with the first layer of which that is not so.
@@ -19,39 +19,29 @@ impl Architecture {
                 before.ok_or_else(|| self.fault(index, format!("reads value {node}, which does not stand before it")))
             };
             let input = read(layer.input)?;
-            let output = match &layer.op {
-                Op::ConvNorm { conv, conv_name, norm_name, residual, .. } => {
-                    if [conv.kernel, conv.stride, conv.channels_out].contains(&0) {
-                        return Err(self.fault(index, "has a kernel, a stride or an output of 0".to_owned()));
-                    }
-                    if conv.channels_in != input {
-                        return Err(self.fault(index, format!("reads {} channels of {input}", conv.channels_in)));
-                    }
-                    if let Some(node) = *residual
-                        && read(node)? != conv.channels_out
-                    {
-                        let what = format!("adds value {node}, of {} channels, to {}", read(node)?, conv.channels_out);
-                        return Err(self.fault(index, what));
-                    }
-                    for name in [conv_name, norm_name] {
-                        if !names.insert(name) {
-                            return Err(self.fault(index, format!("has the name {name}, as another has")));
-                        }
-                    }
-                    conv.channels_out
+            let kind = layer.op.kind();
+            let output = kind.output_channels(input).map_err(|what| self.fault(index, what))?;
+            if let Some(node) = kind.residual()
+                && read(node)? != output
+            {
+                let what = format!("adds value {node}, of {} channels, to {output}", read(node)?);
+                return Err(self.fault(index, what));
+            }
+            for name in kind.names() {
+                if !names.insert(name) {
+                    return Err(self.fault(index, format!("has the name {name}, as another has")));
                 }
-                Op::AveragePool2 | Op::MaxPool | Op::GlobalAverage => input,
-            };
+            }
             channels.push(output);
         }
         for &tap in &self.taps {
             let layer = tap.checked_sub(1).and_then(|index| self.layers.get(index));
-            if !layer.is_some_and(|layer| matches!(layer.op, Op::ConvNorm { .. })) {
+            if layer.and_then(|layer| layer.op.kind().activation()).is_none() {
                 let what = format!("taps value {tap}, which no convolution gives");
                 return Err(Error::Layers { backbone: self.describe(), what });
             }
         }
-        let ends = self.layers.last().is_some_and(|layer| layer.op == Op::GlobalAverage);
+        let ends = self.layers.last().is_some_and(|layer| layer.op.kind().gives_features());
         if !ends || channels.last() != Some(&self.width) {
             let what = format!("does not end in a global average of {} channels, the features' width", self.width);
             return Err(Error::Layers { backbone: self.describe(), what });
@@ -78,19 +68,16 @@ impl Architecture {
         let mut layouts = vec![Layout::dense(height, width, channels)];
         for (index, layer) in self.layers.iter().enumerate() {
             let Layout { height: rows, width: columns, channels, .. } = layouts[layer.input];
-            let (sides, channels) = match &layer.op {
-                Op::ConvNorm { conv, .. } => (conv.output_side(rows).zip(conv.output_side(columns)), conv.channels_out),
-                Op::AveragePool2 => (Some((rows / 2, columns / 2)), channels),
-                Op::MaxPool => (Some((rows.div_ceil(2), columns.div_ceil(2))), channels),
-                Op::GlobalAverage => (Some((1, 1)), channels),
-            };
-            let (rows, columns) = sides.filter(|&(rows, columns)| rows * columns > 0).ok_or_else(|| Error::Size {
-                what: "images",
-                expected: format!("large enough for layer {} of {}", index + 1, self.describe()),
-                got: format!("{height} x {width} px, {rows} x {columns} at that layer"),
-            })?;
+            let kind = layer.op.kind();
+            let channels = kind.output_channels(channels).map_err(|what| self.fault(index, what))?;
+            let (rows, columns) =
+                kind.output_sides(rows, columns).filter(|&(rows, columns)| rows * columns > 0).ok_or_else(|| Error::Size {
+                    what: "images",
+                    expected: format!("large enough for layer {} of {}", index + 1, self.describe()),
+                    got: format!("{height} x {width} px, {rows} x {columns} at that layer"),
+                })?;
             let output = Layout::dense(rows, columns, channels);
-            if let Op::ConvNorm { residual: Some(node), .. } = layer.op
+            if let Some(node) = kind.residual()
                 && layouts[node] != output
             {
                 let Layout { height, width, .. } = layouts[node];

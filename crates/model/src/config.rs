@@ -1,3 +1,4 @@
+use crate::backbones::CONV4;
 use crate::{Architecture, Backbone, BackboneKind, CandleNetwork, Compute, Network, Result, Stem};
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ pub struct ModelConfig {
 
 impl Default for ModelConfig {
     fn default() -> Self {
-        Self { backbone: BackboneKind::Conv4, stem: Stem::Imagenet, executor: Executor::Fused }
+        Self { backbone: CONV4, stem: Stem::Imagenet, executor: Executor::Fused }
     }
 }
 

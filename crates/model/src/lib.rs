@@ -23,25 +23,31 @@
 mod aggregation;
 mod architecture;
 mod backbone;
+pub mod backbones;
 mod candle_net;
 mod check;
 mod config;
 mod error;
 mod head;
+mod images;
+mod layers;
 mod network;
 mod parameters;
 mod tap;
 mod weights;
 
 pub use aggregation::Aggregation;
-pub use architecture::{Architecture, BackboneKind, Layer, Node, Op, Stem};
-pub use backbone::{Backbone, Images, Mode};
+pub use architecture::Architecture;
+pub use backbone::Backbone;
+pub use backbones::{BACKBONES, BackboneKind, Stem};
 pub use candle_net::{
     CandleNetwork, RelationStatistics, bce_with_logits, focal_with_logits, relation_logits, relation_logits_with_statistics, seam,
 };
 pub use config::{Executor, ModelConfig};
 pub use error::{Error, Result};
 pub use head::{RelationHead, RelationHeadConfig};
+pub use images::{Images, Mode};
+pub use layers::{ConvNorm, Layer, Node, Op};
 pub use network::Network;
 pub use parameters::{NormBuffers, ParameterKind, ParameterSpec, Parameters, ParametersMut, TorchTensor};
 pub use relata_ops::{Buffers, Compute, ImageSize, Layout, PairLoss};

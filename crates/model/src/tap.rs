@@ -1,7 +1,7 @@
 //! Taps: inner activations that are handed out beside the features, and whose gradients come back with theirs.
 
-use crate::{Architecture, Error, ImageSize, Node, Op, Result};
-use relata_ops::Layout;
+use crate::layers::Node;
+use crate::{Architecture, Error, ImageSize, Layout, Result};
 
 /// An inner activation of a batch, `[rows, H, W, C]`: the images' maps one behind the other.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +17,7 @@ pub struct Activation<'a> {
 pub struct Activations<'a> {
     /// `[rows, D]`.
     pub features: &'a [f32],
-    /// Of a training pass: the taps, in the order in which they were asked for.
+    /// Of a training pass: the taps, in the order of [`Architecture::taps`].
     pub taps: Vec<Activation<'a>>,
 }
 
@@ -34,10 +34,7 @@ impl Architecture {
     /// Names of the activations that can be tapped, in the order of the layers: that of a batch norm stands for what comes of it, behind
     /// residual and ReLU where there are any. `layer1.bn` is conv4's first, before its pool; `bn1` that of the others.
     pub fn activations(&self) -> impl Iterator<Item = &str> {
-        self.layers.iter().filter_map(|layer| match &layer.op {
-            Op::ConvNorm { norm_name, .. } => Some(norm_name.as_str()),
-            _ => None,
-        })
+        self.layers.iter().filter_map(|layer| layer.op.kind().activation())
     }
 
     /// The same net with taps at these activations, in this order.
@@ -51,9 +48,8 @@ impl Architecture {
 
     /// The value of that name.
     fn activation(&self, name: &str) -> Result<Node> {
-        let at = |layer: &crate::Layer| matches!(&layer.op, Op::ConvNorm { norm_name, .. } if norm_name == name);
-        let found = self.layers.iter().position(at).map(|layer| layer + 1);
-        found.ok_or_else(|| Error::NoActivation {
+        let found = self.layers.iter().position(|layer| layer.op.kind().activation() == Some(name));
+        found.map(|layer| layer + 1).ok_or_else(|| Error::NoActivation {
             name: name.to_owned(),
             backbone: self.describe(),
             known: self.activations().collect::<Vec<_>>().join(", "),
@@ -64,13 +60,9 @@ impl Architecture {
     /// small for it.
     #[must_use]
     pub fn first_map(&self, size: ImageSize) -> Option<(&str, Layout)> {
-        match &self.layers.first()?.op {
-            Op::ConvNorm { conv, norm_name, .. } => {
-                let (rows, columns) = conv.output_side(size.height).zip(conv.output_side(size.width))?;
-                Some((norm_name, Layout::dense(rows, columns, conv.channels_out)))
-            }
-            _ => None,
-        }
+        let kind = self.layers.first()?.op.kind();
+        let (rows, columns) = kind.output_sides(size.height, size.width)?;
+        Some((kind.activation()?, Layout::dense(rows, columns, kind.output_channels(self.channels).ok()?)))
     }
 
     /// Layouts of the taps' maps for images of `size`, without a halo.

@@ -1,8 +1,8 @@
 //! What a training step allocates once its buffers are there: counted over the whole process, workers included.
 
+use relata_model::backbones::{CONV4, RESNET8, RESNET18, RESNET32};
 use relata_model::{
-    Aggregation, Architecture, Backbone, BackboneKind, Buffers, Compute, Images, Mode, Network, RelationHead, RelationHeadConfig,
-    Stem,
+    Aggregation, Architecture, Backbone, Buffers, Compute, Images, Mode, Network, RelationHead, RelationHeadConfig, Stem,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
@@ -18,7 +18,7 @@ fn a_step_allocates_nothing_after_the_first() {
     let (views, images, side, steps) = (3, 20, 16, 8);
     let rows = views * images;
     let pixels: Vec<f32> = (0..rows * side * side * 3).map(|i| ((i * 2_654_435_761) % 1000) as f32 / 500.0 - 1.0).collect();
-    for kind in [BackboneKind::Conv4, BackboneKind::Resnet8, BackboneKind::Resnet32, BackboneKind::Resnet18] {
+    for kind in [CONV4, RESNET8, RESNET32, RESNET18] {
         for (aggregation, layers) in [(Aggregation::Cat, 1), (Aggregation::Max, 1), (Aggregation::Cat, 2)] {
             let compute = Compute::new(2).unwrap();
             let architecture = Architecture::new(kind, Stem::Imagenet);

@@ -1,7 +1,9 @@
 //! Lists of layers of one's own, as docs/EXTENDING.md promises them: the fused executor does with them what candle does, or says
 //! what it cannot do.
 
-use relata_model::{Architecture, Backbone, CandleNetwork, Compute, Error, ImageSize, Images, Layer, Mode, Network, Node, Op};
+use relata_model::{
+    Architecture, Backbone, CandleNetwork, Compute, ConvNorm, Error, ImageSize, Images, Layer, Mode, Network, Node, Op,
+};
 use relata_ops::ConvSpec;
 
 /// f32 through a few layers and their batch norms, relative to the largest number.
@@ -13,7 +15,7 @@ const SIZE: ImageSize = ImageSize::new(10, 7, 3);
 fn conv(input: Node, channels: (usize, usize), kernel: usize, stride: usize, residual: Option<Node>, name: &str) -> Layer {
     let conv = ConvSpec { channels_in: channels.0, channels_out: channels.1, kernel, stride, padding: kernel / 2 };
     let (conv_name, norm_name) = (format!("{name}.conv"), format!("{name}.bn"));
-    Layer { input, op: Op::ConvNorm { conv, conv_name, norm_name, residual, relu: true } }
+    Layer { input, op: Op::ConvNorm(ConvNorm { conv, conv_name, norm_name, residual, relu: true }) }
 }
 
 fn list(name: &str, channels: usize, mut layers: Vec<Layer>, width: usize) -> Architecture {

@@ -1,5 +1,6 @@
 //! Inner activations beside the features: what both executors hand out, and that what comes back through them is counted.
 
+use relata_model::backbones::{CONV4, RESNET8, RESNET18};
 use relata_model::{
     Activations, Architecture, Backbone, BackboneKind, CandleNetwork, Compute, Error, ImageSize, Images, Layout, Mode, Network,
     Parameters, Result, Stem,
@@ -52,12 +53,12 @@ fn both_executors_hand_out_the_same_taps_and_count_their_gradients() {
     // The first map before conv4's pool; one that a residual reads too; one behind a residual, in another order than the layers'; before a
     // maximum; the last one, before the average of all pixels.
     let cases: [(BackboneKind, Stem, [usize; 3], &[&str]); 6] = [
-        (BackboneKind::Conv4, Stem::Imagenet, [3, 11, 17], &["layer1.bn"]),
-        (BackboneKind::Conv4, Stem::Imagenet, [2, 9, 12], &["layer4.bn", "layer2.bn"]),
-        (BackboneKind::Resnet8, Stem::Imagenet, [3, 9, 7], &["bn1"]),
-        (BackboneKind::Resnet8, Stem::Imagenet, [2, 8, 9], &["layer2.0.bn2", "layer1.0.bn1", "layer2.0.downsample.1"]),
-        (BackboneKind::Resnet18, Stem::Imagenet, [4, 33, 40], &["bn1"]),
-        (BackboneKind::Resnet18, Stem::Cifar, [2, 9, 8], &["bn1"]),
+        (CONV4, Stem::Imagenet, [3, 11, 17], &["layer1.bn"]),
+        (CONV4, Stem::Imagenet, [2, 9, 12], &["layer4.bn", "layer2.bn"]),
+        (RESNET8, Stem::Imagenet, [3, 9, 7], &["bn1"]),
+        (RESNET8, Stem::Imagenet, [2, 8, 9], &["layer2.0.bn2", "layer1.0.bn1", "layer2.0.downsample.1"]),
+        (RESNET18, Stem::Imagenet, [4, 33, 40], &["bn1"]),
+        (RESNET18, Stem::Cifar, [2, 9, 8], &["bn1"]),
     ];
     for (kind, stem, size, taps) in cases {
         let what = format!("{kind:?}, {stem:?}, {taps:?}");
@@ -93,7 +94,7 @@ fn both_executors_hand_out_the_same_taps_and_count_their_gradients() {
 
 #[test]
 fn a_tap_that_nothing_comes_back_through_changes_no_bit() {
-    for (kind, tap) in [(BackboneKind::Conv4, "layer1.bn"), (BackboneKind::Resnet8, "bn1"), (BackboneKind::Resnet18, "bn1")] {
+    for (kind, tap) in [(CONV4, "layer1.bn"), (RESNET8, "bn1"), (RESNET18, "bn1")] {
         let size = [5, 18, 22];
         let (features, _, gradients) = pass(&mut network(kind, Stem::Imagenet, 2), size, false);
         let mut tapped = network(kind, Stem::Imagenet, 1);
@@ -106,7 +107,7 @@ fn a_tap_that_nothing_comes_back_through_changes_no_bit() {
 
 #[test]
 fn taps_are_there_until_others_are_asked_for_and_only_in_training() {
-    let mut backbone = network(BackboneKind::Conv4, Stem::Imagenet, 1);
+    let mut backbone = network(CONV4, Stem::Imagenet, 1);
     let data = numbers("images", 2 * 8 * 8 * 3);
     let images = Images::new(&data, 2, 8, 8).unwrap();
     backbone.set_taps(&names(&["layer3.bn"])).unwrap();
@@ -125,7 +126,7 @@ fn a_tapped_plan_says_what_it_takes() {
     let bytes = |architecture: &Architecture, mode| {
         Network::plan_bytes(architecture, &compute, 8, ImageSize::square_rgb(32), mode).unwrap()
     };
-    let plain = Architecture::new(BackboneKind::Conv4, Stem::Imagenet);
+    let plain = Architecture::new(CONV4, Stem::Imagenet);
     let tapped = plain.clone().with_taps(&["layer1.bn"]).unwrap();
     assert_eq!(tapped.tap_layouts(ImageSize::square_rgb(32)).unwrap(), [Layout::dense(32, 32, 8)]);
     // The map and its gradient, which are there as the pooled ones otherwise are.
@@ -167,13 +168,13 @@ impl Backbone for Foreign {
 
 #[test]
 fn a_tap_that_is_not_there_and_gradients_that_do_not_fit_are_errors() {
-    let architecture = Architecture::new(BackboneKind::Conv4, Stem::Imagenet);
+    let architecture = Architecture::new(CONV4, Stem::Imagenet);
     let mut foreign = Foreign { architecture, parameters: Parameters::default(), features: Vec::new() };
     foreign.set_taps(&[]).unwrap();
     assert!(matches!(foreign.set_taps(&names(&["layer1.bn"])), Err(Error::NoActivation { .. })));
     assert!(matches!(foreign.backward_with_taps(&[1.0], &[&[1.0]]), Err(Error::Size { .. })));
 
-    let mut fused = network(BackboneKind::Conv4, Stem::Imagenet, 1);
+    let mut fused = network(CONV4, Stem::Imagenet, 1);
     let parameters = fused.parameters().clone();
     let mut candle = CandleNetwork::new(fused.architecture().clone(), parameters, &candle_core::Device::Cpu).unwrap();
     let backbones: [&mut dyn Backbone; 2] = [&mut fused, &mut candle];

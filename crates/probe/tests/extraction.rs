@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use relata_augment::Pipeline;
 use relata_data::{Dataset, Image};
-use relata_model::{Architecture, Backbone, BackboneKind, Compute, Images, Mode, Network, Parameters, Result, Stem};
+use relata_model::backbones::CONV4;
+use relata_model::{Architecture, Backbone, Compute, Images, Mode, Network, Parameters, Result, Stem};
 use relata_probe::{Error, ExtractOptions, alignment, embed, embed_two_views, extract};
 
 /// `len` images of 5 x 7 pixels, image i grey with i in its top left corner; label i modulo 3 up to `labelled`.
@@ -60,7 +61,7 @@ struct Means {
 
 impl Means {
     fn new(broken: Option<usize>) -> Self {
-        let architecture = Architecture::new(BackboneKind::Conv4, Stem::Cifar);
+        let architecture = Architecture::new(CONV4, Stem::Cifar);
         Self { architecture, parameters: Parameters::default(), features: vec![], seen: 0, broken }
     }
 }
@@ -119,7 +120,7 @@ fn every_image_has_its_features_in_the_order_of_the_data() {
 
 #[test]
 fn batches_and_workers_change_no_bit() {
-    let mut network = Network::new(Architecture::new(BackboneKind::Conv4, Stem::Cifar), 3, Compute::new(2).unwrap());
+    let mut network = Network::new(Architecture::new(CONV4, Stem::Cifar), 3, Compute::new(2).unwrap());
     let pipeline = Pipeline::relational(32).unwrap();
     let mut run = |batch_size, workers| {
         let options = ExtractOptions { batch_size, workers, sources: false };
@@ -132,7 +133,7 @@ fn batches_and_workers_change_no_bit() {
 
 #[test]
 fn two_views_belong_to_one_image_and_follow_the_seed() {
-    let mut network = Network::new(Architecture::new(BackboneKind::Conv4, Stem::Cifar), 3, Compute::new(2).unwrap());
+    let mut network = Network::new(Architecture::new(CONV4, Stem::Cifar), 3, Compute::new(2).unwrap());
     let (data, pipeline): (Arc<dyn Dataset>, _) = (Corners::new(10, 0), Pipeline::relational(32).unwrap());
     let mut run = |pipeline: &Pipeline, seed, batch_size| {
         let options = ExtractOptions { batch_size, workers: 1, sources: false };

@@ -1,7 +1,7 @@
 //! The candle executor: the same list of layers as candle expressions under candle's autograd, on any device that candle
 //! knows, and the independent reference of the fused executor and of the relation head.
 
-mod layers;
+pub(crate) mod expressions;
 #[cfg(test)]
 mod pytorch_tests;
 mod relation;
@@ -11,12 +11,11 @@ mod tests;
 
 pub use relation::{RelationStatistics, bce_with_logits, focal_with_logits, relation_logits, relation_logits_with_statistics};
 
+use crate::layers::{CandleLayer, CandlePass};
 use crate::tap::check_gradients;
-use crate::{
-    Activation, Activations, Architecture, Backbone, Error, ImageSize, Images, Layout, Mode, Node, Op, Parameters, Result,
-};
+use crate::{Activation, Activations, Architecture, Backbone, Error, ImageSize, Images, Layout, Mode, Node, Parameters, Result};
 use candle_core::{DType, Device, Tensor, Var};
-use layers::Statistics;
+use expressions::BatchStatistics;
 
 /// Share of a new batch in the running statistics, PyTorch's default.
 const MOMENTUM: f32 = 0.1;
@@ -31,7 +30,7 @@ pub struct CandleNetwork {
     architecture: Architecture,
     parameters: Parameters,
     device: Device,
-    layers: Vec<LayerPlaces>,
+    layers: Vec<Box<dyn CandleLayer>>,
     last_readers: Vec<usize>,
     features: Vec<f32>,
     /// NHWC, of the last training pass.
@@ -47,20 +46,11 @@ struct Pending {
     leaves: Vec<Var>,
 }
 
-/// What a pass comes to.
-struct Passed {
+/// Of a forward pass, with each batch norm's index and batch statistics in training.
+struct ForwardResult {
     features: Tensor,
     taps: Vec<Tensor>,
-    statistics: Vec<(usize, Statistics)>,
-}
-
-/// Where a conv-norm layer finds its tensors, as indices into the parameters' specs and norms; unused by other layers.
-#[derive(Debug, Clone, Copy, Default)]
-struct LayerPlaces {
-    conv_weight: usize,
-    norm_weight: usize,
-    norm_bias: usize,
-    norm: usize,
+    statistics: Vec<(usize, BatchStatistics)>,
 }
 
 impl CandleNetwork {
@@ -70,7 +60,7 @@ impl CandleNetwork {
     /// [`Error::MissingTensor`] or [`Error::TensorShape`] where they are another net's; as [`Architecture::check`].
     pub fn new(architecture: Architecture, parameters: Parameters, device: &Device) -> Result<Self> {
         architecture.check()?;
-        let layers = architecture.layers.iter().map(|layer| places(&layer.op, &parameters)).collect::<Result<_>>()?;
+        let layers = architecture.layers.iter().map(|layer| layer.op.kind().to_candle(&parameters)).collect::<Result<_>>()?;
         let last_readers = last_readers(&architecture);
         let device = device.clone();
         let (features, taps) = (Vec::new(), Vec::new());
@@ -103,50 +93,26 @@ impl CandleNetwork {
     }
 
     /// Images `[N, 3, H, W]` to features `[N, D]` and taps `[N, C, H, W]`, with each norm's batch statistics in training mode.
-    fn run(&self, images: &Tensor, leaves: &[Tensor], mode: Mode) -> Result<Passed> {
+    fn run(&self, images: &Tensor, leaves: &[Tensor], mode: Mode) -> Result<ForwardResult> {
         let mut nodes: Vec<Option<Tensor>> = vec![Some(images.clone())];
         let mut statistics = Vec::new();
         for (index, layer) in self.architecture.layers.iter().enumerate() {
-            let input = read(&nodes, layer.input);
-            let output = match &layer.op {
-                Op::ConvNorm { conv, residual, relu, .. } => {
-                    let places = self.layers[index];
-                    let weight = leaves[places.conv_weight].permute((3, 2, 0, 1))?.contiguous()?;
-                    let (norm_weight, norm_bias) = (&leaves[places.norm_weight], &leaves[places.norm_bias]);
-                    let mut output = layers::conv(input, &weight, *conv)?;
-                    output = match mode {
-                        Mode::Train => {
-                            let (output, batch) = layers::batch_norm_train(&output, norm_weight, norm_bias)?;
-                            statistics.push((places.norm, batch));
-                            output
-                        }
-                        Mode::Eval => {
-                            let norm = &self.parameters.norms()[places.norm];
-                            let tensor = |data: &[f32]| Tensor::new(data, &self.device)?.to_dtype(images.dtype());
-                            layers::batch_norm_eval(&output, norm_weight, norm_bias, &tensor(&norm.mean)?, &tensor(&norm.var)?)?
-                        }
-                    };
-                    if let Some(residual) = *residual {
-                        output = (output + read(&nodes, residual))?;
-                    }
-                    if *relu { layers::relu(&output)? } else { output }
-                }
-                Op::AveragePool2 => layers::average_pool_2(input)?,
-                Op::MaxPool => layers::max_pool_3_2(input)?,
-                Op::GlobalAverage => layers::global_average(input)?,
-            };
-            nodes.push(Some(output));
+            let residual = layer.op.kind().residual().map(|node| read(&nodes, node));
+            let (input, norms) = (read(&nodes, layer.input), self.parameters.norms());
+            let output = self.layers[index].forward(&CandlePass { mode, input, residual, parameters: leaves, norms })?;
+            statistics.extend(output.statistics);
+            nodes.push(Some(output.value));
             for (node, _) in self.last_readers.iter().enumerate().filter(|&(_, &reader)| reader == index) {
                 nodes[node] = None;
             }
         }
         let features = nodes.pop().flatten().unwrap_or_else(|| images.clone());
         let taps = self.architecture.taps.iter().map(|node| read(&nodes, *node).clone()).collect();
-        Ok(Passed { features, taps, statistics })
+        Ok(ForwardResult { features, taps, statistics })
     }
 
-    /// Lets the running statistics follow a batch: `0.9 · old + 0.1 · batch`, the variance unbiased (0 of a single value).
-    fn follow(&mut self, statistics: &[(usize, Statistics)]) -> Result<()> {
+    /// Moves the running statistics towards those of a batch: `0.9 · old + 0.1 · batch`, the variance unbiased (0 of a single value).
+    fn update_running_stats(&mut self, statistics: &[(usize, BatchStatistics)]) -> Result<()> {
         for (norm, batch) in statistics {
             let norm = &mut self.parameters.norms_mut()[*norm];
             let unbiased = (batch.count as f64 / (batch.count as f64 - 1.0).max(1.0)) as f32;
@@ -194,14 +160,14 @@ impl Backbone for CandleNetwork {
         let layouts = self.architecture.layouts(images.size)?;
         let (rows, ImageSize { height, width, channels }) = (images.rows, images.size);
         let batch = Tensor::from_slice(images.data, (rows, height, width, channels), &self.device)?;
-        let batch = layers::nchw_from_nhwc(&batch, DType::F32)?;
+        let batch = expressions::nchw_from_nhwc(&batch, DType::F32)?;
         let leaves = self.leaves(DType::F32)?;
         match mode {
             Mode::Train => {
                 let leaves = leaves.iter().map(Var::from_tensor).collect::<candle_core::Result<Vec<_>>>()?;
                 let tensors: Vec<Tensor> = leaves.iter().map(|leaf| leaf.as_tensor().clone()).collect();
-                let Passed { features, taps, statistics } = self.run(&batch, &tensors, mode)?;
-                self.follow(&statistics)?;
+                let ForwardResult { features, taps, statistics } = self.run(&batch, &tensors, mode)?;
+                self.update_running_stats(&statistics)?;
                 self.features = features.flatten_all()?.to_vec1()?;
                 for (tap, node) in taps.iter().zip(&self.architecture.taps) {
                     let nhwc = tap.permute((0, 2, 3, 1))?.flatten_all()?.to_vec1()?;
@@ -210,7 +176,7 @@ impl Backbone for CandleNetwork {
                 self.pending = Some(Pending { features, taps, leaves });
             }
             Mode::Eval => {
-                let Passed { features, .. } = self.run(&batch, &leaves, mode)?;
+                let ForwardResult { features, .. } = self.run(&batch, &leaves, mode)?;
                 self.features = features.flatten_all()?.to_vec1()?;
             }
         }
@@ -233,7 +199,7 @@ impl Backbone for CandleNetwork {
         let mut along = (features * d_features)?.sum_all()?;
         for ((tap, layout), d_tap) in taps.iter().zip(&layouts).zip(d_taps) {
             let d_tap = Tensor::from_slice(d_tap, (tap.dim(0)?, layout.height, layout.width, layout.channels), &self.device)?;
-            along = (along + (tap * layers::nchw_from_nhwc(&d_tap, DType::F32)?)?.sum_all()?)?;
+            along = (along + (tap * expressions::nchw_from_nhwc(&d_tap, DType::F32)?)?.sum_all()?)?;
         }
         let gradients = along.backward()?;
         for (spec, leaf) in self.parameters.specs().to_vec().iter().zip(&leaves) {
@@ -256,33 +222,10 @@ fn last_readers(architecture: &Architecture) -> Vec<usize> {
     let mut readers = vec![usize::MAX; architecture.layers.len() + 1];
     for (index, layer) in architecture.layers.iter().enumerate() {
         readers[layer.input] = index;
-        if let Op::ConvNorm { residual: Some(residual), .. } = layer.op {
+        if let Some(residual) = layer.op.kind().residual() {
             readers[residual] = index;
         }
     }
     architecture.taps.iter().for_each(|tap| readers[*tap] = usize::MAX);
     readers
-}
-
-fn places(op: &Op, parameters: &Parameters) -> Result<LayerPlaces> {
-    let Op::ConvNorm { conv, conv_name, norm_name, .. } = op else {
-        return Ok(LayerPlaces::default());
-    };
-    let find = |name: String, shape: &[usize]| {
-        let missing = || Error::MissingTensor { name: name.clone(), shape: shape.to_vec() };
-        let index = parameters.specs().iter().position(|spec| spec.name == name).ok_or_else(missing)?;
-        let found = &parameters.specs()[index].shape;
-        if found != shape {
-            return Err(Error::TensorShape { name: name.clone(), expected: shape.to_vec(), found: found.clone() });
-        }
-        Ok(index)
-    };
-    let channels = [conv.channels_out];
-    let norm = parameters.norms().iter().position(|norm| norm.name == *norm_name);
-    Ok(LayerPlaces {
-        conv_weight: find(format!("{conv_name}.weight"), &[conv.channels_out, conv.channels_in, conv.kernel, conv.kernel])?,
-        norm_weight: find(format!("{norm_name}.weight"), &channels)?,
-        norm_bias: find(format!("{norm_name}.bias"), &channels)?,
-        norm: norm.ok_or_else(|| Error::MissingTensor { name: format!("{norm_name}.running_mean"), shape: channels.to_vec() })?,
-    })
 }

@@ -71,10 +71,10 @@ fn backbone_is_pytorch_s(name: &str) {
 fn exact_gradients(fixture: &Fixture, net: &CandleNetwork, images: Images<'_>) -> Vec<(String, Vec<f32>, Vec<f32>)> {
     let shape = (images.rows, images.size.height, images.size.width, 3);
     let images = Tensor::from_slice(images.data, shape, &Device::Cpu).unwrap();
-    let images = layers::nchw_from_nhwc(&images, DType::F64).unwrap();
+    let images = expressions::nchw_from_nhwc(&images, DType::F64).unwrap();
     let leaves: Vec<Var> = net.leaves(DType::F64).unwrap().iter().map(|leaf| Var::from_tensor(leaf).unwrap()).collect();
     let tensors: Vec<Tensor> = leaves.iter().map(|leaf| leaf.as_tensor().clone()).collect();
-    let Passed { features, .. } = net.run(&images, &tensors, Mode::Train).unwrap();
+    let ForwardResult { features, .. } = net.run(&images, &tensors, Mode::Train).unwrap();
     let d_features = Tensor::from_slice(fixture.tensor("dfeatures.cat.bce"), features.shape(), &Device::Cpu).unwrap();
     let gradients = (features * d_features.to_dtype(DType::F64).unwrap()).unwrap().sum_all().unwrap().backward().unwrap();
     let names: Vec<String> = serde_json::from_str(&fixture.file.metadata["parameters"]).unwrap();

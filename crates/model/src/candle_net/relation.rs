@@ -1,7 +1,7 @@
 //! The relation head as the reference computes it: every row written out, in its order. Any device that candle knows can
 //! train with it, and the fused head is tested against it.
 
-use super::layers::{self, Statistics};
+use super::expressions::{self, BatchStatistics};
 use crate::{Aggregation, Error, Result};
 use candle_core::Tensor;
 
@@ -81,8 +81,8 @@ pub fn relation_logits_with_statistics(
     let mut statistics = Vec::new();
     for layer in hidden.chunks_exact(4) {
         let h = activations.matmul(&layer[0].t()?)?.broadcast_add(&layer[1])?;
-        let (normed, Statistics { mean, var, count }) = layers::batch_norm_train(&h, &layer[2], &layer[3])?;
-        activations = layers::leaky_relu(&normed, SLOPE)?;
+        let (normed, BatchStatistics { mean, var, count }) = expressions::batch_norm_train(&h, &layer[2], &layer[3])?;
+        activations = expressions::leaky_relu(&normed, SLOPE)?;
         statistics.push(RelationStatistics { mean, var, rows: count });
     }
     let logits = activations.matmul(&output_weight.t()?)?.broadcast_add(output_bias)?.flatten_all()?;
@@ -115,7 +115,7 @@ pub fn focal_with_logits(logits: &Tensor, targets: &Tensor, gamma: f64, alpha: f
 
 /// `ln(1 + exp(x)) = max(x, 0) + ln(1 + exp(−|x|))`; the slopes of both parts at 0 belong together and give 1/2 there.
 fn softplus(input: &Tensor) -> candle_core::Result<Tensor> {
-    let positive = layers::relu(input)?;
+    let positive = expressions::relu(input)?;
     let minus_size = (input - (&positive * 2.0)?)?;
     positive + (minus_size.exp()? + 1.0)?.log()?
 }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::{Aggregation, BackboneKind, Stem};
+use crate::backbones::{CONV4, RESNET8, RESNET18};
+use crate::{Aggregation, BACKBONES, BackboneKind, Stem};
 use relata_ops::ConvSpec;
 
 /// Central differences in f64 with a step of 1e-6 are good to about 1e-8 of a loss of order 1; kinks that the step
@@ -71,24 +72,24 @@ fn weighted(output: &Tensor) -> Tensor {
 fn whole_net_slope(kind: BackboneKind, stem: Stem, rows: usize, height: usize, width: usize) -> f64 {
     let net = network(kind, stem);
     let images = Tensor::from_vec(images(rows, height, width), (rows, height, width, 3), &Device::Cpu).unwrap();
-    let images = layers::nchw_from_nhwc(&images, DType::F64).unwrap();
+    let images = expressions::nchw_from_nhwc(&images, DType::F64).unwrap();
     worst_slope(&net.leaves(DType::F64).unwrap(), |leaves| weighted(&net.run(&images, leaves, Mode::Train).unwrap().features))
 }
 
 #[test]
 fn gradients_of_conv4_match_central_differences_on_a_non_square_image() {
-    assert!(whole_net_slope(BackboneKind::Conv4, Stem::Imagenet, 3, 9, 13) < DIFFERENCE_TOLERANCE);
+    assert!(whole_net_slope(CONV4, Stem::Imagenet, 3, 9, 13) < DIFFERENCE_TOLERANCE);
 }
 
 #[test]
 fn gradients_through_features_and_taps_together_match_central_differences() {
-    for (kind, taps) in [(BackboneKind::Conv4, ["layer1.bn", "layer3.bn"]), (BackboneKind::Resnet8, ["bn1", "layer2.0.bn2"])] {
+    for (kind, taps) in [(CONV4, ["layer1.bn", "layer3.bn"]), (RESNET8, ["bn1", "layer2.0.bn2"])] {
         let mut net = network(kind, Stem::Imagenet);
         net.set_taps(&taps.map(str::to_owned)).unwrap();
         let images = Tensor::from_vec(images(2, 9, 10), (2, 9, 10, 3), &Device::Cpu).unwrap();
-        let images = layers::nchw_from_nhwc(&images, DType::F64).unwrap();
+        let images = expressions::nchw_from_nhwc(&images, DType::F64).unwrap();
         let worst = worst_slope(&net.leaves(DType::F64).unwrap(), |leaves| {
-            let Passed { features, taps, .. } = net.run(&images, leaves, Mode::Train).unwrap();
+            let ForwardResult { features, taps, .. } = net.run(&images, leaves, Mode::Train).unwrap();
             // Means, so that no part drowns the others.
             let part = |values: &Tensor| (weighted(values) / values.elem_count() as f64).unwrap();
             taps.iter().fold(part(&features), |sum, tap| (sum + part(tap)).unwrap())
@@ -100,7 +101,7 @@ fn gradients_through_features_and_taps_together_match_central_differences() {
 #[test]
 fn gradients_of_resnet8_match_central_differences_on_odd_and_even_sides() {
     for (height, width) in [(8, 8), (7, 7), (6, 9)] {
-        let worst = whole_net_slope(BackboneKind::Resnet8, Stem::Imagenet, 2, height, width);
+        let worst = whole_net_slope(RESNET8, Stem::Imagenet, 2, height, width);
         assert!(worst < DIFFERENCE_TOLERANCE, "{height} x {width}: {worst}");
     }
 }
@@ -110,7 +111,7 @@ fn gradients_of_a_strided_convolution_match_central_differences() {
     for (kernel, height, width) in [(3, 5, 6), (3, 6, 5), (3, 8, 8), (1, 6, 7), (1, 5, 5), (7, 10, 13), (7, 9, 9)] {
         let spec = ConvSpec { channels_in: 2, channels_out: 3, kernel, stride: 2, padding: kernel / 2 };
         let inputs = [tensor(&[2, 2, height, width], 1), tensor(&[3, 2, kernel, kernel], 2)];
-        let worst = worst_slope(&inputs, |inputs| weighted(&layers::conv(&inputs[0], &inputs[1], spec).unwrap()));
+        let worst = worst_slope(&inputs, |inputs| weighted(&expressions::conv(&inputs[0], &inputs[1], spec).unwrap()));
         assert!(worst < 1e-7, "kernel {kernel}, {height} x {width}: {worst}");
     }
 }
@@ -138,7 +139,7 @@ fn convolution_matches_its_definition() {
     for (kernel, height, width) in [(3, 5, 6), (7, 6, 9), (1, 4, 5)] {
         let spec = ConvSpec { channels_in: 2, channels_out: 3, kernel, stride: 2, padding: kernel / 2 };
         let (input, weight) = (tensor(&[1, 2, height, width], 1), tensor(&[3, 2, kernel, kernel], 2));
-        let output = layers::conv(&input, &weight, spec).unwrap();
+        let output = expressions::conv(&input, &weight, spec).unwrap();
         let (rows, columns) = (spec.output_side(height).unwrap(), spec.output_side(width).unwrap());
         assert_eq!(output.dims(), [1, 3, rows, columns]);
         let (input, weight, output) = (f64s(&input), f64s(&weight), f64s(&output));
@@ -163,7 +164,7 @@ fn pools_match_their_definitions_and_central_differences_on_odd_sides() {
     for (height, width) in [(5, 7), (4, 6), (1, 2), (7, 4)] {
         let input = tensor(&[1, 2, height, width], 3);
         let values = f64s(&input);
-        let output = layers::max_pool_3_2(&input).unwrap();
+        let output = expressions::max_pool_3_2(&input).unwrap();
         let (rows, columns) = (height.div_ceil(2), width.div_ceil(2));
         assert_eq!(output.dims(), [1, 2, rows, columns]);
         for (at, found) in f64s(&output).into_iter().enumerate() {
@@ -172,16 +173,16 @@ fn pools_match_their_definitions_and_central_differences_on_odd_sides() {
             let window = near(y, height).flat_map(|row| near(x, width).map(move |column| (c * height + row) * width + column));
             assert_eq!(found, window.map(|place| values[place]).fold(f64::MIN, f64::max));
         }
-        let worst = worst_slope(&[input], |inputs| weighted(&layers::max_pool_3_2(&inputs[0]).unwrap()));
+        let worst = worst_slope(&[input], |inputs| weighted(&expressions::max_pool_3_2(&inputs[0]).unwrap()));
         assert!(worst < 1e-7, "maximum, {height} x {width}: {worst}");
     }
     for (height, width) in [(5, 7), (4, 6), (2, 3)] {
         let input = tensor(&[2, 2, height, width], 3);
-        let output = layers::average_pool_2(&input).unwrap();
+        let output = expressions::average_pool_2(&input).unwrap();
         assert_eq!(output.dims(), [2, 2, height / 2, width / 2]);
         let values = f64s(&input);
         assert!((f64s(&output)[0] - (values[0] + values[1] + values[width] + values[width + 1]) / 4.0).abs() < 1e-12);
-        let worst = worst_slope(&[input], |inputs| weighted(&layers::average_pool_2(&inputs[0]).unwrap()));
+        let worst = worst_slope(&[input], |inputs| weighted(&expressions::average_pool_2(&inputs[0]).unwrap()));
         assert!(worst < 1e-7, "average, {height} x {width}: {worst}");
     }
 }
@@ -189,7 +190,7 @@ fn pools_match_their_definitions_and_central_differences_on_odd_sides() {
 #[test]
 fn max_pool_gives_the_gradient_to_the_first_of_equals() {
     let input = Var::from_tensor(&Tensor::zeros((1, 1, 2, 2), DType::F64, &Device::Cpu).unwrap()).unwrap();
-    let gradients = layers::max_pool_3_2(input.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
+    let gradients = expressions::max_pool_3_2(input.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
     assert_eq!(f64s(gradients.get(&input).unwrap()), [1.0, 0.0, 0.0, 0.0]);
 }
 
@@ -197,7 +198,7 @@ fn max_pool_gives_the_gradient_to_the_first_of_equals() {
 fn relu_has_no_slope_at_zero() {
     let input = Var::from_tensor(&Tensor::new(&[-1.0_f64, 0.0, 2.0], &Device::Cpu).unwrap()).unwrap();
     for (slope, expected) in [(0.0, [0.0, 0.0, 1.0]), (0.25, [0.25, 0.25, 1.0])] {
-        let output = if slope == 0.0 { layers::relu(&input) } else { layers::leaky_relu(&input, slope) };
+        let output = if slope == 0.0 { expressions::relu(&input) } else { expressions::leaky_relu(&input, slope) };
         let gradients = output.unwrap().sum_all().unwrap().backward().unwrap();
         assert_eq!(f64s(gradients.get(&input).unwrap()), expected);
     }
@@ -205,7 +206,7 @@ fn relu_has_no_slope_at_zero() {
 
 #[test]
 fn backward_fills_the_gradients_in_the_native_layout() {
-    let mut net = network(BackboneKind::Resnet8, Stem::Imagenet);
+    let mut net = network(RESNET8, Stem::Imagenet);
     let data = images(2, 6, 6);
     let batch = Images::new(&data, 2, 6, 6).unwrap();
     let width = net.architecture().width;
@@ -215,7 +216,7 @@ fn backward_fills_the_gradients_in_the_native_layout() {
     let told: Vec<f32> = net.parameters().gradients().to_vec();
     let exact = {
         let batch = Tensor::from_slice(&data, (2, 6, 6, 3), &Device::Cpu).unwrap();
-        let batch = layers::nchw_from_nhwc(&batch, DType::F64).unwrap();
+        let batch = expressions::nchw_from_nhwc(&batch, DType::F64).unwrap();
         let variables: Vec<Var> = net.leaves(DType::F64).unwrap().iter().map(|leaf| Var::from_tensor(leaf).unwrap()).collect();
         let leaves: Vec<Tensor> = variables.iter().map(|variable| variable.as_tensor().clone()).collect();
         let loss = weighted(&net.run(&batch, &leaves, Mode::Train).unwrap().features);
@@ -239,13 +240,13 @@ fn backward_fills_the_gradients_in_the_native_layout() {
 
 #[test]
 fn running_statistics_follow_the_unbiased_batch() {
-    let mut net = network(BackboneKind::Conv4, Stem::Imagenet);
+    let mut net = network(CONV4, Stem::Imagenet);
     let data = images(2, 9, 11);
     let batch = Images::new(&data, 2, 9, 11).unwrap();
     net.parameters_mut().norms_mut()[0].mean.fill(0.5);
     net.forward(batch, Mode::Train).unwrap();
     let nchw = Tensor::from_slice(&data, (2, 9, 11, 3), &Device::Cpu).unwrap();
-    let nchw = layers::nchw_from_nhwc(&nchw, DType::F64).unwrap();
+    let nchw = expressions::nchw_from_nhwc(&nchw, DType::F64).unwrap();
     let weight = net.leaves(DType::F64).unwrap()[0].permute((3, 2, 0, 1)).unwrap().contiguous().unwrap();
     let maps = nchw.conv2d(&weight, 1, 1, 1, 1).unwrap();
     for channel in 0..8 {
@@ -265,7 +266,7 @@ fn running_statistics_follow_the_unbiased_batch() {
 
 #[test]
 fn evaluation_equals_training_once_the_running_statistics_are_the_batch_s() {
-    let mut net = network(BackboneKind::Resnet18, Stem::Imagenet);
+    let mut net = network(RESNET18, Stem::Imagenet);
     let data = images(4, 33, 40);
     let batch = Images::new(&data, 4, 33, 40).unwrap();
     let trained = net.forward(batch, Mode::Train).unwrap().to_vec();
@@ -286,7 +287,7 @@ fn evaluation_equals_training_once_the_running_statistics_are_the_batch_s() {
 
 #[test]
 fn every_backbone_runs_and_learns_nothing_unasked() {
-    for kind in BackboneKind::ALL {
+    for &kind in BACKBONES {
         for stem in [Stem::Imagenet, Stem::Cifar] {
             let mut net = network(kind, stem);
             let data = images(1, 8, 10);
@@ -299,7 +300,7 @@ fn every_backbone_runs_and_learns_nothing_unasked() {
 
 #[test]
 fn misuse_is_an_error_with_a_name() {
-    let mut net = network(BackboneKind::Conv4, Stem::Imagenet);
+    let mut net = network(CONV4, Stem::Imagenet);
     let data = images(2, 9, 9);
     let batch = Images::new(&data, 2, 9, 9).unwrap();
     assert!(matches!(net.backward(&[0.0; 128]), Err(Error::NoForward)));
@@ -313,7 +314,7 @@ fn misuse_is_an_error_with_a_name() {
     assert!(matches!(net.backward(&[0.0; 128]), Err(Error::NoForward)), "the last pass did not learn");
     let small = images(2, 7, 9);
     assert!(matches!(net.forward(Images::new(&small, 2, 7, 9).unwrap(), Mode::Eval), Err(Error::Size { .. })));
-    let other = Architecture::new(BackboneKind::Resnet8, Stem::Imagenet);
+    let other = Architecture::new(RESNET8, Stem::Imagenet);
     let parameters = net.into_parameters();
     assert!(matches!(CandleNetwork::new(other, parameters, &Device::Cpu), Err(Error::MissingTensor { .. })));
 }

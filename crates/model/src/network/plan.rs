@@ -1,125 +1,47 @@
-//! A net compiled for one batch size and one image size: every buffer sized, every gradient given its place.
+//! A net compiled for one batch size and one image size: every buffer sized, every value and gradient given its place.
 
-use crate::{Architecture, Error, ImageSize, Layer, Node, Op, Parameters, Result};
-use relata_ops::{
-    AveragePool, Buffer, Buffers, Conv2d, Epilogue, GradientSource, Isa, Layout, MaxPool, Normalisation, Pool,
-    chunk_count_at_most,
-};
-use std::ops::Range;
+use super::slots::{Activations, Gradients, Use, dense_len};
+use crate::images::{Images, Mode};
+use crate::layers::{BackwardPass, ForwardPass, FusedLayer, Layer, Node, Site};
+use crate::{Architecture, Buffers, ImageSize, Layout, Parameters, Result};
+use rayon::prelude::*;
+use relata_ops::{Buffer, Isa, Pool};
+use std::mem::take;
 
-/// One fused step of a plan.
+/// One layer of a plan, with its place among the values.
 #[derive(Debug)]
-pub(super) struct Step {
-    pub(super) input: Node,
-    pub(super) output: Node,
-    pub(super) kind: StepKind,
+struct Step {
+    input: Node,
+    residual: Option<Node>,
+    output: Node,
+    layer: Box<dyn FusedLayer>,
 }
 
 impl Step {
-    /// The nodes that it reads.
-    fn reads(&self) -> impl Iterator<Item = Node> {
-        let residual = match &self.kind {
-            StepKind::ConvNorm(layer) => layer.residual,
-            _ => None,
-        };
-        std::iter::once(self.input).chain(residual)
-    }
-}
-
-#[derive(Debug)]
-pub(super) enum StepKind {
-    ConvNorm(Box<ConvNorm>),
-    MaxPool { pool: MaxPool, winners: Vec<u8> },
-    AveragePool(AveragePool),
-    GlobalAverage,
-}
-
-/// Convolution, batch norm, residual, ReLU and pool as one step.
-#[derive(Debug)]
-pub(super) struct ConvNorm {
-    pub(super) conv: Conv2d,
-    pub(super) epilogue: Epilogue,
-    pub(super) source: GradientSource,
-    pub(super) residual: Option<Node>,
-    pub(super) relu: bool,
-    /// Places in the flat parameters.
-    pub(super) weight: Range<usize>,
-    pub(super) norm_weight: Range<usize>,
-    pub(super) norm_bias: Range<usize>,
-    /// Index of the running statistics.
-    pub(super) norm: usize,
-    pub(super) packed: Buffer,
-    /// Empty where the input needs no gradient.
-    pub(super) packed_backward: Buffer,
-    pub(super) sums: Vec<f64>,
-    pub(super) normalisation: Normalisation,
-    /// The convolution's output; in the backward pass its gradient takes its place. Empty in a plan for evaluation,
-    /// where all steps share one.
-    pub(super) z: Buffer,
-}
-
-/// Where the nodes' activations lie: in training each in a buffer of its own, for the way back; in evaluation in one that
-/// nobody needs any more.
-#[derive(Debug)]
-pub(super) struct Places {
-    /// Number of the buffer by node; of nodes that a fused pool made unnecessary without a meaning.
-    pub(super) of_node: Vec<usize>,
-    /// By buffer, whether it serves several nodes, whose halos lie elsewhere.
-    pub(super) shared: Vec<bool>,
-}
-
-/// Takes buffers and gives them back, and keeps how large each has to be.
-#[derive(Debug, Default)]
-struct Slots {
-    sizes: Vec<usize>,
-    uses: Vec<usize>,
-    free: Vec<usize>,
-}
-
-impl Slots {
-    /// The free buffer that has to grow least, else a new one.
-    fn take(&mut self, len: usize) -> usize {
-        let growth = |slot: usize| (len.saturating_sub(self.sizes[slot]), self.sizes[slot]);
-        let slot = match (0..self.free.len()).min_by_key(|&at| growth(self.free[at])) {
-            Some(at) => self.free.swap_remove(at),
-            None => {
-                self.sizes.push(0);
-                self.uses.push(0);
-                self.sizes.len() - 1
-            }
-        };
-        self.sizes[slot] = self.sizes[slot].max(len);
-        self.uses[slot] += 1;
-        slot
-    }
-
-    fn give_back(&mut self, slot: usize) {
-        self.free.push(slot);
+    fn memory_use(&self) -> Use {
+        let Self { input, residual, output, ref layer } = *self;
+        Use { input, residual, output, adds_to_gradient: layer.adds_to_gradient() }
     }
 }
 
 /// A net compiled for at most `rows` images of one size.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct NetworkPlan {
     /// Floats of scratch that each thread uses.
     pub(super) scratch: usize,
     pub(super) rows: usize,
     pub(super) size: ImageSize,
-    pub(super) steps: Vec<Step>,
     pub(super) layouts: Vec<Layout>,
-    /// Activations, by their nodes' places.
-    pub(super) activations: Vec<Buffer>,
-    pub(super) places: Places,
-    /// Which gradient buffer a node uses while its gradient lives.
-    pub(super) gradient_slots: Vec<Option<usize>>,
-    pub(super) gradients: Vec<Buffer>,
-    /// Of a backward pass: the nodes that have a gradient so far.
-    pub(super) written: Vec<bool>,
-    pub(super) workspace: Buffer,
-    pub(super) shared_z: Buffer,
+    steps: Vec<Step>,
+    activations: Activations,
+    gradients: Gradients,
+    /// Of a backward pass.
+    workspace: Buffer,
+    /// Of an evaluation pass.
+    shared: Buffer,
 }
 
-impl Plan {
+impl NetworkPlan {
     pub(super) fn compile(
         architecture: &Architecture,
         parameters: &Parameters,
@@ -131,216 +53,184 @@ impl Plan {
     ) -> Result<Self> {
         // Says what does not fit by the layer's number; what follows would say it of a kernel.
         architecture.layouts(size)?;
-        let layers = &architecture.layers;
-        // Nobody asks for a value of an evaluation pass: pools are fused there.
-        let taps = if training { &architecture.taps[..] } else { &[] };
-        let nodes = layers.len() + 1;
-        let halos = halos(layers);
-        let ImageSize { height, width, channels } = size;
-        let mut layouts = vec![Layout { height, width, channels, halo: halos[0] }; nodes];
-        let mut steps = Vec::new();
-        let mut norm = 0;
-        let mut index = 0;
-        while index < layers.len() {
-            let layer = &layers[index];
-            let input = layouts[layer.input];
-            let mut output = index + 1;
-            let kind = match &layer.op {
-                Op::ConvNorm { conv, conv_name, norm_name, residual, relu } => {
-                    let pool = fused_pool(layers, index, taps);
-                    if pool != Pool::None {
-                        output += 1;
-                    }
-                    let z_halo = if layer.input == 0 { 0 } else { Conv2d::gradient_halo(*conv, input) };
-                    let conv = Conv2d::new(isa, *conv, input, z_halo)?;
-                    let z = conv.output();
-                    let (out_h, out_w) = pool.output_sides(z.height, z.width);
-                    layouts[output] = Layout { height: out_h, width: out_w, channels: z.channels, halo: halos[output] };
-                    let range = |name: String| parameters.range(&name).ok_or(Error::MissingTensor { name, shape: Vec::new() });
-                    let step = ConvNorm {
-                        epilogue: Epilogue::new(isa, z, *relu, pool, layouts[output])?,
-                        source: GradientSource { relu: *relu && residual.is_none(), pool },
-                        residual: *residual,
-                        relu: *relu,
-                        weight: range(format!("{conv_name}.weight"))?,
-                        norm_weight: range(format!("{norm_name}.weight"))?,
-                        norm_bias: range(format!("{norm_name}.bias"))?,
-                        norm,
-                        packed: buffers.zeros(conv.forward_packed_len()),
-                        packed_backward: buffers.zeros(if training && layer.input != 0 { conv.backward_packed_len() } else { 0 }),
-                        sums: buffers.vec(if training { chunk_count_at_most(rows) * 2 * z.channels } else { 0 }),
-                        normalisation: Normalisation::new(z.channels),
-                        z: buffers.zeros(if training { rows * z.image_len() } else { 0 }),
-                        conv,
-                    };
-                    norm += 1;
-                    StepKind::ConvNorm(Box::new(step))
-                }
-                Op::MaxPool => {
-                    let pool = MaxPool::new(isa, input, halos[output])?;
-                    layouts[output] = pool.output;
-                    let winners = buffers.vec(rows * pool.output.pixels() * pool.output.channels);
-                    StepKind::MaxPool { pool, winners }
-                }
-                Op::GlobalAverage => {
-                    layouts[output] = Layout::dense(1, 1, input.channels);
-                    StepKind::GlobalAverage
-                }
-                Op::AveragePool2 if taps.contains(&layer.input) && readers(layers, layer.input) == 1 => {
-                    let pool = AveragePool::new(isa, input, halos[output])?;
-                    layouts[output] = pool.output;
-                    StepKind::AveragePool(pool)
-                }
-                Op::AveragePool2 => {
-                    return Err(Error::Unsupported {
-                        what: "an average pool that does not follow a convolution of its own".into(),
-                    });
-                }
-            };
-            steps.push(Step { input: layer.input, output, kind });
-            index = output;
-            let last_two = steps.len().saturating_sub(2)..;
-            if let [before, Step { input, kind: StepKind::ConvNorm(layer), .. }] = &steps[last_two.clone()]
-                && before.input == *input
-                && layer.residual != Some(before.output)
-                && layer.conv.spec().kernel < layer.conv.spec().stride
-            {
-                // A shortcut's data gradient is zero at most pixels. It goes before its neighbour, so that on the way back it
-                // comes after it, and is added to the few pixels that it reaches rather than written to all.
-                steps[last_two].reverse();
-            }
-        }
-        let (places, sizes) = place_activations(&steps, &layouts, rows, training);
-        let activations = sizes.into_iter().map(|len| buffers.zeros(len)).collect();
-        let mut shared_z = 0;
-        let (mut workspace, mut scratch) = (0, 0);
-        for step in &steps {
-            if let StepKind::ConvNorm(layer) = &step.kind {
-                shared_z = shared_z.max(rows * layer.conv.output().image_len());
-                scratch = scratch.max(layer.conv.scratch_len());
-                workspace = workspace.max((1..=rows).map(|n| layer.conv.gradient_workspace_len(n)).max().unwrap_or(0));
-            }
-        }
-        let mut plan = Self {
-            scratch,
-            rows,
-            size,
-            layouts,
-            activations,
-            places,
-            gradient_slots: vec![None; nodes],
-            gradients: Vec::new(),
-            written: vec![false; nodes],
-            workspace: buffers.zeros(if training { workspace } else { 0 }),
-            shared_z: buffers.zeros(if training { 0 } else { shared_z }),
-            steps,
-        };
-        if training {
-            plan.place_gradients(buffers)?;
-        }
-        Ok(plan)
+        let (steps, layouts) = compile_steps(architecture, parameters, isa, rows, size, training, buffers)?;
+        let uses: Vec<Use> = steps.iter().map(Step::memory_use).collect();
+        let activations = Activations::new(&uses, &layouts, rows, training, buffers);
+        let shared: Vec<_> = steps.iter().map(|step| step.layer.shared_memory(rows)).collect();
+        let longest = |len: fn(&_) -> usize| shared.iter().map(len).max().unwrap_or(0);
+        let workspace = buffers.zeros(if training { longest(|memory| memory.backward) } else { 0 });
+        let evaluation = buffers.zeros(if training { 0 } else { longest(|memory| memory.evaluation) });
+        let gradients = if training { Gradients::new(&uses, &layouts, rows, buffers)? } else { Gradients::none() };
+        let scratch = longest(|memory| memory.scratch);
+        Ok(Self { scratch, rows, size, layouts, steps, activations, gradients, workspace, shared: evaluation })
     }
 
-    /// A node's activation.
+    /// A value of the last forward pass.
     pub(super) fn activation(&self, node: Node) -> &Buffer {
-        &self.activations[self.places.of_node[node]]
+        self.activations.of(node)
     }
 
-    /// Gives every node's gradient a buffer, walking the steps backwards: a buffer is taken when a gradient is first
-    /// written, handed on to the residual's node where that has none yet, and free again when its step is done.
-    fn place_gradients(&mut self, buffers: &mut Buffers) -> Result<()> {
-        let refuse = |what: String| Err(Error::Unsupported { what });
-        let mut slots = Slots::default();
-        let mut live: Vec<Option<usize>> = vec![None; self.layouts.len()];
-        let len = |node: Node| dense_len(self.rows, self.layouts[node]);
-        let last = self.steps.last().map_or(0, |step| step.output);
-        live[last] = Some(slots.take(len(last)));
-        for step in self.steps.iter().rev() {
-            let Some(slot) = live[step.output] else {
-                return refuse(format!("value {}, which is never used, in training", step.output));
-            };
-            self.gradient_slots[step.output] = Some(slot);
-            let mut handed_on = false;
-            match &step.kind {
-                StepKind::ConvNorm(layer) => {
-                    // A layer that adds its own input to its output writes that input's gradient while it reads its output's.
-                    if let Some(residual) = layer.residual.filter(|&residual| residual != 0 && residual != step.input)
-                        && live[residual].is_none()
-                    {
-                        live[residual] = Some(slot);
-                        handed_on = true;
-                    }
-                }
-                _ if step.input == 0 => return refuse("a pool of the images themselves, in training".to_owned()),
-                // A pool writes its input's gradient and does not add to it.
-                _ if live[step.input].is_some() => {
-                    let Step { input, output, .. } = step;
-                    return refuse(format!("the pool of value {input} (layer {output}) before others that read it, in training"));
-                }
-                _ => {}
+    pub(super) fn forward(&mut self, images: Images<'_>, parameters: &mut Parameters, mode: Mode) {
+        self.take_images(images);
+        let n = images.rows;
+        let Self { activations, layouts, steps, shared, .. } = self;
+        for Step { input, residual, output, layer } in steps {
+            let slot = activations.slot(*output);
+            let mut out = take(&mut activations.buffers[slot]);
+            layer.forward(ForwardPass {
+                n,
+                mode,
+                input: activations.of(*input),
+                residual: residual.map(|node| (&activations.of(node)[..], layouts[node])),
+                out: &mut out,
+                shared,
+                parameters,
+            });
+            if activations.is_shared(*output) {
+                layouts[*output].clear_halo(n, &mut out);
             }
-            if step.input != 0 && live[step.input].is_none() {
-                live[step.input] = Some(slots.take(len(step.input)));
-            }
-            if !handed_on {
-                slots.give_back(slot);
+            activations.buffers[slot] = out;
+        }
+    }
+
+    /// Copies the batch into value 0, which has a halo.
+    fn take_images(&mut self, images: Images<'_>) {
+        let layout = self.layouts[0];
+        let row = images.size.width * images.size.channels;
+        let shared = self.activations.is_shared(0);
+        let slot = self.activations.slot(0);
+        let to = &mut self.activations.buffers[slot];
+        if shared {
+            layout.clear_halo(images.rows, to);
+        }
+        for (image, from) in images.data.chunks_exact(images.size.len()).enumerate() {
+            let to = &mut to[image * layout.image_len()..][..layout.image_len()];
+            for (y, from) in from.chunks_exact(row).enumerate() {
+                to[layout.row(y)].copy_from_slice(from);
             }
         }
-        self.gradients = slots.sizes.into_iter().map(|len| buffers.zeros(len)).collect();
-        Ok(())
+    }
+
+    pub(super) fn backward(&mut self, n: usize, d_features: &[f32], d_taps: &[(Node, &[f32])], parameters: &mut Parameters) {
+        let Self { activations, gradients, layouts, steps, workspace, .. } = self;
+        let features = gradients.slot(layouts.len() - 1);
+        gradients.buffers[features][..d_features.len()].copy_from_slice(d_features);
+        // A value that several layers read has its gradient written by the last of them and added to by the others.
+        gradients.written.fill(false);
+        for Step { input, residual, output, layer } in steps.iter_mut().rev() {
+            let (slot, input_slot) = (gradients.slot(*output), (*input != 0).then(|| gradients.slot(*input)));
+            let mut d_out = take(&mut gradients.buffers[slot]);
+            // All layers that read the value have given their part by now.
+            for (_, d_tap) in d_taps.iter().filter(|(node, _)| node == output) {
+                add(&mut d_out[..d_tap.len()], d_tap);
+            }
+            let mut d_in = input_slot.map(|slot| take(&mut gradients.buffers[slot]));
+            layer.backward(BackwardPass {
+                n,
+                input: activations.of(*input),
+                out: (activations.of(*output), layouts[*output]),
+                d_out: &mut d_out,
+                d_in: d_in.as_mut().map(|d_in| (&mut d_in[..], gradients.written[*input])),
+                workspace,
+                parameters,
+            });
+            if let (Some(slot), Some(d_in)) = (input_slot, d_in) {
+                gradients.buffers[slot] = d_in;
+            }
+            gradients.written[*input] = true;
+            // The images need no gradient; others have it handed on as it is, where the plan could arrange that.
+            if let Some(residual) = residual.filter(|&residual| residual != 0) {
+                let residual_slot = gradients.slot(residual);
+                if residual_slot != slot {
+                    let len = dense_len(n, layouts[residual]);
+                    let (to, from) = (&mut gradients.buffers[residual_slot][..len], &d_out[..len]);
+                    if gradients.written[residual] { add(to, from) } else { to.copy_from_slice(from) }
+                }
+                gradients.written[residual] = true;
+            }
+            gradients.buffers[slot] = d_out;
+        }
     }
 }
 
-/// Floats of `rows` images without their halos.
-pub(super) fn dense_len(rows: usize, layout: Layout) -> usize {
-    rows * layout.pixels() * layout.channels
+/// `to += from`.
+fn add(to: &mut [f32], from: &[f32]) {
+    const AT_ONCE: usize = 1 << 14;
+    to.par_chunks_mut(AT_ONCE).zip(from.par_chunks(AT_ONCE)).for_each(|(to, from)| {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+    });
 }
 
-/// Gives every activation a buffer, and says how large each is.
-fn place_activations(steps: &[Step], layouts: &[Layout], rows: usize, training: bool) -> (Places, Vec<usize>) {
-    let mut slots = Slots::default();
-    let mut of_node = vec![0; layouts.len()];
-    of_node[0] = slots.take(rows * layouts[0].image_len());
-    for (at, step) in steps.iter().enumerate() {
-        of_node[step.output] = slots.take(rows * layouts[step.output].image_len());
-        if !training {
-            let mut read: Vec<Node> = step.reads().collect();
-            read.dedup();
-            let read_again = |node: &Node| steps[at + 1..].iter().any(|later| later.reads().any(|other| other == *node));
-            read.iter().filter(|node| !read_again(node)).for_each(|&node| slots.give_back(of_node[node]));
+/// The layers in the order in which they run, pools fused, and the layout of every value.
+fn compile_steps(
+    architecture: &Architecture,
+    parameters: &Parameters,
+    isa: Isa,
+    rows: usize,
+    size: ImageSize,
+    training: bool,
+    buffers: &mut Buffers,
+) -> Result<(Vec<Step>, Vec<Layout>)> {
+    let layers = &architecture.layers;
+    // Nobody reads a tap of an evaluation pass: pools are fused there.
+    let taps = if training { &architecture.taps[..] } else { &[] };
+    let halos = halos(layers);
+    let ImageSize { height, width, channels } = size;
+    let mut layouts = vec![Layout { height, width, channels, halo: halos[0] }; layers.len() + 1];
+    let mut steps: Vec<Step> = Vec::new();
+    let mut index = 0;
+    while index < layers.len() {
+        let Layer { input, ref op } = layers[index];
+        let pool = fused_pool(layers, index, taps);
+        let output = index + if pool == Pool::None { 1 } else { 2 };
+        let site = Site {
+            isa,
+            rows,
+            training,
+            parameters,
+            input: layouts[input],
+            reads_images: input == 0,
+            reads_tap: taps.contains(&input) && readers(layers, input) == 1,
+            output_halo: halos[output],
+            pool,
+        };
+        let layer = op.kind().compile(&site, buffers)?;
+        layouts[output] = layer.output();
+        let (residual, skips_pixels) = (op.kind().residual(), layer.skips_pixels());
+        steps.push(Step { input, residual, output, layer });
+        index = output;
+        let last_two = steps.len().saturating_sub(2)..;
+        if let [before, _] = &steps[last_two.clone()]
+            && before.input == input
+            && residual != Some(before.output)
+            && skips_pixels
+        {
+            // A shortcut's data gradient is zero at most pixels. It goes before its neighbour, so that in the backward pass it
+            // comes after it, and is added to the few pixels that it reaches rather than written to all.
+            steps[last_two].reverse();
         }
     }
-    (Places { of_node, shared: slots.uses.iter().map(|&uses| uses > 1).collect() }, slots.sizes)
+    Ok((steps, layouts))
 }
 
 /// The pool behind layer `index` that can be done in the same pass: it is next in the list, and alone in reading it, taps included.
 fn fused_pool(layers: &[Layer], index: usize, taps: &[Node]) -> Pool {
     let node = index + 1;
-    let Op::ConvNorm { residual: None, .. } = &layers[index].op else { return Pool::None };
-    let Some(next) = layers.get(index + 1) else { return Pool::None };
-    let alone = readers(layers, node) == 1 && !taps.contains(&node);
-    match next.op {
-        Op::AveragePool2 if next.input == node && alone => Pool::Average2,
-        Op::GlobalAverage if next.input == node && alone => Pool::Global,
-        _ => Pool::None,
-    }
+    let fused = |next: &&Layer| {
+        layers[index].op.kind().can_pool() && next.input == node && readers(layers, node) == 1 && !taps.contains(&node)
+    };
+    layers.get(index + 1).filter(fused).map_or(Pool::None, |next| next.op.kind().as_pool())
 }
 
 fn readers(layers: &[Layer], node: Node) -> usize {
-    layers.iter().filter(|layer| reads(layer, node)).count()
+    layers.iter().filter(|layer| layer.reads(node)).count()
 }
 
-fn reads(layer: &Layer, node: Node) -> bool {
-    layer.input == node || matches!(&layer.op, Op::ConvNorm { residual: Some(residual), .. } if *residual == node)
-}
-
-/// The halo that each node needs: the widest padding among the convolutions that read it.
+/// The halo that each value needs: the widest padding of the layers that read it.
 fn halos(layers: &[Layer]) -> Vec<usize> {
     let mut halos = vec![0; layers.len() + 1];
     for layer in layers {
-        if let Op::ConvNorm { conv, .. } = &layer.op {
-            halos[layer.input] = halos[layer.input].max(conv.padding);
-        }
+        halos[layer.input] = halos[layer.input].max(layer.op.kind().padding());
     }
     halos
 }

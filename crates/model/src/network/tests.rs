@@ -1,4 +1,5 @@
 use super::{Compute, Network};
+use crate::backbones::{CONV4, RESNET8, RESNET18, RESNET32, RESNET34, RESNET56};
 use crate::{Architecture, Backbone, BackboneKind, CandleNetwork, Error, ImageSize, Images, Mode, Op, Stem};
 use relata_ops::Isa;
 
@@ -20,17 +21,17 @@ fn step(network: &mut Network, data: &[f32], rows: usize, height: usize, width: 
 #[test]
 fn parameter_counts_are_those_of_pytorch() {
     let count = |kind, stem| Architecture::new(kind, stem).parameters().len();
-    assert_eq!(count(BackboneKind::Conv4, Stem::Imagenet), 24_648);
-    assert_eq!(count(BackboneKind::Resnet8, Stem::Imagenet), 77_392);
-    assert_eq!(count(BackboneKind::Resnet32, Stem::Imagenet), 466_256);
-    assert_eq!(count(BackboneKind::Resnet56, Stem::Imagenet), 855_120);
-    assert_eq!(count(BackboneKind::Resnet18, Stem::Imagenet), 11_176_512);
-    assert_eq!(count(BackboneKind::Resnet34, Stem::Imagenet), 21_284_672);
+    assert_eq!(count(CONV4, Stem::Imagenet), 24_648);
+    assert_eq!(count(RESNET8, Stem::Imagenet), 77_392);
+    assert_eq!(count(RESNET32, Stem::Imagenet), 466_256);
+    assert_eq!(count(RESNET56, Stem::Imagenet), 855_120);
+    assert_eq!(count(RESNET18, Stem::Imagenet), 11_176_512);
+    assert_eq!(count(RESNET34, Stem::Imagenet), 21_284_672);
 }
 
 #[test]
 fn thread_count_does_not_change_a_bit() {
-    for kind in [BackboneKind::Conv4, BackboneKind::Resnet8] {
+    for kind in [CONV4, RESNET8] {
         let data = images(67, 8, 12);
         let one = step(&mut network(kind, 1), &data, 67, 8, 12);
         let four = step(&mut network(kind, 4), &data, 67, 8, 12);
@@ -40,7 +41,7 @@ fn thread_count_does_not_change_a_bit() {
 
 #[test]
 fn a_smaller_batch_in_a_larger_plan_gives_the_same_bits() {
-    for kind in [BackboneKind::Conv4, BackboneKind::Resnet8] {
+    for kind in [CONV4, RESNET8] {
         let data = images(5, 9, 11);
         let mut roomy = network(kind, 2);
         roomy.prepare(70, ImageSize::new(9, 11, 3), Mode::Train).unwrap();
@@ -52,7 +53,7 @@ fn a_smaller_batch_in_a_larger_plan_gives_the_same_bits() {
 
 #[test]
 fn backward_belongs_to_one_forward() {
-    let mut network = network(BackboneKind::Conv4, 1);
+    let mut network = network(CONV4, 1);
     assert!(matches!(network.backward(&[0.0; 64]), Err(Error::NoForward)));
     let data = images(2, 8, 8);
     network.forward(Images::new(&data, 2, 8, 8).unwrap(), Mode::Train).unwrap();
@@ -64,7 +65,7 @@ fn backward_belongs_to_one_forward() {
 #[test]
 fn images_too_small_for_the_net_are_an_error() {
     let data = images(1, 4, 4);
-    let error = network(BackboneKind::Conv4, 1).forward(Images::new(&data, 1, 4, 4).unwrap(), Mode::Eval).err();
+    let error = network(CONV4, 1).forward(Images::new(&data, 1, 4, 4).unwrap(), Mode::Eval).err();
     let message = error.expect("an error").to_string();
     assert_eq!(message, "images: expected large enough for layer 6 of conv4, got 4 x 4 px, 1 x 1 at that layer");
 }
@@ -126,7 +127,7 @@ fn a_list_that_begins_with_a_pool_is_refused_in_training() {
 
 #[test]
 fn a_network_is_a_candle_module() {
-    let mut network = network(BackboneKind::Resnet8, 1);
+    let mut network = network(RESNET8, 1);
     let data = images(3, 10, 6);
     let expected = network.forward(Images::new(&data, 3, 10, 6).unwrap(), Mode::Eval).unwrap().to_vec();
     let tensor = candle_core::Tensor::from_vec(data, (3, 10, 6, 3), &candle_core::Device::Cpu).unwrap();

@@ -66,7 +66,7 @@ impl BackboneInfo {
                 entry(key).split(',').map(|value| value.trim().parse().ok().filter(|value: &f32| value.is_finite())).collect();
             values.and_then(|values| values.try_into().ok()).ok_or_else(|| wrong(key, "three numbers with commas between them"))
         };
-        let stem = [Stem::Imagenet, Stem::Cifar].into_iter().find(|stem| stem.name() == entry(STEM));
+        let stem = Stem::ALL.into_iter().find(|stem| stem.name() == entry(STEM));
         Ok(Some(Self {
             kind: BackboneKind::from_name(entry(KIND)).ok_or_else(|| wrong(KIND, "the name of a backbone"))?,
             stem: stem.ok_or_else(|| wrong(STEM, "imagenet or cifar"))?,

@@ -1,5 +1,6 @@
 use super::*;
-use crate::{Architecture, Backbone, BackboneKind, Compute, Network, ParameterKind, Stem};
+use crate::backbones::{CONV4, RESNET34};
+use crate::{Architecture, Backbone, Compute, Network, ParameterKind, Stem};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/model");
 
@@ -50,7 +51,7 @@ fn conv4() -> Parameters {
 }
 
 fn empty_conv4() -> Parameters {
-    Architecture::new(BackboneKind::Conv4, Stem::Imagenet).parameters()
+    Architecture::new(CONV4, Stem::Imagenet).parameters()
 }
 
 fn renamed(tensors: &[TorchTensor], prefix: &str) -> Vec<TorchTensor> {
@@ -104,13 +105,7 @@ fn what_is_written_as_safetensors_is_read_as_the_same_bits() {
         data: vec![f32::MIN_POSITIVE / 2.0, -0.0, f32::MAX, f32::INFINITY, f32::from_bits(0x7fc0_1234), 0.1],
     });
     tensors.push(TorchTensor { name: "nothing".into(), shape: vec![0, 4], data: vec![] });
-    let info = BackboneInfo {
-        kind: BackboneKind::Conv4,
-        stem: Stem::Cifar,
-        side: 32,
-        mean: [0.491, 1e-9, -3.0],
-        std: [0.247, 0.1, 1e20],
-    };
+    let info = BackboneInfo { kind: CONV4, stem: Stem::Cifar, side: 32, mean: [0.491, 1e-9, -3.0], std: [0.247, 0.1, 1e20] };
     let path = scratch.0.join("weights.safetensors");
     write_safetensors(&path, &tensors, &info.to_metadata()).unwrap();
     let file = WeightFile::read(&path).unwrap();
@@ -129,7 +124,7 @@ fn what_is_written_as_safetensors_is_read_as_the_same_bits() {
 #[test]
 fn a_file_that_says_what_it_is_becomes_a_net() {
     let scratch = Scratch::new("net");
-    let (kind, stem) = (BackboneKind::Conv4, Stem::Imagenet);
+    let (kind, stem) = (CONV4, Stem::Imagenet);
     let info = BackboneInfo { kind, stem, side: 32, mean: [0.5; 3], std: [0.25; 3] };
     let path = scratch.0.join("net.safetensors");
     // As a checkpoint has it, beside what is not the backbone's.
@@ -252,7 +247,7 @@ fn a_file_cut_short_is_an_error_wherever_it_is_cut() {
 
 #[test]
 fn metadata_that_are_not_understood_name_their_entry() {
-    let info = BackboneInfo { kind: BackboneKind::Resnet34, stem: Stem::Imagenet, side: 96, mean: [0.5; 3], std: [0.5; 3] };
+    let info = BackboneInfo { kind: RESNET34, stem: Stem::Imagenet, side: 96, mean: [0.5; 3], std: [0.5; 3] };
     assert_eq!(BackboneInfo::from_metadata(&BTreeMap::new()).unwrap(), None);
     assert_eq!(BackboneInfo::from_metadata(&info.to_metadata()).unwrap(), Some(info));
     assert_eq!(info.architecture().width, 512);

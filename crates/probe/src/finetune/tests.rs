@@ -3,7 +3,8 @@ use std::sync::Arc;
 use relata_artifact::RunFolder;
 use relata_augment::Pipeline;
 use relata_data::{Dataset, Image};
-use relata_model::{Architecture, Backbone, BackboneKind, Compute, Network, Stem};
+use relata_model::backbones::CONV4;
+use relata_model::{Architecture, Backbone, Compute, Network, Stem};
 use relata_ops::Isa;
 use relata_testkit::{Tolerance, assert_close, central_difference, hash_uniforms};
 
@@ -67,7 +68,7 @@ fn config() -> ProbeConfig {
 
 fn network(threads: usize) -> (Network, Compute) {
     let compute = Compute::new(threads).unwrap();
-    (Network::new(Architecture::new(BackboneKind::Conv4, Stem::Cifar), 3, compute.clone()), compute)
+    (Network::new(Architecture::new(CONV4, Stem::Cifar), 3, compute.clone()), compute)
 }
 
 #[test]

@@ -7,23 +7,23 @@ use candle_core::{DType, Result, Tensor};
 use relata_ops::ConvSpec;
 
 /// BatchNorm's eps, PyTorch's default.
-pub(super) const EPS: f64 = 1e-5;
+pub(crate) const EPS: f64 = 1e-5;
 
 /// Mean and biased variance of a batch, per channel.
-pub(super) struct Statistics {
+pub(crate) struct BatchStatistics {
     /// `[C]`.
-    pub(super) mean: Tensor,
+    pub(crate) mean: Tensor,
     /// `[C]`, over n.
-    pub(super) var: Tensor,
+    pub(crate) var: Tensor,
     /// Numbers a channel, n.
-    pub(super) count: usize,
+    pub(crate) count: usize,
 }
 
 /// Convolution of `[N, C_in, H, W]` with `[C_out, C_in, k, k]`; the kernel must fit.
 ///
 /// candle's backward pass takes the output padding of both axes from the rows, so rows and columns must leave the same
 /// number of pixels unread. Zeros at the far edge, too few to make another window, see to that.
-pub(super) fn conv(input: &Tensor, weight: &Tensor, spec: ConvSpec) -> Result<Tensor> {
+pub(crate) fn conv(input: &Tensor, weight: &Tensor, spec: ConvSpec) -> Result<Tensor> {
     let (_, _, height, width) = input.dims4()?;
     let unread = |side: usize| (side + 2 * spec.padding - spec.kernel) % spec.stride;
     let (rows, columns) = (unread(height), unread(width));
@@ -33,23 +33,23 @@ pub(super) fn conv(input: &Tensor, weight: &Tensor, spec: ConvSpec) -> Result<Te
 }
 
 /// `x` where it is positive, `slope · x` elsewhere, the slope at 0 too. (candle's `relu` has the slope 1 at 0, PyTorch's 0.)
-pub(super) fn leaky_relu(input: &Tensor, slope: f64) -> Result<Tensor> {
+pub(crate) fn leaky_relu(input: &Tensor, slope: f64) -> Result<Tensor> {
     let slopes = input.gt(0.0)?.to_dtype(input.dtype())?.affine(1.0 - slope, slope)?;
     input * slopes.detach()
 }
 
 /// `max(x, 0)` with PyTorch's gradient.
-pub(super) fn relu(input: &Tensor) -> Result<Tensor> {
+pub(crate) fn relu(input: &Tensor) -> Result<Tensor> {
     input * positive(input)?
 }
 
 /// 1 where positive, 0 elsewhere, a constant to the gradient.
-pub(super) fn positive(input: &Tensor) -> Result<Tensor> {
+pub(crate) fn positive(input: &Tensor) -> Result<Tensor> {
     Ok(input.gt(0.0)?.to_dtype(input.dtype())?.detach())
 }
 
 /// BatchNorm with the batch's own statistics, through which the gradient flows, over all axes but the second.
-pub(super) fn batch_norm_train(input: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<(Tensor, Statistics)> {
+pub(crate) fn batch_norm_train(input: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<(Tensor, BatchStatistics)> {
     let mean = channel_mean(input)?;
     let centred = input.broadcast_sub(&mean)?;
     let var = channel_mean(&centred.sqr()?)?;
@@ -57,11 +57,11 @@ pub(super) fn batch_norm_train(input: &Tensor, weight: &Tensor, bias: &Tensor) -
     let scale = weight.reshape(axes.as_slice())?.div(&(&var + EPS)?.sqrt()?)?;
     let output = centred.broadcast_mul(&scale)?.broadcast_add(&bias.reshape(axes.as_slice())?)?;
     let count = input.elem_count() / input.dim(1)?;
-    Ok((output, Statistics { mean: mean.flatten_all()?.detach(), var: var.flatten_all()?.detach(), count }))
+    Ok((output, BatchStatistics { mean: mean.flatten_all()?.detach(), var: var.flatten_all()?.detach(), count }))
 }
 
 /// BatchNorm with running statistics.
-pub(super) fn batch_norm_eval(input: &Tensor, weight: &Tensor, bias: &Tensor, mean: &Tensor, var: &Tensor) -> Result<Tensor> {
+pub(crate) fn batch_norm_eval(input: &Tensor, weight: &Tensor, bias: &Tensor, mean: &Tensor, var: &Tensor) -> Result<Tensor> {
     let axes = channel_axes(input);
     let scale = weight.div(&(var + EPS)?.sqrt()?)?;
     let shift = (bias - (mean * &scale)?)?;
@@ -70,7 +70,7 @@ pub(super) fn batch_norm_eval(input: &Tensor, weight: &Tensor, bias: &Tensor, me
 
 /// `AvgPool2d(2)`; an odd last row or column is left out before the pool, because candle's gradient of a pool spreads
 /// over the whole input.
-pub(super) fn average_pool_2(input: &Tensor) -> Result<Tensor> {
+pub(crate) fn average_pool_2(input: &Tensor) -> Result<Tensor> {
     let (_, _, height, width) = input.dims4()?;
     let (height, width) = (height / 2 * 2, width / 2 * 2);
     input.narrow(2, 0, height)?.narrow(3, 0, width)?.contiguous()?.avg_pool2d(2)
@@ -78,7 +78,7 @@ pub(super) fn average_pool_2(input: &Tensor) -> Result<Tensor> {
 
 /// `MaxPool2d(3, 2, 1)`, columns first, then rows: the gradient goes to the first largest in reading order, as in
 /// PyTorch. (candle has no gradient for overlapping windows, and halves it between equals.)
-pub(super) fn max_pool_3_2(input: &Tensor) -> Result<Tensor> {
+pub(crate) fn max_pool_3_2(input: &Tensor) -> Result<Tensor> {
     strided_max(&strided_max(input, 3)?, 2)
 }
 
@@ -104,12 +104,12 @@ fn strided_max(input: &Tensor, axis: usize) -> Result<Tensor> {
 }
 
 /// Mean over all pixels, `[N, C, H, W]` to `[N, C]`.
-pub(super) fn global_average(input: &Tensor) -> Result<Tensor> {
+pub(crate) fn global_average(input: &Tensor) -> Result<Tensor> {
     input.mean_keepdim(3)?.mean_keepdim(2)?.flatten_from(1)
 }
 
 /// Images `[N, H, W, C]` as `[N, C, H, W]`.
-pub(super) fn nchw_from_nhwc(images: &Tensor, dtype: DType) -> Result<Tensor> {
+pub(crate) fn nchw_from_nhwc(images: &Tensor, dtype: DType) -> Result<Tensor> {
     images.to_dtype(dtype)?.permute((0, 3, 1, 2))?.contiguous()
 }
 
