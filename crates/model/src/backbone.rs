@@ -29,18 +29,18 @@ pub trait Backbone: Send {
     /// [`Error::NoForward`], or [`Error::Size`] where the gradient is not as large as the features were.
     fn backward(&mut self, d_features: &[f32]) -> Result<()>;
 
-    /// Asks for inner activations, by the names of [`Architecture::activations`]: from the next forward pass on they are the architecture's
-    /// taps. A backbone that has none to give knows no name.
+    /// Taps inner activations, by the names of [`Architecture::activations`]: from the next training pass on they are handed out. A backbone
+    /// that has none to give knows no name.
     ///
     /// # Errors
     /// [`Error::NoActivation`].
     fn set_taps(&mut self, names: &[String]) -> Result<()> {
         let Some(name) = names.first() else { return Ok(()) };
-        let (name, backbone, known) = (name.clone(), self.architecture().describe(), "none to hand out".to_owned());
-        Err(Error::NoActivation { name, backbone, known })
+        let (name, backbone) = (name.clone(), self.architecture().describe());
+        Err(Error::NoActivation { name, backbone, known: Vec::new() })
     }
 
-    /// [`Backbone::forward`] with the taps, in the order asked for. A pass in evaluation mode hands none out.
+    /// [`Backbone::forward`] with the taps, in the order of [`Backbone::set_taps`]. A pass in evaluation mode hands none out.
     ///
     /// # Errors
     /// As there.

@@ -92,19 +92,57 @@ pub enum Error {
         /// What it cannot run.
         what: String,
     },
-    /// A tap at a place that the net does not have.
-    #[error("{backbone} has no activation {name}; it has {known}")]
+    /// A tap of an activation that the net does not have.
+    #[error("{backbone} has no activation {name}; it has {}", listed(known))]
     NoActivation {
-        /// The name asked for.
+        /// The name that was given.
         name: String,
         /// The net.
         backbone: String,
         /// The names that there are.
-        known: String,
+        known: Vec<String>,
     },
     /// A backward pass without the forward pass that it belongs to.
     #[error("backward was called without a forward pass in training mode before it")]
     NoForward,
+}
+
+/// What sort of thing went wrong, for a caller that answers by sort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A net, a batch or a name that does not fit: the caller's code or settings.
+    Input,
+    /// A weight file that cannot be read, or is not this model's.
+    Weights,
+    /// Threads, the disk or candle failed.
+    Failure,
+}
+
+impl Error {
+    /// What sort of thing went wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Candle(_) | Self::WriteWeights { .. } | Self::Ops(relata_ops::Error::Threads { .. }) => ErrorKind::Failure,
+            Self::MissingTensor { .. }
+            | Self::TensorShape { .. }
+            | Self::OtherParameters { .. }
+            | Self::WeightFile { .. }
+            | Self::Weights { .. }
+            | Self::Metadata { .. } => ErrorKind::Weights,
+            Self::Ops(_)
+            | Self::Size { .. }
+            | Self::Layers { .. }
+            | Self::Unsupported { .. }
+            | Self::NoActivation { .. }
+            | Self::NoForward => ErrorKind::Input,
+        }
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 impl From<candle_core::Error> for Error {

@@ -44,7 +44,7 @@ pub use candle_net::{
     CandleNetwork, RelationStatistics, bce_with_logits, focal_with_logits, relation_logits, relation_logits_with_statistics, seam,
 };
 pub use config::{Executor, ModelConfig};
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use head::{RelationHead, RelationHeadConfig};
 pub use images::{Images, Mode};
 pub use layers::{ConvNorm, Layer, Node, Op};

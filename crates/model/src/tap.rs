@@ -52,7 +52,7 @@ impl Architecture {
         found.map(|layer| layer + 1).ok_or_else(|| Error::NoActivation {
             name: name.to_owned(),
             backbone: self.describe(),
-            known: self.activations().collect::<Vec<_>>().join(", "),
+            known: self.activations().map(str::to_owned).collect(),
         })
     }
 

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use relata_artifact::{RunFolder, TensorRef};
-use relata_model::{BackboneInfo, Compute, TorchTensor, WeightFile, write_safetensors};
+use relata_model::{BACKBONES, BackboneInfo, BackboneKind, Compute, TorchTensor, WeightFile, write_safetensors};
 
 use crate::config::Layer;
 use crate::terminal::format::shown;
@@ -23,11 +23,11 @@ pub struct Arguments {
     /// Settings of model.*, data.* and augment.*, such as augment.side=96
     #[arg(value_name = "KEY=VALUE")]
     settings: Vec<String>,
-    /// conv4, resnet8, resnet32, resnet56, resnet18 or resnet34; our own files know it
-    #[arg(long, value_name = "NAME")]
+    /// One of the backbones' names; our own files know it
+    #[arg(long, value_name = "NAME", help = format!("{}; our own files know it", one_of(BackboneKind::names())))]
     backbone: Option<String>,
-    /// The stem of resnet18 and resnet34: imagenet or cifar
-    #[arg(long, value_name = "NAME")]
+    /// How a backbone begins that has two ways to
+    #[arg(long, value_name = "NAME", help = format!("The stem of {}: imagenet or cifar", with_stem()))]
     stem: Option<String>,
     /// The data set that the weights were trained on: its side and normalisation go with them, where neither the file nor augment.side,
     /// augment.mean and augment.std say others; without it, those of shapes
@@ -39,6 +39,18 @@ pub struct Arguments {
     /// Replaces a run that is there
     #[arg(long)]
     overwrite: bool,
+}
+
+/// `conv4, resnet8 or resnet32`.
+fn one_of(names: &[&str]) -> String {
+    match names {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+fn with_stem() -> String {
+    BACKBONES.iter().filter(|kind| kind.has_stem()).map(|kind| kind.name()).collect::<Vec<_>>().join(" and ")
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {

@@ -5,7 +5,7 @@ use super::list::LayerList;
 use crate::layers::Op;
 
 /// Four 3 x 3 convolutions of 8, 16, 32, 64 channels with average pools between them; D = 64.
-pub const CONV4: BackboneKind = BackboneKind { name: "conv4", title: "Conv-4", has_stem: false, layers: |_| four_convolutions() };
+pub const CONV4: BackboneKind = BackboneKind { name: "conv4", has_stem: false, layers: |_| four_convolutions() };
 
 fn four_convolutions() -> LayerList {
     let mut list = LayerList::new(3);

@@ -9,7 +9,6 @@ use std::hash::{Hash, Hasher};
 #[derive(Clone, Copy)]
 pub struct BackboneKind {
     pub(super) name: &'static str,
-    pub(super) title: &'static str,
     /// Whether [`Stem`] matters.
     pub(super) has_stem: bool,
     /// Its layers but for the last, the global average.
@@ -32,12 +31,6 @@ impl BackboneKind {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.name
-    }
-
-    /// The name in texts: `Conv-4`, `ResNet-32`, ...
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        self.title
     }
 
     /// Whether [`Stem`] makes a difference.

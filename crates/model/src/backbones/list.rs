@@ -40,7 +40,7 @@ impl LayerList {
     }
 
     /// Convolution of `input` to so many channels, with a kernel of so many pixels a side and a stride, padded so that stride 1 keeps the
-    /// sides; batch norm; then `residual` added, and a ReLU, where asked for.
+    /// sides; batch norm; then the sum with `residual` and a ReLU, both optional.
     pub(super) fn conv_norm(
         &mut self,
         input: Node,

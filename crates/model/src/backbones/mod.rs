@@ -21,7 +21,7 @@ pub const BACKBONES: &[BackboneKind] = &[CONV4, RESNET8, RESNET32, RESNET56, RES
 static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| BACKBONES.iter().map(|kind| kind.name()).collect());
 
 impl BackboneKind {
-    /// The names of [`BACKBONES`].
+    /// The names of [`BACKBONES`], in that order.
     #[must_use]
     pub fn names() -> &'static [&'static str] {
         &NAMES

@@ -5,24 +5,21 @@ use super::list::LayerList;
 use crate::layers::Op;
 
 /// Three stages of one basic block, 16, 32, 64 channels; D = 64.
-pub const RESNET8: BackboneKind =
-    BackboneKind { name: "resnet8", title: "ResNet-8", has_stem: false, layers: |_| three_stages(1) };
+pub const RESNET8: BackboneKind = BackboneKind { name: "resnet8", has_stem: false, layers: |_| three_stages(1) };
 
 /// Three stages of five basic blocks; D = 64.
-pub const RESNET32: BackboneKind =
-    BackboneKind { name: "resnet32", title: "ResNet-32", has_stem: false, layers: |_| three_stages(5) };
+pub const RESNET32: BackboneKind = BackboneKind { name: "resnet32", has_stem: false, layers: |_| three_stages(5) };
 
 /// Three stages of nine basic blocks; D = 64.
-pub const RESNET56: BackboneKind =
-    BackboneKind { name: "resnet56", title: "ResNet-56", has_stem: false, layers: |_| three_stages(9) };
+pub const RESNET56: BackboneKind = BackboneKind { name: "resnet56", has_stem: false, layers: |_| three_stages(9) };
 
 /// torchvision's `resnet18` without `fc`; D = 512.
 pub const RESNET18: BackboneKind =
-    BackboneKind { name: "resnet18", title: "ResNet-18", has_stem: true, layers: |stem| four_stages(stem, [2, 2, 2, 2]) };
+    BackboneKind { name: "resnet18", has_stem: true, layers: |stem| four_stages(stem, [2, 2, 2, 2]) };
 
 /// torchvision's `resnet34` without `fc`; D = 512.
 pub const RESNET34: BackboneKind =
-    BackboneKind { name: "resnet34", title: "ResNet-34", has_stem: true, layers: |stem| four_stages(stem, [3, 4, 6, 3]) };
+    BackboneKind { name: "resnet34", has_stem: true, layers: |stem| four_stages(stem, [3, 4, 6, 3]) };
 
 /// 16, 32 and 64 channels, with so many basic blocks a stage.
 fn three_stages(blocks: usize) -> LayerList {

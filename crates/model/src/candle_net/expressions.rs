@@ -92,8 +92,8 @@ fn strided_max(input: &Tensor, axis: usize) -> Result<Tensor> {
     let edge = Tensor::full(f32::NEG_INFINITY, edge, device)?.to_dtype(input.dtype())?;
     let padded = Tensor::cat(&[&edge, input, &edge], axis)?.contiguous()?;
     let neighbour = |offset: usize| -> Result<Tensor> {
-        let places: Vec<u32> = (0..windows).map(|window| (2 * window + offset) as u32).collect();
-        padded.index_select(&Tensor::new(places, device)?, axis)
+        let indices: Vec<u32> = (0..windows).map(|window| (2 * window + offset) as u32).collect();
+        padded.index_select(&Tensor::new(indices, device)?, axis)
     };
     let mut largest = neighbour(0)?;
     for offset in 1..3 {

@@ -203,10 +203,10 @@ impl Backbone for CandleNetwork {
         }
         let gradients = along.backward()?;
         for (spec, leaf) in self.parameters.specs().to_vec().iter().zip(&leaves) {
-            let place = &mut self.parameters.gradients_mut()[spec.range.clone()];
+            let range = &mut self.parameters.gradients_mut()[spec.range.clone()];
             match gradients.get(leaf) {
-                Some(gradient) => place.copy_from_slice(&gradient.flatten_all()?.to_vec1::<f32>()?),
-                None => place.fill(0.0),
+                Some(gradient) => range.copy_from_slice(&gradient.flatten_all()?.to_vec1::<f32>()?),
+                None => range.fill(0.0),
             }
         }
         Ok(())

@@ -22,7 +22,7 @@ pub struct RelationStatistics {
 /// Logits and targets, `[P]` each, P = S·B·(K² − K), of all pairs of views of `features` `[K·B, D]`, view-major; S = `shifts`.
 ///
 /// For every i < j in that order, S times each, with a shift s that starts at 1: B positive rows (image b in views i and j), then
-/// B negative ones (image b in view i, image `(b − s) mod B` in view j); then s grows by one, and starts anew at B. The paper
+/// B negative ones (image b in view i, image `(b − s) mod B` in view j); then s grows by one, and starts again at 1 where it reaches B. The paper
 /// has S = 1. BatchNorm uses the rows' own statistics, as in training.
 ///
 /// `head` are the parameters of [`crate::RelationHead`] in its order and PyTorch's shapes: `linear.weight` (`[hidden, 2D]` in the first layer

@@ -171,7 +171,7 @@ fn pools_match_their_definitions_and_central_differences_on_odd_sides() {
             let (c, y, x) = (at / (rows * columns), at / columns % rows, at % columns);
             let near = |centre: usize, side: usize| (2 * centre).saturating_sub(1)..(2 * centre + 2).min(side);
             let window = near(y, height).flat_map(|row| near(x, width).map(move |column| (c * height + row) * width + column));
-            assert_eq!(found, window.map(|place| values[place]).fold(f64::MIN, f64::max));
+            assert_eq!(found, window.map(|pixel| values[pixel]).fold(f64::MIN, f64::max));
         }
         let worst = worst_slope(&[input], |inputs| weighted(&expressions::max_pool_3_2(&inputs[0]).unwrap()));
         assert!(worst < 1e-7, "maximum, {height} x {width}: {worst}");
@@ -213,7 +213,7 @@ fn backward_fills_the_gradients_in_the_native_layout() {
     let d_features: Vec<f32> = numbers(2 * width, 31).into_iter().map(|v| v as f32).collect();
     net.forward(batch, Mode::Train).unwrap();
     net.backward(&d_features).unwrap();
-    let told: Vec<f32> = net.parameters().gradients().to_vec();
+    let gradients: Vec<f32> = net.parameters().gradients().to_vec();
     let exact = {
         let batch = Tensor::from_slice(&data, (2, 6, 6, 3), &Device::Cpu).unwrap();
         let batch = expressions::nchw_from_nhwc(&batch, DType::F64).unwrap();
@@ -224,18 +224,22 @@ fn backward_fills_the_gradients_in_the_native_layout() {
         variables.iter().flat_map(|variable| f64s(gradients.get(variable).unwrap())).collect::<Vec<_>>()
     };
     let largest = exact.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-    let worst = told.iter().zip(&exact).map(|(told, exact)| (f64::from(*told) - exact).abs()).fold(0.0, f64::max);
+    let worst = gradients.iter().zip(&exact).map(|(gradient, exact)| (f64::from(*gradient) - exact).abs()).fold(0.0, f64::max);
     assert!(largest > 0.1 && worst < f64::from(F32_TOLERANCE) * largest, "worst {worst} of {largest}");
     // One weight by hand: conv1's native [ky, kx, c, o] = [0, 2, 1, 5] moves the loss as its gradient says.
-    let (place, step) = ((2 * 3 + 1) * 16 + 5, 1e-3_f32);
+    let (index, step) = ((2 * 3 + 1) * 16 + 5, 1e-3_f32);
     let mut loss_at = |moved: f32| {
-        net.parameters_mut().values_mut()[place] += moved;
+        net.parameters_mut().values_mut()[index] += moved;
         let features = net.forward(batch, Mode::Train).unwrap().to_vec();
-        net.parameters_mut().values_mut()[place] -= moved;
+        net.parameters_mut().values_mut()[index] -= moved;
         features.iter().zip(&d_features).map(|(f, d)| f64::from(f * d)).sum::<f64>()
     };
     let measured = (loss_at(step) - loss_at(-step)) / f64::from(2.0 * step);
-    assert!((measured - f64::from(told[place])).abs() < 0.02 * measured.abs().max(0.5), "{measured} but {}", told[place]);
+    assert!(
+        (measured - f64::from(gradients[index])).abs() < 0.02 * measured.abs().max(0.5),
+        "{measured} but {}",
+        gradients[index]
+    );
 }
 
 #[test]

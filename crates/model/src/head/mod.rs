@@ -76,8 +76,8 @@ struct Projections {
     d_weight_right: Vec<f32>,
 }
 
-/// Places of the parameters of a head of one hidden layer.
-struct Places {
+/// Ranges of the parameters of a head of one hidden layer.
+struct ParameterRanges {
     weight1: Range<usize>,
     bias1: Range<usize>,
     norm_weight: Range<usize>,
@@ -214,11 +214,11 @@ impl RelationHead {
                 head.forward_backward(images, features, values, running, loss, d_features, gradients)
             }
             Kernel::Max(head) => {
-                let Parts { weight, params, running, d_weight, grads } = parts(parameters);
+                let OneLayer { weight, params, running, d_weight, grads } = one_layer(parameters);
                 head.forward_backward(images, features, weight, params, running, loss, d_features, d_weight, grads)
             }
             Kernel::Factorised { head, projections } => {
-                let Parts { weight, params, running, d_weight, grads } = parts(parameters);
+                let OneLayer { weight, params, running, d_weight, grads } = one_layer(parameters);
                 let p = projections;
                 p.take_weights(aggregation, weight, width);
                 let n = rows * hidden;
@@ -258,7 +258,7 @@ fn running_stats(norm: &mut NormBuffers) -> RunningStats<'_> {
 }
 
 /// Parameters and gradients of a head of one hidden layer.
-struct Parts<'a> {
+struct OneLayer<'a> {
     weight: &'a [f32],
     params: PairHeadParams<'a>,
     running: RunningStats<'a>,
@@ -267,9 +267,9 @@ struct Parts<'a> {
 }
 
 /// They lie in the order that [`RelationHead::new`] adds them in.
-fn parts(parameters: &mut Parameters) -> Parts<'_> {
+fn one_layer(parameters: &mut Parameters) -> OneLayer<'_> {
     let of = |name| parameters.range(name).expect("added in new");
-    let places = Places {
+    let ranges = ParameterRanges {
         weight1: of("linear1.weight"),
         bias1: of("linear1.bias"),
         norm_weight: of("bn1.weight"),
@@ -279,19 +279,19 @@ fn parts(parameters: &mut Parameters) -> Parts<'_> {
     };
     let ParametersMut { values, gradients, norms } = parameters.parts_mut();
     let params = PairHeadParams {
-        bias: &values[places.bias1.clone()],
-        bn_weight: &values[places.norm_weight.clone()],
-        bn_bias: &values[places.norm_bias.clone()],
-        w2: &values[places.weight2.clone()],
-        b2: values[places.bias2.start],
+        bias: &values[ranges.bias1.clone()],
+        bn_weight: &values[ranges.norm_weight.clone()],
+        bn_bias: &values[ranges.norm_bias.clone()],
+        w2: &values[ranges.weight2.clone()],
+        b2: values[ranges.bias2.start],
     };
-    let (d_weight, rest) = gradients.split_at_mut(places.weight1.end);
-    let (bias, rest) = rest.split_at_mut(places.bias1.len());
-    let (bn_weight, rest) = rest.split_at_mut(places.norm_weight.len());
-    let (bn_bias, rest) = rest.split_at_mut(places.norm_bias.len());
-    let (w2, b2) = rest.split_at_mut(places.weight2.len());
+    let (d_weight, rest) = gradients.split_at_mut(ranges.weight1.end);
+    let (bias, rest) = rest.split_at_mut(ranges.bias1.len());
+    let (bn_weight, rest) = rest.split_at_mut(ranges.norm_weight.len());
+    let (bn_bias, rest) = rest.split_at_mut(ranges.norm_bias.len());
+    let (w2, b2) = rest.split_at_mut(ranges.weight2.len());
     let grads = PairHeadGrads { bias, bn_weight, bn_bias, w2, b2: &mut b2[0] };
-    Parts { weight: &values[places.weight1], params, running: running_stats(&mut norms[0]), d_weight, grads }
+    OneLayer { weight: &values[ranges.weight1], params, running: running_stats(&mut norms[0]), d_weight, grads }
 }
 
 impl Projections {

@@ -54,7 +54,7 @@ struct FusedConvNorm {
     packed_backward: Buffer,
     sums: Vec<f64>,
     normalisation: Normalisation,
-    /// The convolution's output; in the backward pass its gradient takes its place. Empty in a plan for evaluation,
+    /// The convolution's output; in the backward pass its gradient overwrites it. Empty in a plan for evaluation,
     /// where all layers share one.
     z: Buffer,
 }

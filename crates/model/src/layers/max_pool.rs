@@ -9,7 +9,7 @@ use relata_ops::MaxPool;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MaxPool3x3;
 
-/// With the place of each window's largest pixel, which the backward pass reads.
+/// With the index of each window's largest pixel, which the backward pass reads.
 #[derive(Debug)]
 struct FusedMaxPool {
     pool: MaxPool,

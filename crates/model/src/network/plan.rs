@@ -1,4 +1,4 @@
-//! A net compiled for one batch size and one image size: every buffer sized, every value and gradient given its place.
+//! A net compiled for one batch size and one image size: every buffer sized, every value and gradient given a buffer.
 
 use super::slots::{Activations, Gradients, Use, dense_len};
 use crate::images::{Images, Mode};
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use relata_ops::{Buffer, Isa, Pool};
 use std::mem::take;
 
-/// One layer of a plan, with its place among the values.
+/// One layer of a plan, and the values that it reads and gives.
 #[derive(Debug)]
 struct Step {
     input: Node,

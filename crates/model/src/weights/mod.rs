@@ -66,7 +66,7 @@ impl WeightFile {
     /// What the metadata say about the backbone; `None` where the file is not one of ours.
     ///
     /// # Errors
-    /// [`Error::Weights`] around [`Error::Metadata`] where they say it in words that are not understood.
+    /// [`Error::Weights`] around [`Error::Metadata`] where they say it, but not in a form that is known.
     pub fn backbone_info(&self) -> Result<Option<BackboneInfo>> {
         BackboneInfo::from_metadata(&self.metadata).map_err(|source| self.naming_the_file(source))
     }

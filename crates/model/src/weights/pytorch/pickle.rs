@@ -53,7 +53,7 @@ pub(super) fn unpickle(rest: &mut Cursor<&[u8]>) -> Outcome<Object> {
         if done.map_err(text)? {
             return stack.finalize().map_err(text);
         }
-        weights.follow(opcode, argument, stack.stack().len(), rest.position() as usize - start)?;
+        weights.observe(opcode, argument, stack.stack().len(), rest.position() as usize - start)?;
     }
 }
 
@@ -94,12 +94,12 @@ impl Weights {
     }
 
     /// Takes note of an opcode of `length` bytes, after which the machine's stack is `height` high.
-    fn follow(&mut self, opcode: u8, argument: &[u8], height: usize, length: usize) -> Outcome<()> {
+    fn observe(&mut self, opcode: u8, argument: &[u8], height: usize, length: usize) -> Outcome<()> {
         let merged = match opcode {
             op::PROTO => return Ok(()),
             op::BINPUT | op::LONG_BINPUT => {
                 let top = self.stack.last().copied().unwrap_or_default();
-                self.memory.insert(place(opcode, argument), top);
+                self.memory.insert(slot(opcode, argument), top);
                 return Ok(());
             }
             op::APPEND | op::APPENDS | op::SETITEM | op::SETITEMS => {
@@ -129,7 +129,7 @@ impl Weights {
     }
 
     fn recalled(&self, opcode: u8, argument: &[u8]) -> Weight {
-        self.memory.get(&place(opcode, argument)).copied().unwrap_or_default()
+        self.memory.get(&slot(opcode, argument)).copied().unwrap_or_default()
     }
 }
 
@@ -138,8 +138,8 @@ fn joined(parts: impl Iterator<Item = Weight>) -> Weight {
     parts.fold(Weight::default(), join)
 }
 
-/// Where an opcode keeps an object. A place that is cut short is the machine's to refuse.
-fn place(opcode: u8, argument: &[u8]) -> u32 {
+/// The memo slot of an opcode. One that is cut short is the machine's to refuse.
+fn slot(opcode: u8, argument: &[u8]) -> u32 {
     let short = matches!(opcode, op::BINGET | op::BINPUT);
     if short { argument.first().copied().map_or(0, u32::from) } else { number(argument).unwrap_or(0) }
 }

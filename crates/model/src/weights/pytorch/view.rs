@@ -41,7 +41,7 @@ impl View {
         let (storage, first, shape, strides) = (next()?, next()?, next()?, next()?);
         let (storage, dtype) = match storage.persistent_load().and_then(Object::tuple).as_deref() {
             Ok([_, Object::Class { class_name, .. }, Object::Unicode(key), rest @ ..]) => {
-                // Its place, its number of elements, and in files from before PyTorch 0.4 the part of another that it is.
+                // Its device, its number of elements, and in files from before PyTorch 0.4 the part of another that it is.
                 if rest.get(2).is_some_and(|part| *part != Object::None) {
                     return Err("its storage is a part of another, as old PyTorch wrote them; save it with a newer one");
                 }
@@ -101,17 +101,17 @@ impl View {
     fn gathered(&self, storage: &[u8], count: usize) -> Vec<u8> {
         let width = self.dtype.size_in_bytes();
         let mut bytes = Vec::with_capacity(count * width);
-        let (mut at, mut place) = (vec![0; self.shape.len()], self.first);
+        let (mut at, mut index) = (vec![0; self.shape.len()], self.first);
         for _ in 0..count {
-            bytes.extend_from_slice(&storage[place * width..][..width]);
+            bytes.extend_from_slice(&storage[index * width..][..width]);
             // One further on the last axis that has room, back to the start on those behind it.
             for ((at, &side), &stride) in at.iter_mut().zip(&self.shape).zip(&self.strides).rev() {
                 if *at + 1 < side {
                     *at += 1;
-                    place += stride;
+                    index += stride;
                     break;
                 }
-                place -= *at * stride;
+                index -= *at * stride;
                 *at = 0;
             }
         }

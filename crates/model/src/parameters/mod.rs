@@ -3,7 +3,11 @@
 //! Names and shapes are PyTorch's; the numbers of a convolution lie as the kernels read them, `[k, k, C_in, C_out]`, and
 //! are brought to and from PyTorch's `[C_out, C_in, k, k]` only where weight files are read or written.
 
-use crate::{Buffers, Error, Result};
+mod torch;
+
+pub use torch::TorchTensor;
+
+use crate::Buffers;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Normal, Uniform};
@@ -27,7 +31,7 @@ pub enum ParameterKind {
     },
 }
 
-/// One parameter's place.
+/// One parameter: its name, its shape, and its part of the numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterSpec {
     /// State-dict name, such as `layer1.0.conv1.weight`.
@@ -75,17 +79,6 @@ pub struct ParametersMut<'a> {
     pub norms: &'a mut [NormBuffers],
 }
 
-/// A tensor as PyTorch has it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TorchTensor {
-    /// State-dict name.
-    pub name: String,
-    /// Its shape.
-    pub shape: Vec<usize>,
-    /// Its numbers in PyTorch's order.
-    pub data: Vec<f32>,
-}
-
 impl Parameters {
     /// None yet. With counted `buffers`, those that are added get no memory. Their bytes do not go into [`Buffers::bytes`]: whoever
     /// trains or averages them keeps several copies, and multiplies [`Parameters::len`].
@@ -115,7 +108,7 @@ impl Parameters {
         self.norms.len() - 1
     }
 
-    /// The parameters' names, shapes and places, in order.
+    /// The parameters' names, shapes and ranges, in order.
     #[must_use]
     pub fn specs(&self) -> &[ParameterSpec] {
         &self.specs
@@ -132,7 +125,7 @@ impl Parameters {
         &mut self.values
     }
 
-    /// The gradients of the last backward pass, each at the place of its number.
+    /// The gradients of the last backward pass, each at the index of its number.
     #[must_use]
     pub fn gradients(&self) -> &[f32] {
         &self.gradients
@@ -209,13 +202,13 @@ impl Parameters {
         self.len() == 0
     }
 
-    /// The place of a parameter by name.
+    /// The range of a parameter by name.
     #[must_use]
     pub fn range(&self, name: &str) -> Option<Range<usize>> {
         self.specs.iter().find(|spec| spec.name == name).map(|spec| spec.range.clone())
     }
 
-    /// Whether names, shapes and places are those of `other`.
+    /// Whether names, shapes and ranges are those of `other`.
     pub(crate) fn are_laid_out_as(&self, other: &Self) -> bool {
         let norms = |parameters: &Self| {
             parameters.norms.iter().map(|norm| (norm.name.clone(), norm.mean.len(), norm.var.len())).collect::<Vec<_>>()
@@ -262,87 +255,5 @@ impl Parameters {
             norm.var.fill(1.0);
         }
         self.batches_tracked = 0;
-    }
-
-    /// Every parameter and running statistic as PyTorch has it, in the order of the layers.
-    #[must_use]
-    pub fn torch_tensors(&self) -> Vec<TorchTensor> {
-        let mut tensors: Vec<TorchTensor> = self
-            .specs
-            .iter()
-            .map(|spec| TorchTensor {
-                name: spec.name.clone(),
-                shape: spec.shape.clone(),
-                data: torch_from_native(spec, &self.values[spec.range.clone()]),
-            })
-            .collect();
-        for norm in &self.norms {
-            for (what, data) in [("running_mean", &norm.mean), ("running_var", &norm.var)] {
-                tensors.push(TorchTensor { name: format!("{}.{what}", norm.name), shape: vec![data.len()], data: data.clone() });
-            }
-        }
-        tensors
-    }
-
-    /// The gradient of every parameter in PyTorch's layout.
-    #[must_use]
-    pub fn torch_gradients(&self) -> Vec<TorchTensor> {
-        let of = |spec: &ParameterSpec| TorchTensor {
-            name: spec.name.clone(),
-            shape: spec.shape.clone(),
-            data: torch_from_native(spec, &self.gradients[spec.range.clone()]),
-        };
-        self.specs.iter().map(of).collect()
-    }
-
-    /// Takes every parameter and running statistic from `find`, which gives shape and numbers as PyTorch has them.
-    ///
-    /// # Errors
-    /// [`Error::MissingTensor`] or [`Error::TensorShape`] for the first that is absent or differs; nothing is changed then.
-    pub fn load_torch<'a>(&mut self, find: impl Fn(&str) -> Option<(&'a [usize], &'a [f32])>) -> Result<()> {
-        let expect = |name: &str, shape: &[usize]| -> Result<&'a [f32]> {
-            let (found, data) =
-                find(name).ok_or_else(|| Error::MissingTensor { name: name.to_owned(), shape: shape.to_vec() })?;
-            if found != shape {
-                return Err(Error::TensorShape { name: name.to_owned(), expected: shape.to_vec(), found: found.to_vec() });
-            }
-            Ok(data)
-        };
-        let mut values = self.values.clone();
-        for spec in &self.specs {
-            let data = expect(&spec.name, &spec.shape)?;
-            native_from_torch(spec, data, &mut values[spec.range.clone()]);
-        }
-        let mut norms = self.norms.clone();
-        for norm in &mut norms {
-            let shape = [norm.mean.len()];
-            norm.mean.copy_from_slice(expect(&format!("{}.running_mean", norm.name), &shape)?);
-            norm.var.copy_from_slice(expect(&format!("{}.running_var", norm.name), &shape)?);
-        }
-        (self.values, self.norms) = (values, norms);
-        Ok(())
-    }
-}
-
-/// For each number in PyTorch's order, its place in ours.
-fn native_places(spec: &ParameterSpec) -> impl Iterator<Item = usize> + '_ {
-    let conv = spec.kind == ParameterKind::ConvWeight;
-    spec.range.clone().enumerate().map(move |(at, _)| {
-        if !conv {
-            return at;
-        }
-        let (o, i, k) = (spec.shape[0], spec.shape[1], spec.shape[2] * spec.shape[3]);
-        let (out, rest) = (at / (i * k), at % (i * k));
-        (rest % k * i + rest / k) * o + out
-    })
-}
-
-fn torch_from_native(spec: &ParameterSpec, native: &[f32]) -> Vec<f32> {
-    native_places(spec).map(|place| native[place]).collect()
-}
-
-fn native_from_torch(spec: &ParameterSpec, torch: &[f32], native: &mut [f32]) {
-    for (place, value) in native_places(spec).zip(torch) {
-        native[place] = *value;
     }
 }
