@@ -1,5 +1,6 @@
 //! Weight files: safetensors in and out, PyTorch's own files in, under torchvision's names.
 
+mod decode;
 #[cfg(test)]
 pub(crate) mod hashed;
 mod info;

@@ -1,6 +1,6 @@
 //! safetensors: eight bytes of length, a JSON header, the numbers.
 
-use super::pytorch::f32_from_bytes;
+use super::decode::f32_from_bytes;
 use crate::{Error, Result, TorchTensor};
 use candle_core::DType;
 use safetensors::{Dtype, SafeTensors};

@@ -4,7 +4,7 @@
 //! copies whatever it remembers or recalls (so that thirty opcodes make a billion objects), and nests objects until dropping them
 //! overflows the stack. So it is led opcode by opcode, beside a stack of weights that follows its own.
 
-use super::{Outcome, text};
+use super::super::decode::{Outcome, first_line};
 use candle_core::pickle::{Object, Stack};
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -50,8 +50,8 @@ pub(super) fn unpickle(rest: &mut Cursor<&[u8]>) -> Outcome<Object> {
         } else {
             stack.read(rest)
         };
-        if done.map_err(text)? {
-            return stack.finalize().map_err(text);
+        if done.map_err(first_line)? {
+            return stack.finalize().map_err(first_line);
         }
         weights.observe(opcode, argument, stack.stack().len(), rest.position() as usize - start)?;
     }

@@ -1,6 +1,6 @@
 //! A tensor as a pickle describes it, and its numbers from its storage.
 
-use super::{Outcome, f32_from_bytes};
+use super::super::decode::{Outcome, f32_from_bytes};
 use crate::TorchTensor;
 use candle_core::DType;
 use candle_core::pickle::Object;

@@ -10,9 +10,9 @@
 mod pickle;
 mod view;
 
+use super::decode::Outcome;
 use crate::TorchTensor;
 use candle_core::pickle::Object;
-use candle_core::{DType, Device, Tensor};
 use pickle::unpickle;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -28,18 +28,6 @@ pub(super) const LEGACY_MAGIC: [u8; 15] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 
 const LONGEST_PICKLE: u64 = 1 << 26;
 /// The longest name of a tensor, its dictionaries' included, in bytes.
 const LONGEST_NAME: usize = 1024;
-
-type Outcome<T> = std::result::Result<T, String>;
-
-/// Numbers of a little-endian buffer as f32.
-pub(super) fn f32_from_bytes(bytes: &[u8], dtype: DType) -> Outcome<Vec<f32>> {
-    let count = bytes.len() / dtype.size_in_bytes();
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    let tensor = Tensor::from_raw_buffer(bytes, dtype, &[count], &Device::Cpu).map_err(text)?;
-    tensor.to_dtype(DType::F32).and_then(|tensor| tensor.to_vec1()).map_err(text)
-}
 
 /// All tensors of a zip file.
 pub(super) fn read_zip(bytes: &[u8]) -> Outcome<Vec<TorchTensor>> {
@@ -180,11 +168,6 @@ fn flatten(object: Object, prefix: &str, views: &mut Vec<View>) -> Outcome<()> {
         }
     }
     Ok(())
-}
-
-/// candle's message without the backtrace that may hang on to it.
-fn text(error: candle_core::Error) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
