@@ -4,25 +4,28 @@ use toml::{Table, Value};
 
 use super::{ConfigError, Result};
 
-/// An old dotted key of a setting or a section, and the new one.
-pub(crate) type Alias = (&'static str, &'static str);
+/// A key of a setting or a section that has moved.
+#[derive(Debug, Clone)]
+pub(super) struct Alias {
+    /// The old dotted key.
+    pub(super) old: String,
+    /// The new one.
+    pub(super) new: String,
+}
 
-/// The lists of all crates whose settings have moved.
-const ALIASES: &[&[Alias]] = &[];
-
-/// All keys that have moved.
-pub(super) fn aliases() -> impl Iterator<Item = Alias> {
-    ALIASES.iter().copied().flatten().copied()
+/// All keys that have moved: the crates whose settings they are name them.
+pub(super) fn aliases() -> Vec<Alias> {
+    Vec::new()
 }
 
 /// Moves what stands at old keys of `table` to the new ones.
 ///
 /// # Errors
 /// [`ConfigError::OldAndNew`] where the new key is there too.
-pub(super) fn rename(origin: &str, table: &mut Table, aliases: impl Iterator<Item = Alias>) -> Result<()> {
-    for (old, new) in aliases {
-        if let Some(value) = take(table, &old.split('.').collect::<Vec<_>>()) {
-            put(origin, table, (old, new), &new.split('.').collect::<Vec<_>>(), value)?;
+pub(super) fn rename(origin: &str, table: &mut Table, aliases: &[Alias]) -> Result<()> {
+    for alias in aliases {
+        if let Some(value) = take(table, &alias.old.split('.').collect::<Vec<_>>()) {
+            put(origin, table, alias, &alias.new.split('.').collect::<Vec<_>>(), value)?;
         }
     }
     Ok(())
@@ -43,10 +46,10 @@ fn take(table: &mut Table, path: &[&str]) -> Option<Value> {
 }
 
 /// Puts a value where nothing stands yet; a section's settings join those that are there.
-fn put(origin: &str, table: &mut Table, alias: Alias, path: &[&str], value: Value) -> Result<()> {
+fn put(origin: &str, table: &mut Table, alias: &Alias, path: &[&str], value: Value) -> Result<()> {
     let refused = || {
-        let ((old, new), origin) = (alias, origin.to_owned());
-        Err(ConfigError::OldAndNew { old: old.to_owned(), new: new.to_owned(), origin })
+        let (Alias { old, new }, origin) = (alias.clone(), origin.to_owned());
+        Err(ConfigError::OldAndNew { old, new, origin })
     };
     let Some((first, rest)) = path.split_first() else { return refused() };
     match (rest.is_empty(), table.get_mut(*first), value) {
@@ -69,12 +72,13 @@ fn put(origin: &str, table: &mut Table, alias: Alias, path: &[&str], value: Valu
 mod tests {
     use super::*;
 
-    const MOVED: [Alias; 3] =
+    const MOVED: [(&str, &str); 3] =
         [("method.hidden", "method.relational.hidden"), ("probe.epochs", "probe.linear.epochs"), ("views", "augment.views")];
 
     fn renamed(text: &str) -> Result<Table> {
+        let moved = MOVED.map(|(old, new)| Alias { old: old.to_owned(), new: new.to_owned() });
         let mut table = text.parse().unwrap();
-        rename("a.toml", &mut table, MOVED.into_iter()).map(|()| table)
+        rename("a.toml", &mut table, &moved).map(|()| table)
     }
 
     #[test]
@@ -101,9 +105,9 @@ mod tests {
     #[test]
     fn what_has_moved_is_no_setting_any_more_and_its_new_key_is() {
         let defaults = super::super::Config::default().to_table();
-        for (old, new) in aliases() {
-            assert!(super::super::value_at(&defaults, new).is_some(), "{new} is not there");
-            assert!(super::super::value_at(&defaults, old).is_none(), "{old} is still there");
+        for Alias { old, new } in aliases() {
+            assert!(super::super::value_at(&defaults, &new).is_some(), "{new} is not there");
+            assert!(super::super::value_at(&defaults, &old).is_none(), "{old} is still there");
         }
     }
 }

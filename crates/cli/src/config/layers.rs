@@ -31,7 +31,7 @@ impl Layer {
     /// # Errors
     /// [`ConfigError::OldAndNew`].
     pub(crate) fn new(origin: &str, mut table: Table) -> Result<Self> {
-        rename(origin, &mut table, aliases())?;
+        rename(origin, &mut table, &aliases())?;
         Ok(Self { origin: origin.to_owned(), table })
     }
 

@@ -1,175 +1,11 @@
-use std::path::PathBuf;
+//! What to do next after an error. The libraries know no flags and no settings of the command line: those are named here.
 
-use crate::ConfigError;
+use super::Error;
+use crate::config::ConfigError;
+use crate::suggest;
 use crate::terminal::program::program;
 
-/// Everything that can end a command, with an exit code and a word on what to do next.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The configuration is wrong.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The data cannot be read.
-    #[error(transparent)]
-    Data(#[from] relata_data::Error),
-    /// Views cannot be made.
-    #[error(transparent)]
-    Augment(#[from] relata_augment::Error),
-    /// The model, or a weight file, does not fit.
-    #[error(transparent)]
-    Model(#[from] relata_model::Error),
-    /// The compute threads cannot be started.
-    #[error(transparent)]
-    Ops(#[from] relata_ops::Error),
-    /// Training failed.
-    #[error(transparent)]
-    Train(#[from] relata_train::Error),
-    /// A probe failed.
-    #[error(transparent)]
-    Probe(#[from] relata_probe::Error),
-    /// The run folder cannot be read or written.
-    #[error(transparent)]
-    Artifact(#[from] relata_artifact::Error),
-    /// The report cannot be made.
-    #[error(transparent)]
-    Report(#[from] relata_report::Error),
-    /// A picture cannot be put together.
-    #[error("cannot write a picture as PNG")]
-    Picture(#[source] image::ImageError),
-    /// Arguments that do not go together.
-    #[error("{0}")]
-    Usage(String),
-    /// A run folder without the requested checkpoint.
-    #[error("{} has no checkpoint {name:?}{}", run.display(), there_are(known))]
-    NoCheckpoint {
-        /// The run.
-        run: PathBuf,
-        /// The requested checkpoint.
-        name: String,
-        /// Those that there are.
-        known: Vec<String>,
-    },
-    /// A resumed run whose images are no longer those that it was trained on.
-    #[error("the {split} images of {name} have fingerprint {found}, but the run was trained on {expected}")]
-    OtherData {
-        /// The data set.
-        name: String,
-        /// Its split.
-        split: String,
-        /// The fingerprint in provenance.json.
-        expected: String,
-        /// The fingerprint now.
-        found: String,
-    },
-    /// A request for a score on the test images that the run is, or was, trained on.
-    #[error("data.split = \"test\": the run trains on the test images of {name}, so a score on them says nothing of new images")]
-    TrainedOnTest {
-        /// The data set.
-        name: String,
-    },
-    /// A data set of which something is broken.
-    #[error("{name} is not whole: {}; all of it is listed above", faults.join(", "))]
-    NotWhole {
-        /// The data set.
-        name: String,
-        /// How much of what: `3 of 60000 images are broken`.
-        faults: Vec<String>,
-        /// Whether there are broken images among them.
-        broken: bool,
-        /// Whether files are damaged or missing.
-        lacking: bool,
-    },
-    /// A batch that the machine has no memory for.
-    #[error("batches of {images} images in {views} views need {needed} of memory, and {free} are free{}", fitting(*largest_batch, *most_views, widths))]
-    Memory {
-        /// B.
-        images: usize,
-        /// K.
-        views: usize,
-        /// What the run would take.
-        needed: String,
-        /// What there is.
-        free: String,
-        /// The most images with these views that fit, if two do.
-        largest_batch: Option<usize>,
-        /// The most views of these images that fit, if two do.
-        most_views: Option<usize>,
-        /// The settings that most of it goes with, where that is the method's.
-        widths: &'static [&'static str],
-    },
-    /// Runs of a comparison that failed; the others are done.
-    #[error("{} of {of} runs failed: {}; the others are in the table", runs.len(), runs.join(", "))]
-    RunsFailed {
-        /// Their folders.
-        runs: Vec<String>,
-        /// Runs of the comparison.
-        of: usize,
-    },
-    /// The user pressed Ctrl-C, or the process was told to end (SIGTERM, SIGHUP), and everything is saved.
-    #[error("interrupted after {after}; everything is saved")]
-    Interrupted {
-        /// What was done by then: `step 120`.
-        after: String,
-        /// The command that goes on.
-        resume: String,
-    },
-}
-
-/// The crate's result.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// Something failed on the way.
-const FAILURE: u8 = 1;
-/// The request itself was wrong: arguments, configuration, the name of a run.
-const USAGE: u8 = 2;
-/// What the shell expects of a command that was ended by Ctrl-C; after SIGTERM and SIGHUP too.
-pub(crate) const INTERRUPTED: u8 = 130;
-
 impl Error {
-    /// 1 for a failure, 2 for a wrong request (arguments or configuration), 130 for Ctrl-C, SIGTERM or SIGHUP.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Config(_) | Self::Usage(_) | Self::NoCheckpoint { .. } | Self::TrainedOnTest { .. } | Self::Memory { .. } => {
-                USAGE
-            }
-            Self::Interrupted { .. } => INTERRUPTED,
-            Self::Data(error) => data_code(error),
-            Self::Augment(error) => augment_code(error),
-            Self::RunsFailed { .. }
-            | Self::Model(_)
-            | Self::Ops(_)
-            | Self::Report(_)
-            | Self::Picture(_)
-            | Self::OtherData { .. }
-            | Self::NotWhole { .. } => FAILURE,
-            Self::Train(error) => match error {
-                relata_train::Error::Setting { .. }
-                | relata_train::Error::WeightDecay { .. }
-                | relata_train::Error::TooFewImages { .. }
-                | relata_train::Error::TooFewClasses { .. }
-                | relata_train::Error::TooManyClusters { .. }
-                | relata_train::Error::NoLabel { .. } => USAGE,
-                relata_train::Error::Augment(error) => augment_code(error),
-                relata_train::Error::Artifact(error) => artifact_code(error),
-                _ => FAILURE,
-            },
-            Self::Probe(error) => match error {
-                relata_probe::Error::Setting { .. }
-                | relata_probe::Error::UnknownProtocol { .. }
-                | relata_probe::Error::NeedsBackbone { .. }
-                | relata_probe::Error::Unlabelled { .. }
-                | relata_probe::Error::UnknownFormat { .. }
-                | relata_probe::Error::Read { .. } => USAGE,
-                relata_probe::Error::Images(error) => augment_code(error),
-                relata_probe::Error::Artifact(error) => artifact_code(error),
-                _ => FAILURE,
-            },
-            Self::Artifact(error) => artifact_code(error),
-        }
-    }
-
     /// What to do next, where the message does not say it.
     #[must_use]
     pub fn help(&self) -> Option<String> {
@@ -187,7 +23,7 @@ impl Error {
                 "point data.root or data.path at the data that the run was trained on, or train a new run (--out)"
             }
             Self::Data(relata_data::Error::UnknownDataset { name, known }) => {
-                let nearest = crate::suggest::nearest(name, known.iter().map(String::as_str))?;
+                let nearest = suggest::nearest(name, known.iter().map(String::as_str))?;
                 return Some(format!("did you mean {nearest:?}?"));
             }
             Self::Data(relata_data::Error::NoSuchPath { .. }) => {
@@ -208,7 +44,7 @@ impl Error {
                 None => return self.disk_help(),
             },
             Self::Artifact(relata_artifact::Error::NoRun { path, known }) => {
-                return crate::suggest::did_you_mean_run(path, known);
+                return suggest::did_you_mean_run(path, known);
             }
             Self::Artifact(error)
             | Self::Train(relata_train::Error::Artifact(error))
@@ -294,50 +130,10 @@ fn broken_help() -> String {
     )
 }
 
-fn data_code(error: &relata_data::Error) -> u8 {
-    match error.kind() {
-        relata_data::ErrorKind::Usage => USAGE,
-        _ => FAILURE,
-    }
-}
-
-fn augment_code(error: &relata_augment::Error) -> u8 {
-    match error {
-        relata_augment::Error::Setting { .. } => USAGE,
-        relata_augment::Error::Image { source, .. } => data_code(source),
-        _ => FAILURE,
-    }
-}
-
-fn artifact_code(error: &relata_artifact::Error) -> u8 {
-    match error.kind() {
-        relata_artifact::ErrorKind::Usage => USAGE,
-        relata_artifact::ErrorKind::Failure => FAILURE,
-    }
-}
-
-fn fitting(largest_batch: Option<usize>, most_views: Option<usize>, widths: &[&str]) -> String {
-    let setting = |name: &str, value: Option<usize>| value.map(|value| format!("{name}={value}"));
-    let fits: Vec<String> =
-        [setting("train.batch_size", largest_batch), setting("augment.views", most_views)].into_iter().flatten().collect();
-    match (&fits[..], widths) {
-        ([], []) => "; smaller images or a smaller backbone might fit".to_owned(),
-        ([], widths) => format!("; a smaller {} might fit", widths.join(" or ")),
-        (fits, _) => format!("; what fits: {}", fits.join(", or ")),
-    }
-}
-
-fn there_are(known: &[String]) -> String {
-    if known.is_empty() {
-        ": it has none yet, go on with the training".to_owned()
-    } else {
-        format!(": it has {}", known.join(", "))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::ErrorKind;
+    use std::path::PathBuf;
 
     use super::*;
 
@@ -373,14 +169,6 @@ mod tests {
         assert_eq!(help(false, false), None);
         assert!(help(true, false).is_some_and(|help| help.contains("on_bad_image") && !help.contains("missing")));
         assert!(help(false, true).is_some_and(|help| !help.contains("on_bad_image") && help.contains("missing")));
-    }
-
-    #[test]
-    fn the_setting_that_memory_goes_with_is_the_one_to_lessen() {
-        let widths = ["method.barlow.hidden", "method.barlow.output"];
-        assert_eq!(fitting(None, None, &widths), "; a smaller method.barlow.hidden or method.barlow.output might fit");
-        assert_eq!(fitting(Some(8), None, &widths), "; what fits: train.batch_size=8");
-        assert!(fitting(None, None, &[]).contains("a smaller backbone"));
     }
 
     #[test]
