@@ -3,7 +3,7 @@
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use relata_model::Compute;
+use relata_probe::Compute;
 use relata_probe::{Features, Knn, LinearProbe};
 use relata_testkit::hash_uniform;
 

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use relata_model::Compute;
+use relata_probe::Compute;
 use relata_probe::{Features, ProbeConfig, Protocol, Score, evaluate};
 
 /// A repeatable number in [-1, 1): any source of features will do in its place.
@@ -26,7 +26,7 @@ fn clouds(first: usize, rows: usize, width: usize, classes: usize, spread: f32) 
 
 #[expect(clippy::print_stdout, reason = "an example shows what it found")]
 fn report(score: &Score, start: Instant) {
-    let protocol = score.protocol.name();
+    let protocol = score.protocol.name;
     let Score { accuracy_pct, train_images, test_images, .. } = score;
     let ms = start.elapsed().as_millis();
     println!("{protocol:<9} {accuracy_pct:6.2} %   {test_images} scored on {train_images} in {ms} ms");

@@ -1,79 +1,79 @@
-use relata_augment::PipelineConfig;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use toml::{Table, Value};
 
+use crate::Result;
+use crate::draw::check_fraction;
 use crate::error::check;
-use crate::label_fraction::check_fraction;
-use crate::{
-    ExtractOptions, Finetune, KMeans, Knn, LinearProbe, LogisticProbe, Protocol, Result, Retrieval, Supervised,
-    supervised_augmentation,
-};
+use crate::protocol::{ProtocolSettings, SettingsTables};
+use crate::protocols::Protocol;
 
 /// The settings of every protocol, as a configuration file's `[probe]` holds them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ProbeConfig {
     /// Whether a training run ends with its scores. Default true.
     pub after_train: bool,
-    /// Which scores. Default `linear` and `knn`: the linear probe is the paper's, kNN needs no training.
+    /// Which scores. Default: those of [`crate::ProtocolInfo::after_train`].
     pub protocols: Vec<Protocol>,
-    /// Linear probe: passes over the training images. Default 100: the paper's.
-    pub epochs: usize,
-    /// Linear probe: images a step. Default 128: the paper's.
-    pub batch_size: usize,
-    /// Linear probe: Adam's learning rate. Default 1e-3: the paper's.
-    pub lr: f64,
-    /// Seed of the linear probe's first weights and order of images, of k-means' first centres, of the labels drawn, and of what
-    /// fine-tuning and supervised training draw. Default 0. Not the run's seed, so that scores of several runs differ by their
-    /// backbones alone.
+    /// Seed of all that a protocol draws: first weights, the order of images, first centres, the labels drawn. Default 0. Not the
+    /// run's seed, so that scores of several runs differ by their backbones alone.
     pub seed: u64,
     /// Share of the training labels of each class that a protocol is given, above 0 and at most 1; which ones, `seed` says.
     /// Default 1: all. 0.01 and 0.1 are the usual semi-supervised settings.
     pub label_fraction: f64,
-    /// kNN: neighbours that vote. Default 200: Wu et al. 2018 (arXiv 1805.01978).
-    pub k: usize,
-    /// kNN: T in the weight exp(similarity / T) of a vote. Default 0.1; Wu et al. 2018 take 0.07.
-    pub temperature: f64,
     /// Features: images a forward pass. Default 256. Changes no result.
     pub extract_batch_size: usize,
     /// Features: threads that read and prepare images. Default 1. Changes no result.
     pub workers: usize,
-    /// Logistic regression.
-    pub logistic: LogisticProbe,
-    /// k-means.
-    pub kmeans: KMeans,
-    /// Retrieval.
-    pub retrieval: Retrieval,
-    /// Fine-tuning.
-    pub finetune: Finetune,
-    /// Supervised training.
-    pub supervised: Supervised,
+    /// What each protocol has of its own: in the table `[probe.<name>]`, or in `[probe]` itself
+    /// ([`crate::ProtocolInfo::settings_in_probe`]).
+    pub settings: SettingsTables,
 }
 
-impl Default for ProbeConfig {
+/// The part of `[probe]` that all protocols share.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct SharedSettings {
+    after_train: bool,
+    protocols: Vec<Protocol>,
+    seed: u64,
+    label_fraction: f64,
+    extract_batch_size: usize,
+    workers: usize,
+}
+
+impl Default for SharedSettings {
     fn default() -> Self {
-        let (linear, knn, extract) = (LinearProbe::default(), Knn::default(), ExtractOptions::default());
         Self {
             after_train: true,
-            protocols: vec![Protocol::Linear, Protocol::Knn],
-            epochs: linear.epochs,
-            batch_size: linear.batch_size,
-            lr: linear.lr,
-            seed: linear.seed,
+            protocols: Protocol::all().filter(|protocol| protocol.info().after_train).collect(),
+            seed: 0,
             label_fraction: 1.0,
-            k: knn.k,
-            temperature: knn.temperature,
-            extract_batch_size: extract.batch_size,
-            workers: extract.workers,
-            logistic: LogisticProbe::default(),
-            kmeans: KMeans::default(),
-            retrieval: Retrieval::default(),
-            finetune: Finetune::default(),
-            supervised: Supervised::default(),
+            extract_batch_size: 256,
+            workers: 1,
         }
     }
 }
 
+impl Default for ProbeConfig {
+    fn default() -> Self {
+        let mut settings = SettingsTables::default();
+        Protocol::all().for_each(|protocol| settings.set_table(protocol.name(), protocol.default_settings()));
+        Self::of(SharedSettings::default(), settings)
+    }
+}
+
 impl ProbeConfig {
+    /// The same with a protocol's settings.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`] for a number that TOML cannot hold.
+    pub fn with<P: ProtocolSettings>(mut self, settings: &P) -> Result<Self> {
+        self.settings.set(settings)?;
+        Ok(self)
+    }
+
     /// Refuses settings that cannot work, before any work.
     ///
     /// # Errors
@@ -86,79 +86,179 @@ impl ProbeConfig {
         check_fraction(self.label_fraction).map_err(|error| error.within("probe"))?;
         check(self.extract_batch_size > 0, "probe.extract_batch_size", self.extract_batch_size, "1 or more")?;
         check(self.workers <= 1024, "probe.workers", self.workers, "0 to 1024")?;
-        Protocol::ALL.into_iter().try_for_each(|protocol| protocol.validate(self))
+        Protocol::all().try_for_each(|protocol| protocol.validate(&self.settings))
     }
 
-    /// The linear probe of these settings.
+    /// Whether another [`ProbeConfig::seed`] may be another score of `protocol`.
     #[must_use]
-    pub fn linear(&self) -> LinearProbe {
-        LinearProbe { epochs: self.epochs, batch_size: self.batch_size, lr: self.lr, seed: self.seed }
+    pub fn draws(&self, protocol: Protocol) -> bool {
+        protocol.info().draws || (self.label_fraction < 1.0 && protocol.uses_training_rows(&self.settings))
     }
 
-    /// The kNN of these settings.
+    /// Whether a setting, by its key (`epochs`, `logistic.l2`), is part of `protocol`: another value is another request. The seed
+    /// is not among them, see [`ProbeConfig::draws`].
     #[must_use]
-    pub fn knn(&self) -> Knn {
-        Knn { k: self.k, temperature: self.temperature }
+    pub fn is_setting_of(&self, protocol: Protocol, key: &str) -> bool {
+        let own = if protocol.info().settings_in_probe {
+            protocol.default_settings().contains_key(key)
+        } else {
+            key.split_once('.').is_some_and(|(table, _)| table == protocol.name())
+        };
+        own || (key == "label_fraction" && protocol.uses_training_rows(&self.settings))
     }
 
-    /// The k-means of these settings.
-    #[must_use]
-    pub fn kmeans(&self) -> KMeans {
-        KMeans { seed: self.seed, ..self.kmeans }
+    fn of(shared: SharedSettings, settings: SettingsTables) -> Self {
+        let SharedSettings { after_train, protocols, seed, label_fraction, extract_batch_size, workers } = shared;
+        Self { after_train, protocols, seed, label_fraction, extract_batch_size, workers, settings }
     }
 
-    /// How a protocol that trains the backbone augments images of `side_px`: [`Finetune::augmentation`] for fine-tuning, else
-    /// [`supervised_augmentation`].
-    #[must_use]
-    pub fn augmentation(&self, protocol: Protocol, side_px: usize) -> PipelineConfig {
-        if protocol == Protocol::Finetune { self.finetune.augmentation() } else { supervised_augmentation(side_px) }
+    /// A protocol's settings, every key written out.
+    fn table_of(&self, protocol: Protocol) -> Table {
+        self.settings.table(protocol.name()).cloned().unwrap_or_else(|| protocol.default_settings())
     }
+}
 
-    /// How these settings compute features.
-    #[must_use]
-    pub fn extract_options(&self) -> ExtractOptions {
-        ExtractOptions { batch_size: self.extract_batch_size, workers: self.workers, sources: false }
+impl Serialize for ProbeConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("after_train", &self.after_train)?;
+        map.serialize_entry("protocols", &self.protocols)?;
+        map.serialize_entry("seed", &self.seed)?;
+        map.serialize_entry("label_fraction", &self.label_fraction)?;
+        map.serialize_entry("extract_batch_size", &self.extract_batch_size)?;
+        map.serialize_entry("workers", &self.workers)?;
+        let (in_probe, own): (Vec<_>, Vec<_>) = Protocol::all().partition(|protocol| protocol.info().settings_in_probe);
+        for (key, value) in in_probe.into_iter().flat_map(|protocol| self.table_of(protocol)) {
+            map.serialize_entry(&key, &value)?;
+        }
+        for protocol in own {
+            map.serialize_entry(protocol.name(), &self.table_of(protocol))?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for ProbeConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut given = Table::deserialize(deserializer)?;
+        let mut settings = SettingsTables::default();
+        for protocol in Protocol::all() {
+            let own = if protocol.info().settings_in_probe {
+                let keys = protocol.default_settings();
+                let names: Vec<String> = given.keys().filter(|key| keys.contains_key(*key)).cloned().collect();
+                Value::Table(names.into_iter().filter_map(|key| given.remove_entry(&key)).collect())
+            } else {
+                given.remove(protocol.name()).unwrap_or_else(|| Value::Table(Table::new()))
+            };
+            let Value::Table(own) = own else {
+                return Err(D::Error::custom(format!("{} is {own}: expected a table of settings", protocol.name())));
+            };
+            settings.set_table(protocol.name(), protocol.read_settings(own).map_err(D::Error::custom)?);
+        }
+        let shared = Value::Table(given).try_into().map_err(|error: toml::de::Error| D::Error::custom(error.message()))?;
+        Ok(Self::of(shared, settings))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::{Error, Finetune, KMeans, LogisticProbe, ProbeConfig, Protocol, Supervised};
+    use toml::{Table, Value};
+
+    use crate::{Error, Gallery, KMeans, Knn, LinearProbe, LogisticProbe, ProbeConfig, Protocol, ProtocolSettings, Retrieval};
 
     #[test]
     fn settings_written_are_the_settings_read_and_the_rest_are_defaults() {
-        let config = ProbeConfig { protocols: vec![Protocol::Knn], k: 20, ..ProbeConfig::default() };
+        let config = ProbeConfig { protocols: vec![Protocol::of::<Knn>()], ..ProbeConfig::default() };
+        let config = config.with(&Knn { k: 20, ..Knn::default() }).unwrap();
         assert_eq!(toml::from_str::<ProbeConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);
         assert_eq!(toml::from_str::<ProbeConfig>("protocols = [\"knn\"]\nk = 20").unwrap(), config);
-        assert!(toml::from_str::<ProbeConfig>("epoch = 3").is_err());
+        assert_eq!(toml::from_str::<ProbeConfig>("").unwrap(), ProbeConfig::default());
         assert!(ProbeConfig::default().validate().is_ok());
+        for wrong in [
+            "epoch = 3",
+            "knn = 3",
+            "[linear]\nepochs = 3",
+            "[logistic]\nl3 = 1.0",
+            "[kmeans]\nrestarts = \"a\"",
+            "protocols = [\"cnn\"]",
+        ] {
+            assert!(toml::from_str::<ProbeConfig>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    /// All keys of `[probe]`, and where the protocols' stand: files and results name them so.
+    #[test]
+    fn keys_and_defaults_are_those_that_files_have() {
+        let file = "after_train = true\nprotocols = [\"linear\", \"knn\"]\nepochs = 100\nbatch_size = 128\nlr = 0.001\nseed = 0\n\
+                    label_fraction = 1.0\nk = 200\ntemperature = 0.1\nextract_batch_size = 256\nworkers = 1\n\
+                    [logistic]\nl2 = 1.0\nmax_iterations = 1000\ntolerance = 1e-6\n\
+                    [kmeans]\nrestarts = 10\nmax_iterations = 300\nnormalise = true\n[retrieval]\ngallery = \"train\"\n";
+        let mut all = Table::try_from(ProbeConfig::default()).unwrap();
+        let trained: Vec<Value> = ["finetune", "supervised"].iter().filter_map(|name| all.remove(*name)).collect();
+        assert_eq!(all, file.parse::<Table>().unwrap());
+        assert_eq!(trained.len(), if cfg!(feature = "images") { 2 } else { 0 });
+        assert_eq!(toml::from_str::<ProbeConfig>(file).unwrap(), ProbeConfig::default());
     }
 
     #[test]
     fn a_setting_outside_its_range_is_named_with_its_path() {
         let base = ProbeConfig::default;
+        let with = |config: Result<ProbeConfig, Error>| config.unwrap();
+        let knn = Protocol::of::<Knn>();
         for (config, name) in [
             (ProbeConfig { protocols: vec![], ..base() }, "probe.protocols"),
-            (ProbeConfig { protocols: vec![Protocol::Knn; 2], ..base() }, "probe.protocols"),
-            (ProbeConfig { epochs: 0, ..base() }, "probe.epochs"),
-            (ProbeConfig { batch_size: 0, ..base() }, "probe.batch_size"),
-            (ProbeConfig { lr: f64::INFINITY, ..base() }, "probe.lr"),
-            (ProbeConfig { k: 0, ..base() }, "probe.k"),
+            (ProbeConfig { protocols: vec![knn; 2], ..base() }, "probe.protocols"),
+            (with(base().with(&LinearProbe { epochs: 0, ..Default::default() })), "probe.epochs"),
+            (with(base().with(&LinearProbe { batch_size: 0, ..Default::default() })), "probe.batch_size"),
+            (with(base().with(&LinearProbe { lr: f64::INFINITY, ..Default::default() })), "probe.lr"),
+            (with(base().with(&Knn { k: 0, ..Default::default() })), "probe.k"),
             (ProbeConfig { label_fraction: 0.0, ..base() }, "probe.label_fraction"),
-            (ProbeConfig { temperature: -0.1, ..base() }, "probe.temperature"),
-            (ProbeConfig { logistic: LogisticProbe { l2: 0.0, ..Default::default() }, ..base() }, "probe.logistic.l2"),
-            (ProbeConfig { kmeans: KMeans { restarts: 0, ..Default::default() }, ..base() }, "probe.kmeans.restarts"),
-            (ProbeConfig { finetune: Finetune { lr: -1.0, ..Default::default() }, ..base() }, "probe.finetune.lr"),
-            (ProbeConfig { finetune: Finetune { affine: 1.5, ..Default::default() }, ..base() }, "probe.finetune.affine"),
-            (
-                ProbeConfig { finetune: Finetune { cutout_area: 1.0, ..Default::default() }, ..base() },
-                "probe.finetune.cutout_area",
-            ),
-            (ProbeConfig { supervised: Supervised { epochs: 0, ..Default::default() }, ..base() }, "probe.supervised.epochs"),
+            (with(base().with(&Knn { temperature: -0.1, ..Default::default() })), "probe.temperature"),
+            (with(base().with(&LogisticProbe { l2: 0.0, ..Default::default() })), "probe.logistic.l2"),
+            (with(base().with(&KMeans { restarts: 0, ..Default::default() })), "probe.kmeans.restarts"),
             (ProbeConfig { extract_batch_size: 0, ..base() }, "probe.extract_batch_size"),
             (ProbeConfig { workers: 2000, ..base() }, "probe.workers"),
         ] {
             assert!(matches!(config.validate(), Err(Error::Setting { key, .. }) if key == name), "{name}");
         }
+        assert!(
+            matches!(base().with(&Knn { k: usize::MAX, ..Knn::default() }), Err(Error::Setting { key, .. }) if key == "probe.knn")
+        );
+    }
+
+    #[cfg(feature = "images")]
+    #[test]
+    fn a_setting_of_a_training_outside_its_range_is_named_with_its_path() {
+        use crate::{Finetune, Supervised};
+
+        let finetune = Finetune::default();
+        let base = ProbeConfig::default;
+        for (config, name) in [
+            (base().with(&Finetune { lr: -1.0, ..finetune }), "probe.finetune.lr"),
+            (base().with(&Finetune { affine: 1.5, ..finetune }), "probe.finetune.affine"),
+            (base().with(&Finetune { cutout_area: 1.0, ..finetune }), "probe.finetune.cutout_area"),
+            (base().with(&Supervised { epochs: 0, ..Supervised::default() }), "probe.supervised.epochs"),
+        ] {
+            assert!(matches!(config.unwrap().validate(), Err(Error::Setting { key, .. }) if key == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_setting_is_that_of_a_protocol_or_changes_no_score() {
+        let others = ["after_train", "protocols", "seed", "extract_batch_size", "workers"];
+        let config = ProbeConfig::default();
+        for (key, value) in Table::try_from(&config).unwrap() {
+            let keys: Vec<String> = match value.as_table() {
+                Some(table) => table.keys().map(|name| format!("{key}.{name}")).collect(),
+                None => vec![key.clone()],
+            };
+            for key in keys {
+                let count = Protocol::all().filter(|&protocol| config.is_setting_of(protocol, &key)).count();
+                let expected = if others.contains(&key.as_str()) { 0 } else { 1 };
+                assert!(count == expected || (key == "label_fraction" && count == Protocol::all().count()), "{key}: {count}");
+            }
+        }
+        let among_test = config.with(&Retrieval { gallery: Gallery::Test }).unwrap();
+        assert!(!among_test.is_setting_of(Protocol::from_name(Retrieval::INFO.name).unwrap(), "label_fraction"));
     }
 }

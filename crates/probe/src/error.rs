@@ -1,7 +1,5 @@
 use std::path::PathBuf;
 
-use crate::Protocol;
-
 /// What can go wrong between a backbone and its score.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -17,26 +15,26 @@ pub enum Error {
         allowed: &'static str,
     },
     /// A protocol that nobody knows.
-    #[error("unknown protocol {name:?}: known are {known}")]
+    #[error("unknown protocol {name:?}: known are {}", known.join(", "))]
     UnknownProtocol {
         /// The name found.
         name: String,
         /// Every known name.
-        known: String,
+        known: Vec<String>,
     },
     /// A protocol that trains the backbone, where there are features only.
     #[error("{protocol} trains the backbone, so features alone cannot be scored by it")]
     NeedsBackbone {
         /// The protocol.
-        protocol: Protocol,
+        protocol: &'static str,
     },
     /// A protocol of frozen features, where the backbone was to be trained.
     #[error("{protocol} takes frozen features and trains no backbone")]
     FrozenProtocol {
         /// The protocol.
-        protocol: Protocol,
+        protocol: &'static str,
     },
-    /// Images without labels where a probe was asked for.
+    /// Images without labels, which a protocol needs.
     #[error("{what} has no label, and a probe needs one for every image: take a labelled split, such as train or test")]
     Unlabelled {
         /// The first image without one, in its data set's words, or `the features`.
@@ -66,7 +64,7 @@ pub enum Error {
     NotFinite {
         /// The first row that holds one.
         row: usize,
-        /// Its place in the row.
+        /// Its column.
         column: usize,
         /// The number.
         value: f32,
@@ -83,7 +81,7 @@ pub enum Error {
         /// Number of classes.
         classes: usize,
     },
-    /// Training images of one class only: every answer would be right.
+    /// Training images of one class only: every prediction would be correct.
     #[error("all {rows} training images are of class {class:?}: a probe needs two classes or more")]
     OneClass {
         /// Training images.
@@ -127,7 +125,7 @@ pub enum Error {
         /// Its name in the test features.
         test: String,
     },
-    /// A probe whose loss, or a weight with it, grew beyond all numbers.
+    /// A probe whose loss, or a weight, is not finite.
     #[error("the probe's loss is {loss} in epoch {epoch}: try a smaller learning rate than {lr}")]
     Diverged {
         /// The epoch, from 1.
@@ -137,28 +135,28 @@ pub enum Error {
         /// The learning rate.
         lr: f64,
     },
-    /// A row for which no class is the likeliest: a logit is no number, or beyond all that 32 bits hold.
+    /// A row for which no class is the likeliest: a logit is not finite.
     #[error(
         "row {row} has no likeliest class: a logit of it is {value}; try a smaller learning rate, or features of a smaller scale"
     )]
-    NoAnswer {
-        /// The row of the features to be told.
+    NoPrediction {
+        /// The row of the features.
         row: usize,
         /// The logit.
         value: f32,
     },
-    /// A training that was stopped on the user's wish.
+    /// A training that its observer stopped.
     #[error("{protocol} was stopped in epoch {} of {total}", epochs + 1)]
     Stopped {
         /// The protocol.
-        protocol: Protocol,
+        protocol: &'static str,
         /// Whole epochs done.
         epochs: usize,
         /// Of how many.
         total: usize,
     },
     /// The state of an unfinished training that does not fit the request that it was saved for.
-    #[error("the unfinished training {name} in {} cannot be gone on with ({reason}); remove it to start anew", path.display())]
+    #[error("the unfinished training {name} in {} cannot be continued ({reason}); remove it to start again", path.display())]
     Unfinished {
         /// The folder of such states.
         path: PathBuf,
@@ -167,7 +165,7 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
-    /// A score of random weights that was not reached in the same way, so that no gain can be told.
+    /// A score of random weights that was not reached in the same way, so that no gain can be computed.
     #[error("the baseline of random weights has {what} {baseline}, the score {score}: they cannot be compared")]
     BaselineDiffers {
         /// What differs.
@@ -180,7 +178,7 @@ pub enum Error {
     /// A file ending that no export has.
     #[error("cannot tell the format of {}: expected a name that ends in {expected}", path.display())]
     UnknownFormat {
-        /// The file asked for.
+        /// The requested file.
         path: PathBuf,
         /// The endings known.
         expected: &'static str,
@@ -209,7 +207,7 @@ pub enum Error {
         /// And behind it.
         minor: u8,
     },
-    /// A header of `.npy` that does not say what the array is.
+    /// A header of `.npy` that does not describe the array.
     #[error("the header of {} cannot be understood: expected {what}", path.display())]
     NpyHeader {
         /// The file.
@@ -298,7 +296,7 @@ pub enum Error {
         got: usize,
     },
     /// A field of CSV that is no number where one belongs.
-    #[error("line {line} of {}: {column} is {value:?}, which is no number of its kind", path.display())]
+    #[error("line {line} of {}: {column} is {value:?}: expected a number of its kind", path.display())]
     CsvValue {
         /// The file.
         path: PathBuf,
@@ -330,7 +328,7 @@ pub enum Error {
         path: PathBuf,
         /// The first row that holds one.
         row: usize,
-        /// Its place in the row.
+        /// Its column.
         column: usize,
         /// The number.
         value: f64,
@@ -369,12 +367,15 @@ pub enum Error {
     #[error(transparent)]
     Ops(#[from] relata_ops::Error),
     /// The backbone refused.
+    #[cfg(feature = "images")]
     #[error(transparent)]
     Model(#[from] relata_model::Error),
     /// The images could not be read or prepared.
+    #[cfg(feature = "images")]
     #[error(transparent)]
     Images(#[from] relata_augment::Error),
     /// The data set refused.
+    #[cfg(feature = "images")]
     #[error(transparent)]
     Data(#[from] relata_data::Error),
     /// A file could not be written.
@@ -405,7 +406,34 @@ fn from(origin: Option<&str>) -> String {
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Whose turn it is: the user's (another setting, protocol or file), or the machine's (a damaged file, a full disk).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A wrong setting, protocol or path; exit code 2 in the command line.
+    Usage,
+    /// Something failed on the way; exit code 1.
+    Failure,
+}
+
 impl Error {
+    /// Whether the request was wrong or its execution failed.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Setting { .. }
+            | Self::UnknownProtocol { .. }
+            | Self::NeedsBackbone { .. }
+            | Self::Unlabelled { .. }
+            | Self::UnknownFormat { .. }
+            | Self::Read { .. } => ErrorKind::Usage,
+            Self::Artifact(error) if error.kind() == relata_artifact::ErrorKind::Usage => ErrorKind::Usage,
+            #[cfg(feature = "images")]
+            Self::Images(relata_augment::Error::Setting { .. }) => ErrorKind::Usage,
+            _ => ErrorKind::Failure,
+        }
+    }
+
     /// The same with a setting's key below the table `section`.
     pub(crate) fn within(self, section: &str) -> Self {
         match self {

@@ -20,8 +20,7 @@
 //! - A number that is NaN, a label without a class, features of two different backbones: errors that say which and where.
 //!
 //! ```
-//! use relata_model::Compute;
-//! use relata_probe::{Features, LinearProbe};
+//! use relata_probe::{Compute, Features, LinearProbe};
 //!
 //! // Two classes on either side of zero; any source of features will do.
 //! let names = vec!["left".to_owned(), "right".to_owned()];
@@ -65,26 +64,20 @@
 //! ```
 
 mod features;
-
-mod answers;
-mod config;
-mod extract;
-mod finetune;
-mod health;
-mod kmeans;
-mod knn;
-mod label_fraction;
-mod linear;
-mod logistic;
-mod protocol;
-mod retrieval;
+mod files;
 mod score;
-mod seeds;
-mod similarity;
 
-mod export;
-mod import;
-mod sample;
+mod protocol;
+mod protocols;
+
+mod config;
+mod evaluate;
+
+#[cfg(feature = "images")]
+mod images;
+
+mod draw;
+mod linear_layer;
 
 mod error;
 #[cfg(test)]
@@ -93,21 +86,30 @@ mod fixture;
 mod test_clouds;
 
 pub use config::ProbeConfig;
-pub use error::{Error, Result};
-pub use export::{check_export_path, write_csv, write_features, write_npy, write_safetensors};
-pub use extract::{ExtractOptions, embed, embed_two_views, extract};
-pub use features::Features;
-pub use finetune::{
-    EpochDone, Finetune, Keep, LabelledImages, Supervised, TrainingStart, Watch, supervised_augmentation, train_and_score,
+pub use error::{Error, ErrorKind, Result};
+pub use evaluate::{check_seeds, evaluate, evaluate_seeds, over_seeds};
+pub use features::{
+    Features, Neighbour, alignment, dead_dimensions, effective_rank, effective_rank_bytes, feature_sample, health, nearest,
+    uniformity,
 };
-pub use health::{alignment, dead_dimensions, effective_rank, effective_rank_bytes, health, uniformity};
-pub use import::{FeatureFile, labelled_pair};
-pub use kmeans::KMeans;
-pub use knn::Knn;
-pub use linear::{LinearModel, LinearProbe};
-pub use logistic::{LogisticModel, LogisticProbe};
-pub use protocol::{Protocol, evaluate};
-pub use retrieval::{Gallery, Neighbour, Retrieval, nearest};
-pub use sample::feature_sample;
-pub use score::{Score, Scored};
-pub use seeds::{SeedAccuracy, check_seeds, evaluate_seeds, over_seeds};
+pub use files::{FeatureFile, check_export_path, labelled_pair, write_csv, write_features, write_npy, write_safetensors};
+#[cfg(feature = "images")]
+pub use images::{
+    EpochDone, ExtractOptions, LabelledImages, StateFile, TrainingObserver, TrainingStart, embed, embed_two_views, extract,
+    train_and_score,
+};
+pub use protocol::{FeatureProtocol, ProtocolInfo, ProtocolInput, ProtocolSettings, SettingsTables};
+#[cfg(feature = "images")]
+pub use protocol::{TrainingProtocol, TrainingRecipe};
+pub use protocols::Protocol;
+#[cfg(feature = "images")]
+pub use protocols::finetune::Finetune;
+pub use protocols::kmeans::KMeans;
+pub use protocols::knn::Knn;
+pub use protocols::linear::{LinearModel, LinearProbe};
+pub use protocols::logistic::{LogisticModel, LogisticProbe};
+pub use protocols::retrieval::{Gallery, Retrieval};
+#[cfg(feature = "images")]
+pub use protocols::supervised::Supervised;
+pub use relata_ops::Compute;
+pub use score::{Score, ScoredOn, SeedAccuracy};

@@ -35,9 +35,7 @@ pub struct Arguments {
     /// Settings of data.* and probe.*, such as probe.epochs=50
     #[arg(value_name = "KEY=VALUE")]
     settings: Vec<String>,
-    /// linear, knn, logistic, kmeans, retrieval, several with commas between, or all (of these); finetune and supervised train the
-    /// backbone, and take as long (Ctrl-C saves; the same command goes on); without it, the run's probe.protocols
-    #[arg(long, value_name = "PROTOCOL")]
+    #[arg(long, value_name = "PROTOCOL", help = protocol_help(), long_help = protocol_long_help())]
     protocol: Option<String>,
     /// Another data set than the run's own; images are prepared as the backbone was trained
     #[arg(long, value_name = "NAME")]
@@ -63,6 +61,22 @@ pub struct Arguments {
     /// Scores from several seeds, as mean and standard deviation; without it, probe.seed alone
     #[arg(long, value_name = "1,2,3", value_delimiter = ',', value_parser = seed())]
     seeds: Vec<u64>,
+}
+
+fn protocol_help() -> String {
+    let names = |protocols: &mut dyn Iterator<Item = Protocol>| protocols.map(Protocol::name).collect::<Vec<_>>().join(", ");
+    format!(
+        "{}, several with commas between, or all (of these); {} train the backbone, and take as long (Ctrl-C saves; the same \
+         command goes on); without it, the run's probe.protocols",
+        names(&mut Protocol::frozen()),
+        names(&mut Protocol::all().filter(|protocol| protocol.trains_backbone()))
+    )
+}
+
+/// With what each protocol does.
+fn protocol_long_help() -> String {
+    let line = |protocol: Protocol| format!("\n{protocol:<10} {}", protocol.info().summary);
+    format!("{}\n{}", protocol_help(), Protocol::all().map(line).collect::<String>())
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {

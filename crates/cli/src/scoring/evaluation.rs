@@ -8,8 +8,8 @@ use relata_augment::Pipeline;
 use relata_data::{Dataset, Split};
 use relata_model::{Backbone, Compute};
 use relata_probe::{
-    EpochDone, Features, Keep, LabelledImages, ProbeConfig, Protocol, Score, Scored, TrainingStart, Watch, alignment,
-    embed_two_views, evaluate_seeds, extract, health, over_seeds, train_and_score,
+    EpochDone, Features, LabelledImages, ProbeConfig, Protocol, Score, ScoredOn, StateFile, TrainingObserver, TrainingStart,
+    alignment, embed_two_views, evaluate_seeds, extract, health, over_seeds, train_and_score,
 };
 use serde_json::Value;
 
@@ -84,8 +84,8 @@ impl Evaluation<'_> {
         let start = Instant::now();
         let (score, mut before_s) = self.trained_score(protocol, true, labelled, compute, log)?;
         let mut from_random = None;
-        // Supervised training starts from random weights itself.
-        if protocol != Protocol::Supervised {
+        // An upper bound starts from random weights itself.
+        if !protocol.is_upper_bound() {
             let (random, seconds) = self.trained_score(protocol, false, labelled, compute, log)?;
             (from_random, before_s) = (Some(random), before_s + seconds);
         }
@@ -172,11 +172,11 @@ impl Evaluation<'_> {
         log: &Log,
     ) -> Result<(Score, f64)> {
         let info = network::info_of(self.run, self.trained, self.checkpoint)?;
-        let augmentation = self.config.probe.augmentation(protocol, info.side);
+        let augmentation = self.config.probe.augmentation(protocol, info.side)?;
         let augmentation = Pipeline::new(&augmentation, info.side, info.mean, info.std)?;
         let (train, test) = (Arc::clone(&labelled.train), Arc::clone(&labelled.test));
         let images = LabelledImages { train, test, augmentation };
-        let from_trained = from_trained && protocol != Protocol::Supervised;
+        let from_trained = from_trained && !protocol.is_upper_bound();
         let weights = if from_trained { "trained" } else { "random" };
         let unfinished = self.unfinished_name(protocol)?;
         let mut before_s = 0.0;
@@ -191,8 +191,8 @@ impl Evaluation<'_> {
             let mut watch = TrainingWatch { what: &what, counter, log, before_s: &mut before_s };
             let config = ProbeConfig { seed, ..self.config.probe.clone() };
             let name = format!("{unfinished}{seed}-{weights}");
-            let keep = Some(Keep { run: self.run, name: &name });
-            let score = train_and_score(protocol, &config, &mut *backbone, &images, compute, keep, &mut watch);
+            let state = Some(StateFile { run: self.run, name: &name });
+            let score = train_and_score(protocol, &config, &mut *backbone, &images, compute, state, &mut watch);
             score.map_err(|error| match error {
                 relata_probe::Error::Stopped { epochs, total, .. } => {
                     log.only_to_file(format!("{what}: interrupted after {epochs} of {}", counted(total, "epoch")));
@@ -204,8 +204,8 @@ impl Evaluation<'_> {
         Ok((score, before_s))
     }
 
-    fn scored(&self) -> Scored {
-        Scored {
+    fn scored(&self) -> ScoredOn {
+        ScoredOn {
             data: images::name(&self.config.data),
             split: images::scored_split(&self.config.data).to_owned(),
             checkpoint: self.checkpoint.to_owned(),
@@ -272,7 +272,7 @@ impl Evaluation<'_> {
 
     /// The accuracy of training with the labels of the same images, if it was done: by the same settings, or else by others.
     fn upper_bound_pct(&self) -> Result<Option<f64>> {
-        let protocol = Protocol::Supervised;
+        let Some(protocol) = Protocol::all().find(|protocol| protocol.is_upper_bound()) else { return Ok(None) };
         let request = self.request(protocol);
         let results = self.run.probes()?.into_iter().map(|(_, result)| result);
         let bounds =
@@ -311,12 +311,12 @@ struct TrainingWatch<'a> {
     before_s: &'a mut f64,
 }
 
-impl Watch for TrainingWatch<'_> {
+impl TrainingObserver for TrainingWatch<'_> {
     fn start(&mut self, start: TrainingStart) {
         let what = self.what;
         match start {
             TrainingStart::New => {}
-            TrainingStart::Instead => {
+            TrainingStart::Replaced => {
                 self.log.line(format!("{what}: the unfinished training that is there has other settings: starting again"));
             }
             TrainingStart::Resumed { epochs, total, seconds } => {

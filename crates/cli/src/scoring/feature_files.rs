@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use relata_artifact::{ProbeResult, write_atomic};
 use relata_model::Compute;
-use relata_probe::{FeatureFile, Protocol, Scored, evaluate_seeds, health, labelled_pair};
+use relata_probe::{FeatureFile, Protocol, ScoredOn, evaluate_seeds, health, labelled_pair};
 
 use crate::terminal::format::shown;
 use crate::terminal::output;
@@ -34,7 +34,7 @@ pub(crate) fn scores(
     let test = FeatureFile::read(&files.test, files.test_labels.as_deref())?;
     let (train, test) = labelled_pair(train, test)?;
     let compute = Compute::new(config.threads)?;
-    let scored = Scored { data: shown(&files.test), split: "test".to_owned(), checkpoint: String::new() };
+    let scored = ScoredOn { data: shown(&files.test), split: "test".to_owned(), checkpoint: String::new() };
     let health = health(&test, &compute);
     health.warnings.iter().for_each(|warning| output::note(format!("note: {warning}")));
     let mut results = Vec::new();

@@ -20,7 +20,7 @@ const LABEL_FRACTION: &str = "probe.label_fraction";
 pub(crate) fn of(protocol: Protocol, config: &Config, trained: &Config, seeds: &[u64]) -> Request {
     let counts = |key: &str| match key.split_once('.') {
         Some(("data", _)) => key != PATH && !changes_no_result(key),
-        Some(("probe", key)) => protocol.has_setting(&config.probe, key),
+        Some(("probe", key)) => config.probe.is_setting_of(protocol, key),
         _ => false,
     };
     let settings = config.as_settings().into_iter().filter(|(key, _)| counts(key));
@@ -28,7 +28,7 @@ pub(crate) fn of(protocol: Protocol, config: &Config, trained: &Config, seeds: &
     let moved = images::has_path(&config.data) && !images::same_data(&config.data, &trained.data);
     let path = if moved { config.data.path.display().to_string() } else { String::new() };
     request.insert(PATH.to_owned(), path);
-    if protocol.draws(&config.probe) {
+    if config.probe.draws(protocol) {
         let seeds = if let [seed] = seeds { seed.to_string() } else { format!("{seeds:?}") };
         request.insert("probe.seed".to_owned(), seeds);
     }
@@ -44,7 +44,7 @@ pub(crate) fn same_images(asked: &Request, wanted: &Request) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use relata_probe::Protocol;
+    use relata_probe::{Knn, LinearProbe, Protocol, Retrieval};
 
     use super::*;
 
@@ -69,14 +69,14 @@ mod tests {
             ("probe.protocols=[\"knn\"]", false),
             ("threads=7", false),
         ];
-        let request = |config: &Config, seeds: &[u64]| of(Protocol::Linear, config, &own, seeds);
+        let request = |config: &Config, seeds: &[u64]| of(Protocol::of::<LinearProbe>(), config, &own, seeds);
         for (setting, changes) in changes {
             let config = own.changed_by(&[setting.to_owned()]).unwrap();
             assert_eq!(request(&config, &[0]) != request(&own, &[0]), changes, "{setting}");
         }
         assert_ne!(request(&own, &[0]), request(&own, &[1]));
         assert_ne!(request(&own, &[1]), request(&own, &[1, 2]));
-        assert_eq!(of(Protocol::Knn, &own, &own, &[1]), of(Protocol::Knn, &own, &own, &[2]), "nothing is drawn");
+        assert_eq!(of(Protocol::of::<Knn>(), &own, &own, &[1]), of(Protocol::of::<Knn>(), &own, &own, &[2]), "nothing is drawn");
     }
 
     #[test]
@@ -84,12 +84,12 @@ mod tests {
         let own = Config::default();
         let few = |gallery: &str| {
             let settings = ["probe.label_fraction=0.1".to_owned(), format!("probe.retrieval.gallery={gallery}")];
-            of(Protocol::Retrieval, &own.changed_by(&settings).unwrap(), &own, &[1, 2])
+            of(Protocol::of::<Retrieval>(), &own.changed_by(&settings).unwrap(), &own, &[1, 2])
         };
         let says = |request: &Request| [LABEL_FRACTION, "probe.seed"].map(|key| request.contains_key(key));
         assert_eq!((says(&few("train")), says(&few("test"))), ([true; 2], [false; 2]));
-        assert!(same_images(&of(Protocol::Retrieval, &own, &own, &[0]), &few("test")));
-        assert!(!same_images(&of(Protocol::Retrieval, &own, &own, &[0]), &few("train")));
+        assert!(same_images(&of(Protocol::of::<Retrieval>(), &own, &own, &[0]), &few("test")));
+        assert!(!same_images(&of(Protocol::of::<Retrieval>(), &own, &own, &[0]), &few("train")));
     }
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
             let settings = ["data.dataset=folder".to_owned(), format!("data.path={path}")];
             Config::default().changed_by(&settings).unwrap()
         };
-        let request = |config: &Config| of(Protocol::Knn, config, &at("a/photos"), &[0]);
+        let request = |config: &Config| of(Protocol::of::<Knn>(), config, &at("a/photos"), &[0]);
         assert_eq!(request(&at("a/photos"))[PATH], "");
         assert_eq!(request(&at("b/photos"))[PATH], "b/photos");
         let published = at("a/photos").changed_by(&["data.dataset=cifar10".to_owned()]).unwrap();
