@@ -30,7 +30,7 @@ fn protocols(criterion: &mut Criterion) {
     let knn = || Knn::default().score(&train, &test, &compute).expect("features that fit");
     let linear = |epochs| LinearProbe { epochs, ..LinearProbe::default() }.fit(&train, &compute).expect("features that fit");
     let accuracy = linear(5).score(&test).expect("features that fit").accuracy_pct;
-    assert!(accuracy > 95.0 && knn().accuracy_pct > 95.0, "clouds that hardly overlap are told apart");
+    assert!(accuracy > 95.0 && knn().accuracy_pct > 95.0, "clouds that hardly overlap are separated");
 
     let mut group = criterion.benchmark_group("cifar10-size");
     group.sample_size(10);

@@ -37,7 +37,7 @@ pub enum Error {
     /// Images without labels, which a protocol needs.
     #[error("{what} has no label, and a probe needs one for every image: take a labelled split, such as train or test")]
     Unlabelled {
-        /// The first image without one, in its data set's words, or `the features`.
+        /// The first image without one, as its data set names it, or `the features`.
         what: String,
     },
     /// Features of no image at all.
@@ -228,7 +228,7 @@ pub enum Error {
         path: PathBuf,
         /// What would be allowed.
         expected: &'static str,
-        /// The type, in the file's words.
+        /// The type, as the file names it.
         got: String,
     },
     /// An array of another shape than features or labels have.
@@ -295,7 +295,7 @@ pub enum Error {
         /// Fields of this one.
         got: usize,
     },
-    /// A field of CSV that is no number where one belongs.
+    /// A field of CSV that is not the number that belongs there.
     #[error("line {line} of {}: {column} is {value:?}: expected a number of its kind", path.display())]
     CsvValue {
         /// The file.

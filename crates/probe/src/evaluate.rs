@@ -59,7 +59,7 @@ pub fn over_seeds<E: From<Error>>(seeds: &[u64], score: impl FnMut(u64) -> Resul
     Ok(if scores.len() == 1 { scores.swap_remove(0) } else { mean(seeds, &scores) })
 }
 
-/// Refuses seeds that [`evaluate_seeds`] would refuse: to be asked before the features are computed.
+/// Refuses seeds that [`evaluate_seeds`] would refuse: for a check before the features are computed.
 ///
 /// # Errors
 /// [`Error::Setting`] for no seed, or one that comes twice.

@@ -1,20 +1,19 @@
-//! Evaluation of a backbone: features of every image once, then scores that tell how good they are.
+//! How good are a backbone's features? Every image's features once, then scores by the protocols of the literature.
 //!
-//! What goes in: a [`relata_model::Backbone`] and labelled images ([`extract`]), or [`Features`] from anywhere. What comes
-//! out: a [`Score`] (accuracy, class by class, confusion matrix) that carries its protocol and every setting of it.
+//! What goes in: [`Features`] from anywhere, or a backbone and labelled images (`extract`). What comes out: a [`Score`] (accuracy, class
+//! by class, confusion matrix) that carries its protocol and every setting of it.
 //!
 //! | protocol | what it does |
 //! |---|---|
 //! | [`LinearProbe`] | the paper's: one linear layer, Adam 1e-3, batches of 128, 100 epochs, the last epoch counts |
-//! | [`LogisticProbe`] | logistic regression to its optimum by L-BFGS: what a linear layer can do, no step size involved |
 //! | [`Knn`] | the 200 most similar training images vote with weight exp(cosine / 0.1); nothing is trained |
+//! | [`LogisticProbe`] | logistic regression to its optimum by L-BFGS: what a linear layer can do, no step size involved |
 //! | [`KMeans`] | clusters of the training features; accuracy by the best one-to-one assignment, NMI, ARI |
 //! | [`Retrieval`] | test images search the training images by cosine: recall at 1, 5, 10, mean average precision |
-//! | [`Finetune`], [`Supervised`] | the whole net trained with labels, from the backbone's or from random weights: [`train_and_score`] |
+//! | `Finetune`, `Supervised` | the whole net trained with labels, from the backbone's or from random weights: `train_and_score` |
 //!
-//! - The backbone stays as it is (but for the two that train it): running statistics, whole images, nothing random, no gradient.
-//! - Features never change, so they are computed once: the same figures as a probe that runs the backbone in every epoch,
-//!   a hundred times less work.
+//! - A frozen backbone stays as it is: running statistics, whole images, nothing random, no gradient. Its features never change, so
+//!   they are computed once.
 //! - Test images choose nothing: no early stop, no best epoch, no setting.
 //! - On one machine the same features give the same bits, on any number of threads.
 //! - A number that is NaN, a label without a class, features of two different backbones: errors that say which and where.
@@ -34,34 +33,13 @@
 //! # Ok::<(), relata_probe::Error>(())
 //! ```
 //!
-//! A backbone's score and its lower bound, the same backbone with random weights, as a record for the run folder:
-//!
-//! ```no_run
-//! # use std::sync::Arc;
-//! # use relata_augment::Pipeline;
-//! # use relata_data::Dataset;
-//! # use relata_model::{Backbone, Compute};
-//! # use relata_probe::Result;
-//! # fn run(
-//! #     mut trained: Box<dyn Backbone>, mut random: Box<dyn Backbone>, pipeline: &Pipeline,
-//! #     train: Arc<dyn Dataset>, test: Arc<dyn Dataset>, compute: &Compute,
-//! # ) -> Result<()> {
-//! use relata_probe::{ProbeConfig, Protocol, Scored, evaluate, extract};
-//!
-//! let config = ProbeConfig::default();
-//! let mut score = |backbone: &mut dyn Backbone| {
-//!     let mut features = |data: &Arc<dyn Dataset>| {
-//!         extract(backbone, Arc::clone(data), pipeline, &config.extract_options(), &mut |_done, _total| {})
-//!     };
-//!     evaluate(Protocol::Linear, &config, &features(&train)?, &features(&test)?, compute)
-//! };
-//! let (score, bound) = (score(&mut *trained)?, score(&mut *random)?);
-//! let scored = Scored { data: "shapes".into(), split: "test".into(), checkpoint: "last".into() };
-//! let record = score.result(&scored, Some(&bound), 12.5)?;
-//! # let _ = record;
-//! # Ok(())
-//! # }
-//! ```
+//! The feature `images` (default) holds all that needs a backbone: `extract`, `embed`, `train_and_score`. Without it the crate scores
+//! arrays and needs no candle. A new protocol is a file in `protocols/` and a row of its table; `protocols/mod.rs` says how.
+
+/// The README's example is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod features;
 mod files;
@@ -92,7 +70,7 @@ pub use features::{
     Features, Neighbour, alignment, dead_dimensions, effective_rank, effective_rank_bytes, feature_sample, health, nearest,
     uniformity,
 };
-pub use files::{FeatureFile, check_export_path, labelled_pair, write_csv, write_features, write_npy, write_safetensors};
+pub use files::{FeatureFile, check_export_path, labelled_pair, write_features};
 #[cfg(feature = "images")]
 pub use images::{
     EpochDone, ExtractOptions, LabelledImages, StateFile, TrainingObserver, TrainingStart, embed, embed_two_views, extract,

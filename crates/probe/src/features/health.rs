@@ -16,7 +16,7 @@ const COLLAPSED_RANK: f64 = 2.0;
 /// As many dead dimensions are worth a word.
 const MANY_DEAD_PCT: f64 = 50.0;
 
-/// All figures of `features` that they have alone ([`alignment`] needs two views), with what is wrong in words.
+/// All figures that need one view of each image ([`alignment`] needs two), with a warning for each that is bad.
 #[must_use]
 pub fn health(features: &Features, compute: &Compute) -> FeatureHealth {
     compute.install(|| {
@@ -97,22 +97,22 @@ pub fn alignment(first: &Features, second: &Features) -> Result<f64> {
     Ok(distances.sum::<f64>() / (first.len() / width) as f64)
 }
 
-/// What a reader must know, in words.
+/// What a reader must know.
 fn warnings(health: &FeatureHealth) -> Vec<String> {
     let FeatureHealth { dimensions, effective_rank, dead_dimensions_pct, images, .. } = health;
-    let mut words = Vec::new();
+    let mut warnings = Vec::new();
     if *images > 1 && *effective_rank == 0.0 {
-        words.push("the features have collapsed: all images have the same".to_owned());
+        warnings.push("the features have collapsed: all images have the same".to_owned());
     } else if *images > 2 && *dimensions > 2 && *effective_rank < COLLAPSED_RANK {
-        words.push(format!(
+        warnings.push(format!(
             "the features have collapsed: of {dimensions} dimensions they fill {effective_rank:.1}, so nearly all images lie on a line"
         ));
     } else if *images > 1 && *dead_dimensions_pct >= MANY_DEAD_PCT {
-        words.push(format!(
+        warnings.push(format!(
             "{dead_dimensions_pct:.0} % of the {dimensions} feature dimensions are dead: they are the same for all images"
         ));
     }
-    words
+    warnings
 }
 
 /// `[D, D]`, lower triangle.
@@ -212,17 +212,17 @@ mod tests {
     }
 
     #[test]
-    fn a_collapse_is_said_in_words() {
-        let words = |value: &dyn Fn(usize, usize) -> f64| {
+    fn a_collapse_gives_a_warning() {
+        let warning = |value: &dyn Fn(usize, usize) -> f64| {
             let values = (0..100 * 8).map(|i| value(i / 8, i % 8) as f32).collect();
             health(&Features::unlabelled(values, 8).unwrap(), &Compute::new(1).unwrap()).warnings.join("")
         };
-        assert!(words(&|_, column| column as f64).contains("all images have the same"));
-        assert!(words(&|_, column| 0.1 * column as f64 - 1e5).contains("all images have the same"));
+        assert!(warning(&|_, column| column as f64).contains("all images have the same"));
+        assert!(warning(&|_, column| 0.1 * column as f64 - 1e5).contains("all images have the same"));
         let line = |row: usize, column: usize| (row * column) as f64 + 1e-3 * hash_uniform("line", row * 8 + column);
-        assert!(words(&line).contains("of 8 dimensions they fill 1.0"), "{}", words(&line));
+        assert!(warning(&line).contains("of 8 dimensions they fill 1.0"), "{}", warning(&line));
         let dead = |row: usize, column: usize| if column < 3 { hash_uniform("dead", row * 8 + column) } else { 0.5 };
-        assert!(words(&dead).contains("62 % of the 8 feature dimensions are dead"), "{}", words(&dead));
-        assert_eq!(words(&|row, column| hash_uniform("alive", row * 8 + column)), "");
+        assert!(warning(&dead).contains("62 % of the 8 feature dimensions are dead"), "{}", warning(&dead));
+        assert_eq!(warning(&|row, column| hash_uniform("alive", row * 8 + column)), "");
     }
 }

@@ -26,7 +26,7 @@ pub fn feature_sample(features: &Features, most: usize) -> Result<FeatureSample>
     })
 }
 
-/// Deals out `most` places one by one, round by round, to whoever has something left.
+/// How many of each class: `most` are dealt out one by one, round by round, to the classes that have more.
 fn equal_shares(sizes: &[usize], most: usize) -> Vec<usize> {
     let mut shares = vec![0; sizes.len()];
     let mut left = most.min(sizes.iter().sum());
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_class_leaves_its_places_to_the_others() {
+    fn a_small_class_leaves_its_share_to_the_others() {
         let sample = feature_sample(&features(&[50, 1, 0, 20]), 10).unwrap();
         let count = |class| sample.labels.iter().filter(|label| **label == class).count();
         assert_eq!([0, 1, 2, 3].map(count), [5, 1, 0, 4]);

@@ -11,9 +11,9 @@ pub(super) fn features(path: &Path, bytes: &[u8]) -> Result<FeatureFile> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut records = Records { rest: text, line: 1 };
     let header = records.next().map(|(_, fields)| fields).unwrap_or_default();
-    let place = |name: &str| header.iter().position(|field| field == name);
+    let column = |name: &str| header.iter().position(|field| field == name);
     let columns = feature_columns(path, &header)?;
-    let (label_at, class_at) = (place("label"), place("class"));
+    let (label_at, class_at) = (column("label"), column("class"));
     let (mut values, mut labels, mut names) = (Vec::new(), Vec::new(), std::collections::BTreeMap::new());
     for (row, (line, fields)) in records.enumerate() {
         if fields.len() != header.len() {
@@ -51,7 +51,7 @@ fn feature_columns(path: &Path, header: &[String]) -> Result<Vec<usize>> {
         digits.parse::<usize>().ok().filter(|number| number.to_string() == digits)
     };
     let mut features: Vec<(usize, usize)> =
-        header.iter().enumerate().filter_map(|(place, name)| Some((number(name)?, place))).collect();
+        header.iter().enumerate().filter_map(|(column, name)| Some((number(name)?, column))).collect();
     features.sort_unstable();
     if let Some(pair) = features.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         return Err(Error::CsvTwice { path: path.to_owned(), column: format!("f{}", pair[0].0) });
@@ -59,7 +59,7 @@ fn feature_columns(path: &Path, header: &[String]) -> Result<Vec<usize>> {
     let gap = (0..features.len().max(1)).find(|&at| features.get(at).is_none_or(|(number, _)| *number != at));
     match gap {
         Some(gap) => Err(Error::CsvHeader { path: path.to_owned(), missing: format!("f{gap}") }),
-        None => Ok(features.into_iter().map(|(_, place)| place).collect()),
+        None => Ok(features.into_iter().map(|(_, column)| column).collect()),
     }
 }
 

@@ -14,4 +14,4 @@ mod tests;
 
 pub use feature_file::FeatureFile;
 pub use pair::labelled_pair;
-pub use write::{check_export_path, write_csv, write_features, write_npy, write_safetensors};
+pub use write::{check_export_path, write_features};

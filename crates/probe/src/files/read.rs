@@ -12,7 +12,7 @@ impl FeatureFile {
     /// without it, `.npy` features take those of `<name>.labels.npy` beside them, where `relata embed` puts them.
     ///
     /// - `.npy`, versions 1 to 3, C order: features `[n, D]` `<f4` or `<f8`, labels `[n]` `<i8`, `<i4` or `|u1`.
-    /// - `.safetensors` and `.csv` as [`crate::write_safetensors`] and [`crate::write_csv`] write them.
+    /// - `.safetensors` and `.csv` as [`crate::write_features`] writes them.
     ///
     /// # Errors
     /// Each with the file: [`Error::UnknownFormat`], [`Error::Read`]; [`Error::NotNpy`], [`Error::NpyVersion`],

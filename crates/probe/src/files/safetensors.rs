@@ -31,9 +31,9 @@ pub(super) fn features(path: &Path, bytes: &[u8]) -> Result<FeatureFile> {
         file.labels = Some(numbers.enumerate().map(|(row, number)| label(path, row, number)).collect::<Result<_>>()?);
         file.same_count(path)?;
         // Files of other tools name no classes.
-        let words = header.metadata().as_ref().and_then(|metadata| metadata.get("relata"));
-        let words = words.and_then(|words| serde_json::from_str::<Value>(words).ok());
-        let names = words.as_ref().and_then(|words| words["class_names"].as_array()).into_iter().flatten();
+        let text = header.metadata().as_ref().and_then(|metadata| metadata.get("relata"));
+        let about = text.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let names = about.as_ref().and_then(|about| about["class_names"].as_array()).into_iter().flatten();
         file.names = (0..).zip(names).filter_map(|(label, name)| Some((label, name.as_str()?.to_owned()))).collect();
     }
     Ok(file)

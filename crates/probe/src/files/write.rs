@@ -12,12 +12,18 @@ use crate::{Error, Features, Result};
 
 const ENDINGS: &str = ".safetensors, .npy or .csv";
 
-/// Writes features in the format that the file's name ends in: `.safetensors`, `.npy` or `.csv`. Gives the files written:
-/// `.npy` holds one array, so labels go to `<name>.labels.npy` beside it, and what each row is, where that is known, to
-/// `<name>.images.csv` under the header `label,class,source`. Such files of features that lay there before are removed.
+/// Writes features in the format that the file's name ends in. Gives the files written.
+///
+/// - `.safetensors`: `features [n, D]` F32 and, where there are labels, `labels [n]` I64 as PyTorch's losses take them. The metadata's one
+///   entry, `relata`, is a JSON object: `class_names` and, where they were kept, `sources`, lists of strings.
+/// - `.npy`: one array, `[n, D]` float32 in C order, format version 1.0. Labels go to `<name>.labels.npy` beside it, and what each row
+///   is, where that is known, to `<name>.images.csv` under the header `label,class,source`. Such files of features that lay there before
+///   are removed.
+/// - `.csv`: one line an image under the header `label,class,source,f0,f1,...`; `label` and `class` only where there are labels,
+///   `source` only where sources were kept. Numbers in the fewest digits that read back as the same f32.
 ///
 /// # Errors
-/// [`Error::UnknownFormat`], or as the format's own function.
+/// [`Error::UnknownFormat`]; [`Error::Artifact`], [`Error::Safetensors`], [`Error::Io`] where the file cannot be written.
 pub fn write_features(path: &Path, features: &Features) -> Result<Vec<PathBuf>> {
     match Format::of(path)? {
         Format::Safetensors => write_safetensors(path, features)?,
@@ -48,7 +54,7 @@ fn write_arrays(path: &Path, features: &Features) -> Result<Vec<PathBuf>> {
     Ok(written)
 }
 
-/// Refuses a file name that [`write_features`] would refuse: to be asked before the features are computed.
+/// Refuses a file name that [`write_features`] would refuse: for a check before the features are computed.
 ///
 /// # Errors
 /// [`Error::UnknownFormat`].
@@ -56,12 +62,7 @@ pub fn check_export_path(path: &Path) -> Result<()> {
     Format::of(path).map(drop)
 }
 
-/// `features [n, D]` F32 and, where there are labels, `labels [n]` I64 as PyTorch's losses take them. The metadata's one
-/// entry, `relata`, is a JSON object: `class_names` and, where they were kept, `sources`, lists of words.
-///
-/// # Errors
-/// [`Error::Artifact`], [`Error::Safetensors`].
-pub fn write_safetensors(path: &Path, features: &Features) -> Result<()> {
+fn write_safetensors(path: &Path, features: &Features) -> Result<()> {
     let failed = |source| Error::Safetensors { path: path.to_owned(), source };
     let values = le_bytes(features.values());
     let shape = vec![features.rows(), features.width()];
@@ -71,26 +72,13 @@ pub fn write_safetensors(path: &Path, features: &Features) -> Result<()> {
         tensors.push(("labels", TensorView::new(Dtype::I64, vec![features.rows()], labels).map_err(failed)?));
     }
     // One entry, since several would be written in an order of the map's own, another in each run.
-    let words = json!({ "class_names": features.class_names(), "sources": features.sources() });
-    let metadata = HashMap::from([("relata".to_owned(), words.to_string())]);
+    let names = json!({ "class_names": features.class_names(), "sources": features.sources() });
+    let metadata = HashMap::from([("relata".to_owned(), names.to_string())]);
     let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(failed)?;
     Ok(relata_artifact::write_atomic(path, &bytes)?)
 }
 
-/// The features as one numpy array, `[n, D]` float32 in C order, format version 1.0.
-///
-/// # Errors
-/// [`Error::Artifact`], [`Error::Io`].
-pub fn write_npy(path: &Path, features: &Features) -> Result<()> {
-    Ok(filled(path, |file| npy(file, features))?.commit()?)
-}
-
-/// One line an image under the header `label,class,source,f0,f1,...`; `label` and `class` only where there are labels,
-/// `source` only where sources were kept. Numbers in the fewest digits that read back as the same f32.
-///
-/// # Errors
-/// [`Error::Artifact`], [`Error::Io`].
-pub fn write_csv(path: &Path, features: &Features) -> Result<()> {
+fn write_csv(path: &Path, features: &Features) -> Result<()> {
     Ok(filled(path, |file| csv(file, features, features.width()))?.commit()?)
 }
 
@@ -209,8 +197,8 @@ mod tests {
         assert_eq!((labels.shape(), labels.dtype()), (&[2][..], Dtype::I64));
         assert_eq!(labels.data(), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
-        let words: serde_json::Value = serde_json::from_str(&metadata.metadata().as_ref().unwrap()["relata"]).unwrap();
-        assert_eq!(words, json!({ "class_names": ["ring", "star, \"five\""], "sources": ["a.png", "b,c.png"] }));
+        let names: serde_json::Value = serde_json::from_str(&metadata.metadata().as_ref().unwrap()["relata"]).unwrap();
+        assert_eq!(names, json!({ "class_names": ["ring", "star, \"five\""], "sources": ["a.png", "b,c.png"] }));
     }
 
     #[test]
@@ -234,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_an_array_can_be_told() {
+    fn rows_of_an_array_can_be_identified() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name| folder.path().join(name);
         write_features(&path("f.npy"), &features()).unwrap();

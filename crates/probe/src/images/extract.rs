@@ -13,6 +13,35 @@ use crate::{Error, Features, Result};
 /// `pipeline` may be the one that the backbone was trained with; only its side and normalisation are taken. `progress`
 /// hears the images done and their total after every batch.
 ///
+/// A backbone's score and its lower bound, the same backbone with random weights, as a record for the run folder:
+///
+/// ```no_run
+/// # use std::sync::Arc;
+/// # use relata_augment::Pipeline;
+/// # use relata_data::Dataset;
+/// # use relata_model::Backbone;
+/// # use relata_probe::{Compute, Result};
+/// # fn run(
+/// #     mut trained: Box<dyn Backbone>, mut random: Box<dyn Backbone>, pipeline: &Pipeline,
+/// #     train: Arc<dyn Dataset>, test: Arc<dyn Dataset>, compute: &Compute,
+/// # ) -> Result<()> {
+/// use relata_probe::{LinearProbe, ProbeConfig, Protocol, ScoredOn, evaluate, extract};
+///
+/// let config = ProbeConfig::default();
+/// let mut score = |backbone: &mut dyn Backbone| {
+///     let mut features = |data: &Arc<dyn Dataset>| {
+///         extract(backbone, Arc::clone(data), pipeline, &config.extract_options(), &mut |_done, _total| {})
+///     };
+///     evaluate(Protocol::of::<LinearProbe>(), &config, &features(&train)?, &features(&test)?, compute)
+/// };
+/// let (score, bound) = (score(&mut *trained)?, score(&mut *random)?);
+/// let scored_on = ScoredOn { data: "shapes".into(), split: "test".into(), checkpoint: "last".into() };
+/// let record = score.result(&scored_on, Some(&bound), 12.5)?;
+/// # let _ = record;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// [`Error::Unlabelled`], before any work, where an image has no label; [`Error::NotFinite`] with the image;
 /// [`Error::Images`] where one cannot be read; [`Error::Model`] where the backbone refuses.

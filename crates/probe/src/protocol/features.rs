@@ -9,7 +9,8 @@ pub trait FeatureProtocol: ProtocolSettings {
     /// threads.
     ///
     /// # Errors
-    /// Features that do not fit together, as [`crate::check_labels`] finds them, and what the protocol cannot do.
+    /// [`crate::Error::Unlabelled`], [`crate::Error::OneClass`], [`crate::Error::WidthDiffers`] and their like for features that do not
+    /// fit together; what else the protocol cannot do.
     fn run(&self, train: &Features, test: &Features, seed: u64, compute: &Compute) -> Result<Score>;
 
     /// Whether training rows have a say in the score.

@@ -11,7 +11,7 @@ use crate::protocol::{ProtocolInfo, ProtocolInput, ProtocolSettings, TrainingPro
 
 /// Fine-tuning: a new linear layer on the trained backbone, and all weights trained with the labels. The paper's protocol on
 /// STL-10, as its reference code runs it: softmax cross-entropy, Adam with an L2 penalty, batches of 128, 100 epochs, both learning
-/// rates divided by 10 after half and after three quarters of the epochs asked for. (The reference's own drops follow a default of 200
+/// rates divided by 10 after half and after three quarters of the epochs. (The reference's own drops follow a default of 200
 /// epochs, so neither comes in 100.) The last epoch counts.
 ///
 /// Images are augmented as the reference's fine-tuning has it ([`Finetune::augmentation`]). The same bits on any number of threads.

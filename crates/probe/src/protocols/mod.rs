@@ -117,7 +117,7 @@ impl Protocol {
         &self.0.run
     }
 
-    /// Its settings out of those that a file gives, every key written out; in words what is wrong with them.
+    /// Its settings out of those that a file gives, every key written out; or a message of what is wrong with them.
     pub(crate) fn read_settings(self, given: toml::Table) -> Result<toml::Table, String> {
         (self.0.read)(given)
     }

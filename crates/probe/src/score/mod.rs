@@ -34,7 +34,7 @@ pub struct Score {
     pub confusion: Vec<Vec<u32>>,
     /// Further figures, by name and unit: `top5_accuracy_pct`, `nmi` ...
     pub other_scores: BTreeMap<String, f64>,
-    /// What a reader of the score must know, in words: a fit that did not converge, say.
+    /// What a reader of the score must know: a fit that did not converge, say.
     pub notes: Vec<String>,
     /// What each of several seeds reached, where there are several: the other figures are then means over them, but for the
     /// confusion matrix, which is their sum. See [`crate::evaluate_seeds`].

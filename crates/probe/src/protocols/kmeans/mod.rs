@@ -1,4 +1,4 @@
-//! Clusters against classes: how much of the labels the features hold without being asked.
+//! Clusters against classes: how much of the labels the features hold without any training by them.
 
 mod agreement;
 #[cfg(test)]

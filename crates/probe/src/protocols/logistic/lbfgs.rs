@@ -75,7 +75,7 @@ struct Trial {
     gradient: Vec<f64>,
 }
 
-/// Minus the gradient times the inverse Hessian as the memory tells it: the two-loop recursion.
+/// Minus the gradient times the inverse Hessian that the memory approximates: the two-loop recursion.
 fn descent(gradient: &[f64], memory: &VecDeque<Pair>) -> Vec<f64> {
     let mut direction: Vec<f64> = gradient.iter().map(|g| -g).collect();
     let mut shares = Vec::with_capacity(memory.len());
@@ -110,7 +110,7 @@ fn search(
         add(&mut trial.point, length, direction);
         trial.value = function(&trial.point, &mut trial.gradient);
         let end_slope = dot(&trial.gradient, direction);
-        // Written so that a value which is no number is a step too long.
+        // Written so that a value which is NaN is a step too long.
         let lower = trial.value <= value + DECREASE * length * slope;
         let level = trial.value <= value + ROUNDING * value.abs() && end_slope <= (2.0 * DECREASE - 1.0) * slope;
         if !(lower || level) {

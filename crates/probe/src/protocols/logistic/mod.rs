@@ -219,13 +219,13 @@ impl LogisticModel {
     }
 }
 
-/// Classes that occur, and each label's place among them.
+/// Classes that occur, and each label's index among them.
 fn present(labels: &[usize], classes: usize) -> (Vec<usize>, Vec<usize>) {
-    let mut places = vec![usize::MAX; classes];
-    labels.iter().for_each(|&label| places[label] = 0);
-    let present: Vec<usize> = (0..classes).filter(|&class| places[class] == 0).collect();
-    present.iter().enumerate().for_each(|(place, &class)| places[class] = place);
-    (present, labels.iter().map(|&label| places[label]).collect())
+    let mut index_of = vec![usize::MAX; classes];
+    labels.iter().for_each(|&label| index_of[label] = 0);
+    let present: Vec<usize> = (0..classes).filter(|&class| index_of[class] == 0).collect();
+    present.iter().enumerate().for_each(|(index, &class)| index_of[class] = index);
+    (present, labels.iter().map(|&label| index_of[label]).collect())
 }
 
 /// Mean and standard deviation (of the population) of each feature; 1 for one that never varies.
