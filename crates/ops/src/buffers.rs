@@ -70,6 +70,11 @@ impl Buffers {
         Vec::with_capacity(self.granted::<T>(len))
     }
 
+    /// Counts bytes that are taken and given back later, such as between two epochs; allocates nothing.
+    pub fn count(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
     /// Bytes of all that was asked of it, allocated or not; `usize::MAX` where they are more.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -1,4 +1,4 @@
-use crate::BatchShape;
+use crate::batch::{BatchShape, FEWEST_TO_TRAIN_ON};
 
 /// What can go wrong during training.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +13,16 @@ pub enum Error {
         value: String,
         /// What would have been allowed.
         allowed: &'static str,
+    },
+    /// A name that the setting does not know.
+    #[error("{key} = {name:?} is not allowed: expected one of {}", known.join(", "))]
+    UnknownName {
+        /// The setting's dotted path, as in the configuration file.
+        key: &'static str,
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<&'static str>,
     },
     /// A weight decay by which a step would turn the weights' signs.
     #[error("train.weight_decay = {decay} is not allowed: expected less than 1 / {lr_key}, which is {lr}")]
@@ -162,3 +172,18 @@ pub enum Error {
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// [`Error::Setting`] where a value does not fit.
+pub(crate) fn check(fits: bool, key: &'static str, value: impl ToString, allowed: &'static str) -> Result<()> {
+    if fits { Ok(()) } else { Err(Error::Setting { key, value: value.to_string(), allowed }) }
+}
+
+/// [`Error::Setting`] for the width of a layer that no machine would have room for; the memory of smaller ones can be foretold.
+pub(crate) fn check_width(key: &'static str, width: usize) -> Result<()> {
+    check((1..=65536).contains(&width), key, width, "1 to 65536")
+}
+
+/// [`Error::TooFewImages`] for a batch whose images have no others to be told from.
+pub(crate) fn check_others(batch: BatchShape) -> Result<()> {
+    if batch.images < FEWEST_TO_TRAIN_ON { Err(Error::TooFewImages { images: batch.images }) } else { Ok(()) }
+}

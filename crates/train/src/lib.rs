@@ -11,55 +11,24 @@
 //! is one file behind the [`Method`] trait: `relational` is the paper's (arXiv 2006.05849), `simclr`, `barlow`, `byol`, `deepcluster`,
 //! `deepinfomax`, `rotation`, `supervised` and `random` are what it is compared with.
 
-mod config;
-mod method;
-
-mod barlow;
-mod byol;
-mod deepcluster;
-mod deepinfomax;
-mod random;
-mod relational;
-mod rotation;
-mod simclr;
-mod supervised;
-
-mod candle_method;
-
-mod classifier;
-mod parts;
-mod prior;
-mod projection;
-mod unit;
-
-mod row_views;
-mod views;
-
-mod checkpoint;
-mod event;
-mod optimizer;
-mod plan;
-mod target;
-mod totals;
 mod trainer;
 
+mod method;
+mod methods;
+
+mod heads;
+
+mod views;
+
+mod batch;
+mod config;
 mod error;
 
-pub use barlow::{Barlow, BarlowConfig};
-pub use byol::{Byol, ByolConfig};
-pub use candle_method::CandleMethod;
-pub use config::{LossKind, MethodConfig, MethodKind, TrainConfig};
-pub use deepcluster::{DeepCluster, DeepClusterConfig};
-pub use deepinfomax::{DeepInfoMax, DeepInfoMaxConfig};
+pub use batch::{BatchShape, HeadShape, ViewBatch};
+pub use config::TrainConfig;
 pub use error::{Error, Result};
-pub use event::{EpochReport, Event, Flow, Observer, ObserverError, StepReport};
-pub use method::{BatchShape, HeadShape, IntoMethod, Method, MethodStep, ViewBatch};
-pub use random::Random;
+pub use method::{IntoMethod, Method, MethodEntry, MethodSettings, MethodSpec, MethodStep, Needs};
+pub use methods::*;
 pub use relata_optim::{OptimizerConfig, Schedule};
-pub use relational::Relational;
-pub use rotation::Rotation;
-pub use row_views::{RowViews, RowViewsConfig};
-pub use simclr::{ContrastiveLoss, Simclr, SimclrConfig};
-pub use supervised::{Supervised, SupervisedConfig};
-pub use trainer::{Outcome, Setup, Trainer};
-pub use views::{IntoViewSource, LeftOut, SourceShape, ViewBuffer, ViewSource};
+pub use trainer::{EpochReport, Event, Flow, Observer, ObserverError, Outcome, Setup, StepReport, Trainer};
+pub use views::{IntoViewSource, LeftOut, RowViews, RowViewsConfig, SourceShape, ViewBuffer, ViewSource};

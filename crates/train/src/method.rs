@@ -1,56 +1,130 @@
-use crate::views::FEWEST_TO_TRAIN_ON;
-use crate::{Error, MethodConfig, OptimizerConfig, Result, TrainConfig};
-use relata_model::{Activation, Architecture, Compute, ImageSize, Layout, Parameters};
+//! What a method is: its settings describe it ([`MethodSpec`]), and what they build trains it ([`Method`]).
+
+use crate::{BatchShape, HeadShape, OptimizerConfig, Result, TrainConfig, ViewBatch};
+use relata_model::{Activation, Architecture, Buffers, Compute, Parameters};
 use relata_optim::ADAM;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::sync::Arc;
+use toml::Table;
 
-/// How many images and views a batch holds; rows are view-major, `view · images + image`.
+/// What a method needs of those around it: its spec says so before it is built, and the method itself afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BatchShape {
-    /// B.
-    pub images: usize,
-    /// K.
-    pub views: usize,
+pub struct Needs {
+    /// Steps. A run of a method without any is its initial weights.
+    pub steps: bool,
+    /// The images' labels, for [`Method::step`].
+    pub labels: bool,
+    /// The features of all images before an epoch, for [`Method::start_epoch`].
+    pub features: bool,
+    /// A target network, for [`Method::take_target`].
+    pub target: bool,
+    /// Rows that [`Method::prepare`] makes of each view.
+    pub rows_per_view: usize,
+    /// What the method plans for the number of epochs, in words such as "the method plans its target's momentum"; `None` where it plans
+    /// nothing. A run of a method that does is not resumed with another number: epochs that are trained already would have been others.
+    pub planned_by_epochs: Option<&'static str>,
+    /// The setting that its learning rate comes from: what to make smaller where the loss is not finite.
+    pub lr_key: &'static str,
 }
 
-impl BatchShape {
-    /// N = K·B.
-    #[must_use]
-    pub fn rows(self) -> usize {
-        self.images * self.views
+impl Needs {
+    /// Steps at `train.lr` on the features of a batch, and nothing else.
+    pub const FEATURES_OF_A_BATCH: Self = Self {
+        steps: true,
+        labels: false,
+        features: false,
+        target: false,
+        rows_per_view: 1,
+        planned_by_epochs: None,
+        lr_key: "train.lr",
+    };
+}
+
+/// A method's settings: what it is and needs, before it is built.
+pub trait MethodSpec: fmt::Debug + Send + Sync {
+    /// What it needs of those around it.
+    fn needs(&self) -> Needs {
+        Needs::FEATURES_OF_A_BATCH
     }
 
-    /// Refuses a batch whose images have no others to be told from.
-    pub(crate) fn check_others(self) -> Result<()> {
-        if self.images < FEWEST_TO_TRAIN_ON { Err(Error::TooFewImages { images: self.images }) } else { Ok(()) }
+    /// Checks the settings against their ranges, for batches of `views` views an image.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) for the first that lies outside.
+    fn validate(&self, _views: usize) -> Result<()> {
+        Ok(())
+    }
+
+    /// The learning rate that its schedule starts from.
+    fn base_lr(&self, train: &TrainConfig) -> f64 {
+        train.lr
+    }
+
+    /// The settings that the memory of what lies above the features goes with.
+    fn width_keys(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The method with a freshly drawn head, for batches of this shape. All memory that goes with the batch comes from `buffers`: built
+    /// with [`Buffers::counted`], it cannot step, but tells what it would take, and [`Method::needs`] and [`Method::taps`].
+    ///
+    /// # Errors
+    /// Data that the method cannot work on.
+    fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>>;
+}
+
+/// The type of a method's settings, and how the method is called.
+pub trait MethodSettings: MethodSpec + Default + Serialize + DeserializeOwned + 'static {
+    /// `method.kind`, and the name of its table of settings.
+    const NAME: &'static str;
+    /// As a page of results calls it.
+    const TITLE: &'static str;
+    /// One line of help.
+    const ABOUT: &'static str;
+    /// Settings that older configurations have in `[method]` itself.
+    const ONCE_IN_METHOD: &'static [&'static str] = &[];
+}
+
+/// Any method's settings, as a configuration holds them.
+pub(crate) trait StoredSpec: MethodSpec {
+    /// Every default written out. Fails for numbers beyond TOML's.
+    fn to_table(&self) -> Result<Table, toml::ser::Error>;
+}
+
+impl<S: MethodSettings> StoredSpec for S {
+    fn to_table(&self) -> Result<Table, toml::ser::Error> {
+        Table::try_from(self)
     }
 }
 
-/// A batch of views as their source gives it, before the backbone.
-#[derive(Debug, Clone, Copy)]
-pub struct ViewBatch<'a> {
-    /// `[K·B, H, W, C]`.
-    pub rows: &'a [f32],
-    /// K and B.
-    pub shape: BatchShape,
-    /// Of a view.
-    pub size: ImageSize,
+/// A method's line in the table [`METHODS`](crate::METHODS).
+#[derive(Debug)]
+pub struct MethodEntry {
+    /// `method.kind`, and the name of its table of settings.
+    pub name: &'static str,
+    /// As a page of results calls it.
+    pub title: &'static str,
+    /// One line of help.
+    pub about: &'static str,
+    /// Settings of it that older configurations have in `[method]` itself.
+    pub once_in_method: &'static [&'static str],
+    pub(crate) defaults: fn() -> Arc<dyn StoredSpec>,
+    pub(crate) read: fn(Table) -> Result<Arc<dyn StoredSpec>, toml::de::Error>,
 }
 
-/// What a method's head is built for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeadShape {
-    /// D, width of the features.
-    pub width: usize,
-    /// K, views an image.
-    pub views: usize,
-    /// Most images a batch.
-    pub max_images: usize,
-    /// Images of the data.
-    pub images: usize,
-    /// Classes of the data; 0 where they have no labels.
-    pub classes: usize,
-    /// Size of the backbone's first activation, H x W x C; of no place where there is none.
-    pub first_map: Layout,
+impl MethodEntry {
+    pub(crate) const fn new<S: MethodSettings>() -> Self {
+        Self {
+            name: S::NAME,
+            title: S::TITLE,
+            about: S::ABOUT,
+            once_in_method: S::ONCE_IN_METHOD,
+            defaults: || Arc::new(S::default()),
+            read: |table| Ok(Arc::new(table.try_into::<S>()?)),
+        }
+    }
 }
 
 /// What one step of a method came to.
@@ -63,24 +137,17 @@ pub struct MethodStep {
     pub figures: Vec<(&'static str, f64)>,
 }
 
-/// What [`crate::Setup`] takes as its method: [`MethodConfig`], or any [`Method`].
+/// What [`crate::Setup`] takes as its method: [`MethodConfig`](crate::MethodConfig), or any [`Method`].
 pub trait IntoMethod {
     /// The method, for batches of this shape. One that was built already is given as it is.
     ///
     /// # Errors
     /// Settings outside their range, or data that the method cannot work on.
-    fn into_method(self, shape: HeadShape, seed: u64, compute: Compute) -> Result<Box<dyn Method>>;
-}
-
-impl IntoMethod for MethodConfig {
-    fn into_method(self, shape: HeadShape, seed: u64, compute: Compute) -> Result<Box<dyn Method>> {
-        self.validate(shape.views)?;
-        self.build(shape, seed, compute)
-    }
+    fn into_method(self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>>;
 }
 
 impl<M: Method + 'static> IntoMethod for M {
-    fn into_method(self, _: HeadShape, _: u64, _: Compute) -> Result<Box<dyn Method>> {
+    fn into_method(self, _: HeadShape, _: u64, _: Compute, _: &mut Buffers) -> Result<Box<dyn Method>> {
         Ok(Box::new(self))
     }
 }
@@ -90,24 +157,14 @@ pub trait Method: Send {
     /// Short name: the prefix of its parameters in checkpoints.
     fn head_name(&self) -> &'static str;
 
-    /// Whether there is anything to train. A run of a method that says no is its initial weights.
-    fn trains(&self) -> bool {
-        true
-    }
-
-    /// Whether [`Method::step`] wants the images' labels.
-    fn needs_labels(&self) -> bool {
-        false
-    }
-
-    /// Whether an epoch begins with [`Method::start_epoch`]: a pass of all images through the backbone.
-    fn wants_features(&self) -> bool {
-        false
+    /// What it needs of those around it.
+    fn needs(&self) -> Needs {
+        Needs::FEATURES_OF_A_BATCH
     }
 
     /// Before the first step of an epoch (the first is 0): the features `[images, D]` of the data, by running statistics and
     /// without augmentation; `images` are their numbers, all but those that cannot be read. Not called where a run is
-    /// taken up in the midst of an epoch: what the method made of the features comes from its [`Method::state`].
+    /// resumed in the middle of an epoch: what the method made of the features comes from its [`Method::state`].
     ///
     /// # Errors
     /// Where nothing can be made of the features.
@@ -133,11 +190,6 @@ pub trait Method: Send {
         Ok(())
     }
 
-    /// Rows that [`Method::prepare`] makes of each view.
-    fn rows_per_view(&self) -> usize {
-        1
-    }
-
     /// The images that the backbone gets, `[rows_per_view · K·B, H, W, C]`; the views as they are, unless a method
     /// makes something of them.
     ///
@@ -157,22 +209,11 @@ pub trait Method: Send {
         train.lr
     }
 
-    /// The setting that [`Method::lr`] comes of, as the configuration has it: what to make smaller where the loss is no longer a number.
-    fn lr_key(&self) -> &'static str {
-        "train.lr"
-    }
-
-    /// Momentum tau, in [0, 1], of the method's target network at a step of `steps`, the first being 0; `None`, at every step
-    /// alike, where it has none. A target is a copy of the parameters of backbone and method; after each step
-    /// `t ← tau · t + (1 − tau) · p`.
-    fn target_momentum(&self, _step: u64, _steps: u64) -> Option<f64> {
-        None
-    }
-
-    /// What the method plans for the number of epochs, in words such as "the method plans its target's momentum"; `None` where it plans
-    /// nothing. A run of a method that does is not taken up with another number: epochs that are trained already would have been others.
-    fn planned_by_epochs(&self) -> Option<&'static str> {
-        None
+    /// Momentum tau, in [0, 1], of the method's target network at a step of `steps`, the first being 0. A target is a copy of the
+    /// parameters of backbone and method; after each step `t ← tau · t + (1 − tau) · p`. Asked only where [`Needs::target`] says that
+    /// there is one.
+    fn target_momentum(&self, _step: u64, _steps: u64) -> f64 {
+        1.0
     }
 
     /// Takes what the target's backbone makes of the batch that [`Method::step`] gets next: features as there. Meanwhile

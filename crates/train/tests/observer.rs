@@ -5,7 +5,7 @@ use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
 use relata_data::{Shapes, ShapesOptions};
 use relata_model::{Backbone, Compute, Executor, Images, Mode, ModelConfig};
 use relata_train::{
-    DeepClusterConfig, Error, Event, Flow, MethodConfig, MethodKind, Observer, ObserverError, Outcome, Setup, TrainConfig,
+    DeepClusterConfig, Error, Event, Flow, MethodConfig, Observer, ObserverError, Outcome, RelationalConfig, Setup, TrainConfig,
     Trainer,
 };
 use std::path::Path;
@@ -18,23 +18,26 @@ fn config() -> TrainConfig {
     TrainConfig { epochs: EPOCHS, log_every: 3, ..TrainConfig::default() }
 }
 
-fn trainer(executor: Executor, kind: MethodKind) -> Trainer {
-    trainer_of(executor, kind, config())
+fn method(name: &str) -> MethodConfig {
+    match name {
+        "relational" => RelationalConfig { hidden: 24, ..RelationalConfig::default() }.into(),
+        "deepcluster" => DeepClusterConfig { clusters: 4, hidden: 20 }.into(),
+        other => MethodConfig::named(other).unwrap(),
+    }
 }
 
-fn trainer_of(executor: Executor, kind: MethodKind, config: TrainConfig) -> Trainer {
+fn trainer(executor: Executor, name: &str) -> Trainer {
+    trainer_of(executor, name, config())
+}
+
+fn trainer_of(executor: Executor, name: &str, config: TrainConfig) -> Trainer {
     let data = Shapes::new(ShapesOptions { train_images: 26, side_px: SIDE, ..ShapesOptions::default() }).unwrap();
     let compute = Compute::new(2).unwrap();
     let loader = LoaderConfig { batch_size: 8, views: 2, seed: 7, ..LoaderConfig::default() };
     Trainer::new(Setup {
         backbone: ModelConfig { executor, ..ModelConfig::default() }.build(7, compute.clone()).unwrap(),
         loader: ViewLoader::new(Arc::new(data), Pipeline::relational(SIDE).unwrap(), loader).unwrap(),
-        method: MethodConfig {
-            kind,
-            hidden: 24,
-            deepcluster: DeepClusterConfig { clusters: 4, hidden: 20 },
-            ..MethodConfig::default()
-        },
+        method: method(name),
         config,
         seed: 7,
         compute,
@@ -76,12 +79,12 @@ fn a_look_at_the_backbone_changes_no_bit_and_is_a_line_of_its_own() {
     let place = tempfile::tempdir().unwrap();
     // Of the other methods, those that have a tap, a target, or passes of their own.
     for (executor, kind) in [
-        (Executor::Fused, MethodKind::Relational),
-        (Executor::Candle, MethodKind::Relational),
-        (Executor::Fused, MethodKind::DeepInfoMax),
-        (Executor::Candle, MethodKind::DeepInfoMax),
-        (Executor::Fused, MethodKind::Byol),
-        (Executor::Fused, MethodKind::DeepCluster),
+        (Executor::Fused, "relational"),
+        (Executor::Candle, "relational"),
+        (Executor::Fused, "deepinfomax"),
+        (Executor::Candle, "deepinfomax"),
+        (Executor::Fused, "byol"),
+        (Executor::Fused, "deepcluster"),
     ] {
         let name = format!("{executor:?}-{kind:?}");
         let (plain, watched) = (folder(place.path(), &name), folder(place.path(), &format!("{name}-watched")));
@@ -126,8 +129,8 @@ fn an_epoch_that_was_stopped_behind_its_last_batch_has_no_loss_when_it_is_resume
     let run = folder(place.path(), "run");
     // 26 images in batches of 8: four steps an epoch.
     let mut first = Losses { stop_at: Some(8), ..Losses::default() };
-    trainer(Executor::Fused, MethodKind::Relational).run(&run, &mut first).unwrap();
-    let mut resumed = trainer(Executor::Fused, MethodKind::Relational);
+    trainer(Executor::Fused, "relational").run(&run, &mut first).unwrap();
+    let mut resumed = trainer(Executor::Fused, "relational");
     assert!(resumed.resume(&run).unwrap());
     let mut rest = Losses::default();
     resumed.run(&run, &mut rest).unwrap();
@@ -152,7 +155,7 @@ impl Observer for StopsAt {
 fn stop_is_heard_at_every_event_and_resumed_from_to_the_bit() {
     let place = tempfile::tempdir().unwrap();
     let whole = folder(place.path(), "whole");
-    trainer(Executor::Fused, MethodKind::Relational).run(&whole, &mut ()).unwrap();
+    trainer(Executor::Fused, "relational").run(&whole, &mut ()).unwrap();
     let events: [(&str, Is); 3] = [
         ("step", |event| matches!(event, Event::Step(_))),
         ("epoch", |event| matches!(event, Event::Epoch(_))),
@@ -160,11 +163,11 @@ fn stop_is_heard_at_every_event_and_resumed_from_to_the_bit() {
     ];
     for (name, event) in events {
         let run = folder(place.path(), name);
-        let stopped = trainer(Executor::Fused, MethodKind::Relational).run(&run, &mut StopsAt(Some(event))).unwrap();
+        let stopped = trainer(Executor::Fused, "relational").run(&run, &mut StopsAt(Some(event))).unwrap();
         assert!(matches!(stopped, Outcome::Stopped { .. }), "{name}");
         let epoch = if name == "step" { "0" } else { "1" };
         assert_eq!(last(&run).metadata["train.epoch"], epoch, "{name}");
-        let mut resumed = trainer(Executor::Fused, MethodKind::Relational);
+        let mut resumed = trainer(Executor::Fused, "relational");
         assert!(resumed.resume(&run).unwrap());
         resumed.run(&run, &mut ()).unwrap();
         assert!(last(&whole) == last(&run), "{name}");
@@ -172,27 +175,27 @@ fn stop_is_heard_at_every_event_and_resumed_from_to_the_bit() {
 }
 
 /// Another number of epochs than the `EPOCHS` of the run, or another rate.
-fn resumed_by(run: &RunFolder, kind: MethodKind, change: fn(&mut TrainConfig)) -> relata_train::Result<bool> {
+fn resumed_by(run: &RunFolder, name: &str, change: fn(&mut TrainConfig)) -> relata_train::Result<bool> {
     let mut config = config();
     change(&mut config);
-    trainer_of(Executor::Fused, kind, config).resume(run)
+    trainer_of(Executor::Fused, name, config).resume(run)
 }
 
 #[test]
 fn a_run_is_not_taken_up_by_another_plan() {
     let place = tempfile::tempdir().unwrap();
     let (relational, byol) = (folder(place.path(), "relational"), folder(place.path(), "byol"));
-    for (run, kind) in [(&relational, MethodKind::Relational), (&byol, MethodKind::Byol)] {
+    for (run, kind) in [(&relational, "relational"), (&byol, "byol")] {
         trainer(Executor::Fused, kind).run(run, &mut ()).unwrap();
     }
     let reason = |resumed: relata_train::Result<bool>| match resumed {
         Err(Error::Checkpoint { reason, .. }) => reason,
         other => panic!("{other:?}"),
     };
-    assert!(resumed_by(&relational, MethodKind::Relational, |config| config.epochs = 5).unwrap());
-    let planned = reason(resumed_by(&byol, MethodKind::Byol, |config| config.epochs = 5));
+    assert!(resumed_by(&relational, "relational", |config| config.epochs = 5).unwrap());
+    let planned = reason(resumed_by(&byol, "byol", |config| config.epochs = 5));
     assert!(planned.contains("target's momentum for the 3 epochs") && planned.contains("has 5"), "{planned}");
-    let rate = reason(resumed_by(&relational, MethodKind::Relational, |config| config.lr = 0.5));
+    let rate = reason(resumed_by(&relational, "relational", |config| config.lr = 0.5));
     assert!(rate.contains("train.lr 0.001") && rate.contains("train.lr 0.5"), "{rate}");
 }
 
@@ -200,10 +203,10 @@ fn a_run_is_not_taken_up_by_another_plan() {
 fn a_look_that_fails_ends_the_run_and_the_last_checkpoint_is_kept() {
     let place = tempfile::tempdir().unwrap();
     let run = folder(place.path(), "run");
-    let error = trainer(Executor::Fused, MethodKind::Relational).run(&run, &mut Looks { fails: Some(2) }).unwrap_err();
+    let error = trainer(Executor::Fused, "relational").run(&run, &mut Looks { fails: Some(2) }).unwrap_err();
     assert!(matches!(error, Error::Observer(_)), "{error:?}");
     assert_eq!(last(&run).metadata["train.epoch"], "1");
-    let mut resumed = trainer(Executor::Fused, MethodKind::Relational);
+    let mut resumed = trainer(Executor::Fused, "relational");
     assert!(resumed.resume(&run).unwrap());
     resumed.run(&run, &mut Looks { fails: None }).unwrap();
     let epochs: Vec<_> = run.metrics().unwrap().iter().filter(|line| line.is_online()).map(|line| line.epoch).collect();

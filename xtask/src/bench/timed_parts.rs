@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use relata_augment::{LoaderConfig, Pipeline, Scratch, ViewKey, ViewLoader};
 use relata_data::{Dataset, Image};
-use relata_model::{Activations, Architecture, Backbone, BackboneKind, Compute, ImageSize, Images, Layout, Mode, Network, Stem};
+use relata_model::{Activations, Architecture, Backbone, BackboneKind, Buffers, Compute, ImageSize, Images, Layout, Mode, Network, Stem};
 use relata_ops::Isa;
 use relata_optim::Optimizer;
 use relata_train::{BatchShape, HeadShape, IntoMethod, Method, MethodConfig, TrainConfig, ViewBatch};
@@ -137,11 +137,12 @@ impl Job {
         let mut backbone = Network::new(Architecture::new(kind, Stem::Imagenet), 1, compute.clone());
         let method: MethodConfig = serde_json::from_value(json!({ "kind": part.method }))?;
         let (width, images) = (backbone.architecture().width, 50_000);
-        let first_map = backbone.architecture().first_map(ImageSize::square_rgb(part.side));
+        let size = ImageSize::square_rgb(part.side);
+        let first_map = backbone.architecture().first_map(size);
         let first_map = first_map.map_or(Layout::dense(0, 0, 0), |(_, map)| map);
-        let shape = HeadShape { width, views: part.views, max_images: part.batch, images, classes: CLASSES, first_map };
-        let method = method.into_method(shape, 1, compute)?;
-        if method.target_momentum(0, 1).is_some() || method.wants_features() || !method.trains() {
+        let shape = HeadShape { width, views: part.views, max_images: part.batch, images, classes: CLASSES, size, first_map };
+        let method = method.into_method(shape, 1, compute, &mut Buffers::allocated())?;
+        if method.needs().target || method.needs().features || !method.needs().steps {
             bail!("a step of {} is not all of its work: time its training", part.method);
         }
         backbone.set_taps(&method.taps(backbone.architecture()))?;
@@ -153,7 +154,7 @@ impl Job {
 
     /// Rows that the backbone sees of a batch.
     fn rows(&self, part: &Part) -> usize {
-        part.views * part.batch * self.method.rows_per_view()
+        part.views * part.batch * self.method.needs().rows_per_view
     }
 
     /// One step; returns the seconds that the method took of it.

@@ -104,7 +104,7 @@ impl Config {
     pub(crate) fn resumed_with(&self, settings: &[String]) -> Result<Self> {
         let changed = self.changed_by(settings)?;
         let epochs = (self.train.epochs, changed.train.epochs);
-        let planned = self.train.planned_by_epochs().or_else(|| self.method.planned_by_epochs());
+        let planned = self.train.planned_by_epochs().or_else(|| self.method.spec().needs().planned_by_epochs);
         if let Some(planned) = planned.filter(|_| epochs.0 != epochs.1) {
             return Err(ConfigError::ResumeSchedule { given: epochs.1, stored: epochs.0, planned });
         }
@@ -155,7 +155,7 @@ impl Config {
         }
         relata_data::entry(&self.data.dataset)?;
         self.augment.validate()?;
-        self.method.validate(self.augment.views)?;
+        self.method.spec().validate(self.augment.views)?;
         self.train.validate()?;
         self.method.check_decay(&self.train)?;
         self.online.validate()?;

@@ -1,7 +1,7 @@
 //! Deep InfoMax: both terms, and the gradients of features, map and both discriminators.
 
 use crate::{Fixture, fill};
-use relata_model::{Activation, Compute, Layout};
+use relata_model::{Activation, Buffers, Compute, Layout};
 use relata_testkit::hash_uniforms;
 use relata_train::{BatchShape, DeepInfoMax, DeepInfoMaxConfig, Error, HeadShape, Method};
 
@@ -12,7 +12,7 @@ fn layout(fixture: &Fixture, case: &str) -> Layout {
 
 fn method(fixture: &Fixture, case: &str, config: DeepInfoMaxConfig) -> DeepInfoMax {
     let shape = HeadShape { first_map: layout(fixture, case), ..fixture.shape(case, 0) };
-    let mut method = DeepInfoMax::new(&config, shape, 1, Compute::new(2).unwrap()).unwrap();
+    let mut method = DeepInfoMax::new(&config, shape, 1, Compute::new(2).unwrap(), &mut Buffers::allocated()).unwrap();
     fill(method.parameters_mut(), "deepinfomax/");
     method
 }

@@ -3,7 +3,7 @@
 mod deepinfomax;
 mod relational;
 
-use relata_model::{Activation, Compute, ImageSize, Layout, Parameters};
+use relata_model::{Activation, Buffers, Compute, ImageSize, Layout, Parameters};
 use relata_testkit::{Tolerance, hash_uniforms};
 use relata_train::{
     Barlow, BarlowConfig, BatchShape, Byol, ByolConfig, ContrastiveLoss, DeepCluster, DeepClusterConfig, DeepInfoMax,
@@ -18,6 +18,9 @@ const SHARE: f64 = 1e-5;
 
 /// Of methods that look at features alone.
 const NO_MAP: Layout = Layout { height: 0, width: 0, channels: 0, halo: 0 };
+
+/// Of the views that rotation turns.
+const SIZE: ImageSize = ImageSize { height: 5, width: 5, channels: 3 };
 
 struct Fixture {
     method: &'static str,
@@ -57,6 +60,7 @@ impl Fixture {
             max_images: images + 1,
             images: images + 1,
             classes,
+            size: SIZE,
             first_map: NO_MAP,
         }
     }
@@ -127,7 +131,7 @@ fn simclr(fixture: &Fixture, case: &str, loss: ContrastiveLoss) -> Simclr {
     let temperature = fixture.cases[case]["temperature"].as_f64().unwrap();
     let (hidden, output) = (fixture.size(case, "hidden"), fixture.size(case, "output"));
     let config = SimclrConfig { loss, temperature, hidden, output };
-    let mut method = Simclr::new(&config, fixture.shape(case, 0), 1, Compute::new(2).unwrap());
+    let mut method = Simclr::new(&config, fixture.shape(case, 0), 1, Compute::new(2).unwrap(), &mut Buffers::allocated());
     fill(method.parameters_mut(), "projection/");
     method
 }
@@ -156,7 +160,7 @@ fn the_terms_of_barlow_twins_and_their_gradients_are_those_of_pytorch() {
     for case in fixture.cases.keys() {
         let redundancy = fixture.cases[case]["redundancy"].as_f64().unwrap();
         let config = BarlowConfig { redundancy, hidden: fixture.size(case, "hidden"), output: fixture.size(case, "output") };
-        let mut method = Barlow::new(&config, fixture.shape(case, 0), 1, Compute::new(2).unwrap());
+        let mut method = Barlow::new(&config, fixture.shape(case, 0), 1, Compute::new(2).unwrap(), &mut Buffers::allocated());
         fill(method.parameters_mut(), "projector/");
         let batch = fixture.batch(case);
         let step = method.step(&fixture.features(case, batch.rows()), batch, &[]).unwrap();
@@ -174,7 +178,7 @@ fn deepcluster(fixture: &Fixture, case: &str) -> (DeepCluster, Vec<usize>) {
     let assignments: Vec<usize> = share.iter().map(|v| ((v + 1.0) / 2.0 * clusters as f64).floor() as usize).collect();
     let config = DeepClusterConfig { clusters, hidden: fixture.size(case, "hidden") };
     let shape = HeadShape { images, ..fixture.shape(case, 0) };
-    let mut method = DeepCluster::new(&config, shape, 1, Compute::new(2).unwrap()).unwrap();
+    let mut method = DeepCluster::new(&config, shape, 1, Compute::new(2).unwrap(), &mut Buffers::allocated()).unwrap();
     fill(method.parameters_mut(), "clusters/");
     let state = |name: &str| match name {
         "assignments" => Ok(assignments.iter().map(|&cluster| cluster as f32).collect()),
@@ -222,10 +226,10 @@ fn a_state_that_does_not_fit_changes_nothing() {
 }
 
 #[test]
-fn an_epoch_draws_the_last_layer_and_the_clusters_anew_and_leaves_the_rest() {
-    let shape = HeadShape { width: 6, views: 1, max_images: 8, images: 400, classes: 0, first_map: NO_MAP };
+fn an_epoch_draws_the_last_layer_and_the_clusters_again_and_leaves_the_rest() {
+    let shape = HeadShape { width: 6, views: 1, max_images: 8, images: 400, classes: 0, size: SIZE, first_map: NO_MAP };
     let config = DeepClusterConfig { clusters: 20, hidden: 256 };
-    let mut method = DeepCluster::new(&config, shape, 1, Compute::new(2).unwrap()).unwrap();
+    let mut method = DeepCluster::new(&config, shape, 1, Compute::new(2).unwrap(), &mut Buffers::allocated()).unwrap();
     let features: Vec<f32> = hash_uniforms("deepcluster/epoch", 400 * 6).iter().map(|v| *v as f32).collect();
     // One image could not be read.
     let images: Vec<usize> = (0..400).filter(|image| *image != 7).collect();
@@ -255,7 +259,7 @@ fn an_epoch_draws_the_last_layer_and_the_clusters_anew_and_leaves_the_rest() {
 
 fn byol(fixture: &Fixture, case: &str) -> Byol {
     let config = ByolConfig { hidden: fixture.size(case, "hidden"), output: fixture.size(case, "output"), ..Default::default() };
-    Byol::new(&config, fixture.shape(case, 0), 1, Compute::new(2).unwrap())
+    Byol::new(&config, fixture.shape(case, 0), 1, Compute::new(2).unwrap(), &mut Buffers::allocated())
 }
 
 #[test]
@@ -302,12 +306,18 @@ fn byol_steps_only_with_a_target_of_the_same_batch() {
 
 #[test]
 fn byol_s_momentum_rises_from_its_base_to_one_along_a_cosine() {
-    let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 0, first_map: NO_MAP };
-    let byol = Byol::new(&ByolConfig { momentum: 0.9, ..ByolConfig::default() }, shape, 1, Compute::new(1).unwrap());
-    // 1 - 0.1 (cos(pi k / 4) + 1) / 2; more steps than foretold stay at the end.
+    let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 0, size: SIZE, first_map: NO_MAP };
+    let byol = Byol::new(
+        &ByolConfig { momentum: 0.9, ..ByolConfig::default() },
+        shape,
+        1,
+        Compute::new(1).unwrap(),
+        &mut Buffers::allocated(),
+    );
+    // 1 - 0.1 (cos(pi k / 4) + 1) / 2; steps beyond the planned ones stay at the end.
     let expected = [0.9, 0.914_644_660_940_672_6, 0.95, 0.985_355_339_059_327_4, 1.0, 1.0];
     for (step, expected) in (0..).zip(expected) {
-        let momentum = byol.target_momentum(step, 4).unwrap();
+        let momentum = byol.target_momentum(step, 4);
         assert!((momentum - expected).abs() < 1e-12, "step {step}: {momentum}");
     }
 }
@@ -317,7 +327,8 @@ fn rotation_s_loss_accuracy_and_gradients_are_those_of_pytorch() {
     let fixture = Fixture::read("rotation");
     assert_eq!(fixture.cases.len(), 3);
     for case in fixture.cases.keys() {
-        let (mut method, batch) = (Rotation::new(fixture.shape(case, 0), 1, Compute::new(2).unwrap()), fixture.batch(case));
+        let (mut method, batch) =
+            (Rotation::new(fixture.shape(case, 0), 1, Compute::new(2).unwrap(), &mut Buffers::allocated()), fixture.batch(case));
         fill(method.parameters_mut(), "rotation/linear.");
         let step = method.step(&fixture.features(case, 4 * batch.rows()), batch, &[]).unwrap();
         fixture.assert_close(&format!("{case}.loss"), &[step.loss as f32]);
@@ -330,13 +341,15 @@ fn rotation_s_loss_accuracy_and_gradients_are_those_of_pytorch() {
 fn views_are_turned_as_pytorch_turns_them() {
     let fixture = Fixture::read("rotation");
     let views: Vec<f32> = hash_uniforms("rotation/images", 2 * 5 * 5 * 3).iter().map(|v| (1.5 * v) as f32).collect();
-    let shape = HeadShape { width: 3, views: 1, max_images: 2, images: 2, classes: 0, first_map: NO_MAP };
-    let mut method = Rotation::new(shape, 1, Compute::new(2).unwrap());
+    let shape = HeadShape { width: 3, views: 1, max_images: 2, images: 2, classes: 0, size: SIZE, first_map: NO_MAP };
+    let mut method = Rotation::new(shape, 1, Compute::new(2).unwrap(), &mut Buffers::allocated());
     let batch = ViewBatch { rows: &views, shape: BatchShape { images: 2, views: 1 }, size: ImageSize::square_rgb(5) };
     assert_eq!(method.prepare(batch).unwrap(), fixture.floats("turned"));
     let oblong = ViewBatch { size: ImageSize::new(3, 25, 1), ..batch };
     assert!(matches!(method.prepare(oblong), Err(Error::Size { .. })));
-    assert_eq!(method.rows_per_view(), 4);
+    let larger = ViewBatch { rows: &[0.0; 3 * 75], shape: BatchShape { images: 3, views: 1 }, ..batch };
+    assert!(matches!(method.prepare(larger), Err(Error::Size { .. })));
+    assert_eq!(method.needs().rows_per_view, 4);
 }
 
 #[test]
@@ -348,7 +361,9 @@ fn supervised_loss_accuracy_and_gradients_are_those_of_pytorch() {
         let share = hash_uniforms(&format!("supervised-{case}/labels"), batch.images);
         let labels: Vec<usize> = share.iter().map(|v| ((v + 1.0) / 2.0 * classes as f64).floor() as usize).collect();
         let config = SupervisedConfig::default();
-        let mut method = Supervised::new(&config, fixture.shape(case, classes), 1, Compute::new(2).unwrap()).unwrap();
+        let mut method =
+            Supervised::new(&config, fixture.shape(case, classes), 1, Compute::new(2).unwrap(), &mut Buffers::allocated())
+                .unwrap();
         fill(method.parameters_mut(), "supervised/linear.");
         let step = method.step(&fixture.features(case, batch.rows()), batch, &labels).unwrap();
         fixture.assert_close(&format!("{case}.loss"), &[step.loss as f32]);
@@ -431,13 +446,13 @@ fn simclr_s_gradient_is_the_slope_of_its_definition() {
 #[test]
 fn an_image_alone_is_never_its_own_negative() {
     let first_map = Layout::dense(2, 2, 3);
-    let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 0, first_map };
+    let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 0, size: SIZE, first_map };
     let compute = Compute::new(1).unwrap();
     let alone = BatchShape { images: 1, views: 2 };
-    let mut simclr = Simclr::new(&SimclrConfig::default(), shape, 1, compute.clone());
+    let mut simclr = Simclr::new(&SimclrConfig::default(), shape, 1, compute.clone(), &mut Buffers::allocated());
     let error = simclr.step(&[0.5; 14], alone, &[]).unwrap_err();
     assert!(matches!(error, Error::TooFewImages { images: 1 }), "{error:?}");
-    let mut deepinfomax = DeepInfoMax::new(&DeepInfoMaxConfig::default(), shape, 1, compute).unwrap();
+    let mut deepinfomax = DeepInfoMax::new(&DeepInfoMaxConfig::default(), shape, 1, compute, &mut Buffers::allocated()).unwrap();
     let map = Activation { data: &[0.5; 24], layout: first_map };
     let error = deepinfomax.step_with_taps(&[0.5; 14], &[map], alone, &[]).unwrap_err();
     assert!(matches!(error, Error::TooFewImages { images: 1 }), "{error:?}");
@@ -445,15 +460,15 @@ fn an_image_alone_is_never_its_own_negative() {
 
 #[test]
 fn features_and_labels_that_do_not_fit_are_refused() {
-    let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 3, first_map: NO_MAP };
+    let shape = HeadShape { width: 7, views: 2, max_images: 2, images: 2, classes: 3, size: SIZE, first_map: NO_MAP };
     let compute = Compute::new(1).unwrap();
-    let mut simclr = Simclr::new(&SimclrConfig::default(), shape, 1, compute.clone());
-    let mut barlow = Barlow::new(&BarlowConfig::default(), shape, 1, compute.clone());
-    let mut byol = Byol::new(&ByolConfig::default(), shape, 1, compute.clone());
-    let mut rotation = Rotation::new(shape, 1, compute.clone());
-    let mut supervised = Supervised::new(&SupervisedConfig::default(), shape, 1, compute).unwrap();
+    let mut simclr = Simclr::new(&SimclrConfig::default(), shape, 1, compute.clone(), &mut Buffers::allocated());
+    let mut barlow = Barlow::new(&BarlowConfig::default(), shape, 1, compute.clone(), &mut Buffers::allocated());
+    let mut byol = Byol::new(&ByolConfig::default(), shape, 1, compute.clone(), &mut Buffers::allocated());
+    let mut rotation = Rotation::new(shape, 1, compute.clone(), &mut Buffers::allocated());
+    let mut supervised = Supervised::new(&SupervisedConfig::default(), shape, 1, compute, &mut Buffers::allocated()).unwrap();
     let two = DeepClusterConfig { clusters: 2, hidden: 5 };
-    let mut clusters = DeepCluster::new(&two, shape, 1, Compute::new(1).unwrap()).unwrap();
+    let mut clusters = DeepCluster::new(&two, shape, 1, Compute::new(1).unwrap(), &mut Buffers::allocated()).unwrap();
     let methods: [(&mut dyn Method, usize); 6] =
         [(&mut simclr, 1), (&mut barlow, 1), (&mut byol, 1), (&mut clusters, 1), (&mut rotation, 4), (&mut supervised, 1)];
     for (method, factor) in methods {

@@ -1,7 +1,7 @@
 //! Relation heads of several hidden layers.
 
 use super::{Fixture, fill};
-use relata_model::{Aggregation, Compute, PairLoss, RelationHeadConfig};
+use relata_model::{Aggregation, Buffers, Compute, PairLoss, RelationHeadConfig};
 use relata_train::{Method, Relational};
 
 #[test]
@@ -15,7 +15,7 @@ fn deep_relation_heads_and_their_gradients_are_those_of_pytorch() {
                 let [hidden, layers, shifts] = ["hidden", "layers", "shifts"].map(|key| fixture.size(case, key));
                 let config = RelationHeadConfig { aggregation, hidden, layers, loss, shifts };
                 let compute = Compute::new(2).unwrap();
-                let mut method = Relational::new(&config, fixture.shape(case, 0), 1, compute).unwrap();
+                let mut method = Relational::new(&config, fixture.shape(case, 0), 1, compute, &mut Buffers::allocated()).unwrap();
                 fill(method.parameters_mut(), "relation/");
                 let step = method.step(&fixture.features(case, batch.rows()), batch, &[]).unwrap();
                 let key = format!("{case}.{}.{name}", aggregation.name());

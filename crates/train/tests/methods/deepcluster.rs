@@ -3,7 +3,7 @@
 use crate::{SIDE, folder, shapes, some_shapes, trainer, trainer_on};
 use relata_augment::Pipeline;
 use relata_data::{Dataset, Image};
-use relata_train::{DeepClusterConfig, Error, MethodConfig, MethodKind};
+use relata_train::{DeepClusterConfig, Error, MethodConfig};
 use std::sync::Arc;
 
 #[test]
@@ -11,7 +11,7 @@ fn deepcluster_learns_its_clusters_within_an_epoch_and_begins_anew_in_the_next()
     let place = tempfile::tempdir().unwrap();
     let folder = folder(place.path(), "deepcluster");
     let deepcluster = DeepClusterConfig { clusters: 6, hidden: 64 };
-    let method = MethodConfig { kind: MethodKind::DeepCluster, deepcluster, ..MethodConfig::default() };
+    let method = MethodConfig::from(deepcluster);
     let pipeline = Pipeline::evaluation(SIDE).unwrap();
     trainer_on(pipeline, &method, some_shapes(480), 2, 3).unwrap().run(&folder, &mut ()).unwrap();
     let lines: Vec<_> = folder.metrics().unwrap().iter().map(|line| serde_json::to_value(line).unwrap()).collect();
@@ -62,11 +62,7 @@ impl Dataset for Alike {
 #[test]
 fn images_that_cannot_be_clustered_are_an_error_that_says_so() {
     let place = tempfile::tempdir().unwrap();
-    let of = |clusters| MethodConfig {
-        kind: MethodKind::DeepCluster,
-        deepcluster: DeepClusterConfig { clusters, ..DeepClusterConfig::default() },
-        ..MethodConfig::default()
-    };
+    let of = |clusters| MethodConfig::from(DeepClusterConfig { clusters, ..DeepClusterConfig::default() });
     let error = trainer(&of(27), shapes(), 1, 1).err().unwrap();
     assert!(matches!(error, Error::TooManyClusters { .. }), "{error:?}");
     let mut alike = trainer(&of(4), Arc::new(Alike(shapes())), 2, 1).unwrap();

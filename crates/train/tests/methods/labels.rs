@@ -1,14 +1,14 @@
 //! Training with labels: its rate, and what lacks them.
 
-use crate::{folder, methods, run, shapes, trainer};
+use crate::{folder, methods, named, run, shapes, trainer};
 use relata_data::{Dataset, Image};
-use relata_train::{Error, MethodConfig, MethodKind, SupervisedConfig};
+use relata_train::{Error, MethodConfig, SupervisedConfig};
 use std::sync::Arc;
 
 #[test]
 fn supervised_steps_get_smaller_after_half_and_three_quarters() {
     let place = tempfile::tempdir().unwrap();
-    let method = MethodConfig { kind: MethodKind::Supervised, ..MethodConfig::default() };
+    let method = named("supervised");
     let folder = folder(place.path(), "supervised");
     run(&folder, &method, 1);
     let rates: Vec<f64> = folder.metrics().unwrap().iter().map(|line| line.lr.unwrap()).collect();
@@ -22,7 +22,7 @@ fn supervised_steps_get_smaller_after_half_and_three_quarters() {
 fn a_loss_that_is_no_number_names_the_learning_rate_that_the_method_goes_by() {
     let place = tempfile::tempdir().unwrap();
     let supervised = SupervisedConfig { lr: 1e30, ..SupervisedConfig::default() };
-    let method = MethodConfig { kind: MethodKind::Supervised, supervised, ..MethodConfig::default() };
+    let method = MethodConfig::from(supervised);
     let error = trainer(&method, shapes(), 1, 4).unwrap().run(&folder(place.path(), "supervised"), &mut ()).unwrap_err();
     assert!(matches!(error, Error::NotFinite { lr_key: "method.supervised.lr", .. }), "{error:?}");
     // The learning rate of a run cannot be changed when it is resumed.
@@ -69,14 +69,14 @@ fn only_training_with_labels_needs_labels() {
         let nothing = Arc::new(Forgetful { shapes: shapes(), classes: Vec::new(), unlabelled: 0 });
         let classes = shapes().class_names().to_vec();
         let nearly = Arc::new(Forgetful { shapes: shapes(), classes, unlabelled: 5 });
-        match method.kind {
-            MethodKind::Supervised => {
-                let error = trainer(&method, nothing, 1, 1).err().unwrap();
-                assert!(matches!(error, Error::TooFewClasses { classes: 0 }), "{error:?}");
-                let error = trainer(&method, nearly, 1, 1).err().unwrap();
-                assert!(matches!(&error, Error::NoLabel { image: 5, origin } if origin == "forgotten 5"), "{error:?}");
-            }
-            _ => drop((trainer(&method, nothing, 1, 1).unwrap(), trainer(&method, nearly, 1, 1).unwrap())),
+        if method.spec().needs().labels {
+            let error = trainer(&method, nothing, 1, 1).err().unwrap();
+            assert!(matches!(error, Error::TooFewClasses { classes: 0 }), "{error:?}");
+            let error = trainer(&method, nearly, 1, 1).err().unwrap();
+            assert!(matches!(&error, Error::NoLabel { image: 5, origin } if origin == "forgotten 5"), "{error:?}");
+        } else {
+            trainer(&method, nothing, 1, 1).unwrap();
+            trainer(&method, nearly, 1, 1).unwrap();
         }
     }
 }

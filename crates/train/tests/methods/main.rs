@@ -11,8 +11,8 @@ use relata_augment::{LoaderConfig, Pipeline, ViewLoader};
 use relata_data::{Dataset, Shapes, ShapesOptions};
 use relata_model::{Compute, Executor, ModelConfig};
 use relata_train::{
-    BarlowConfig, ByolConfig, ContrastiveLoss, DeepClusterConfig, DeepInfoMaxConfig, Error, Event, Flow, MethodConfig,
-    MethodKind, Observer, Outcome, Schedule, Setup, SimclrConfig, TrainConfig, Trainer,
+    BarlowConfig, ByolConfig, ContrastiveLoss, DeepClusterConfig, DeepInfoMaxConfig, Error, Event, Flow, METHODS, MethodConfig,
+    Observer, Outcome, RelationalConfig, Schedule, Setup, SimclrConfig, TrainConfig, Trainer,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,55 +22,36 @@ const SIDE: usize = 17;
 
 /// Each method with the name of its head in checkpoints and its figures; SimCLR twice, in both of its forms.
 fn methods() -> Vec<(MethodConfig, &'static str, &'static [&'static str])> {
-    let of = |kind| MethodConfig { kind, hidden: 24, ..MethodConfig::default() };
-    let simclr = |loss| MethodConfig {
-        simclr: SimclrConfig { loss, hidden: 20, output: 9, ..SimclrConfig::default() },
-        ..of(MethodKind::Simclr)
-    };
+    let relational = || RelationalConfig { hidden: 24, ..RelationalConfig::default() };
+    let simclr = |loss| SimclrConfig { loss, hidden: 20, output: 9, ..SimclrConfig::default() };
+    let infomax = |places| DeepInfoMaxConfig { hidden: 20, places, ..DeepInfoMaxConfig::default() };
+    let pairs: &[_] = &["pair_acc", "pair_acc_pos", "pair_acc_neg"];
+    let local: &[_] = &["local_acc", "local_loss", "prior_loss"];
     vec![
-        (of(MethodKind::Relational), "relation", &["pair_acc", "pair_acc_pos", "pair_acc_neg"]),
-        (
-            MethodConfig { layers: 3, shifts: 2, ..of(MethodKind::Relational) },
-            "relation",
-            &["pair_acc", "pair_acc_pos", "pair_acc_neg"],
-        ),
-        (simclr(ContrastiveLoss::LogOfMean), "projection", &["contrast_acc"]),
-        (simclr(ContrastiveLoss::MeanOfLog), "projection", &["contrast_acc"]),
-        (
-            MethodConfig { barlow: BarlowConfig { redundancy: 0.5, hidden: 20, output: 4 }, ..of(MethodKind::Barlow) },
-            "projector",
-            &["on_diagonal", "off_diagonal"],
-        ),
-        (
-            MethodConfig { byol: ByolConfig { momentum: 0.9, hidden: 20, output: 9 }, ..of(MethodKind::Byol) },
-            "byol",
-            &["cosine", "spread"],
-        ),
-        (
-            MethodConfig { deepcluster: DeepClusterConfig { clusters: 4, hidden: 20 }, ..of(MethodKind::DeepCluster) },
-            "clusters",
-            &["cluster_acc", "changed_share"],
-        ),
-        (
-            MethodConfig {
-                deepinfomax: DeepInfoMaxConfig { hidden: 20, ..DeepInfoMaxConfig::default() },
-                ..of(MethodKind::DeepInfoMax)
-            },
-            "deepinfomax",
-            &["local_acc", "local_loss", "prior_loss"],
-        ),
-        (
-            MethodConfig {
-                deepinfomax: DeepInfoMaxConfig { hidden: 20, places: 30, ..DeepInfoMaxConfig::default() },
-                ..of(MethodKind::DeepInfoMax)
-            },
-            "deepinfomax",
-            &["local_acc", "local_loss", "prior_loss"],
-        ),
-        (of(MethodKind::Rotation), "rotation", &["rotation_acc"]),
-        (of(MethodKind::Supervised), "classifier", &["class_acc"]),
-        (of(MethodKind::Random), "random", &[]),
+        (relational().into(), "relation", pairs),
+        (RelationalConfig { layers: 3, shifts: 2, ..relational() }.into(), "relation", pairs),
+        (simclr(ContrastiveLoss::LogOfMean).into(), "projection", &["contrast_acc"]),
+        (simclr(ContrastiveLoss::MeanOfLog).into(), "projection", &["contrast_acc"]),
+        (BarlowConfig { redundancy: 0.5, hidden: 20, output: 4 }.into(), "projector", &["on_diagonal", "off_diagonal"]),
+        (ByolConfig { momentum: 0.9, hidden: 20, output: 9 }.into(), "byol", &["cosine", "spread"]),
+        (DeepClusterConfig { clusters: 4, hidden: 20 }.into(), "clusters", &["cluster_acc", "changed_share"]),
+        (infomax(0).into(), "deepinfomax", local),
+        (infomax(30).into(), "deepinfomax", local),
+        (named("rotation"), "rotation", &["rotation_acc"]),
+        (named("supervised"), "classifier", &["class_acc"]),
+        (named("random"), "random", &[]),
     ]
+}
+
+fn named(name: &str) -> MethodConfig {
+    MethodConfig::named(name).unwrap()
+}
+
+/// The table has no method that these tests leave out.
+#[test]
+fn every_method_of_the_table_is_tried() {
+    let tried: BTreeSet<&str> = methods().iter().map(|(method, ..)| method.entry().name).collect();
+    assert_eq!(tried, METHODS.iter().map(|entry| entry.name).collect());
 }
 
 /// 26 images in batches of 8: the last has 2.
@@ -138,7 +119,7 @@ fn one_thread_and_several_give_the_same_bits() {
     for (number, (method, ..)) in methods().iter().enumerate() {
         let one = run(&folder(place.path(), &format!("one-{number}")), method, 1);
         let three = run(&folder(place.path(), &format!("three-{number}")), method, 3);
-        assert_same_bits(&one, &three, &format!("{:?}", method.kind));
+        assert_same_bits(&one, &three, method.entry().name);
     }
 }
 
@@ -162,13 +143,13 @@ fn a_run_stopped_and_resumed_gives_the_bits_of_one_that_was_not() {
         for stop in [8, 10] {
             let parts = folder(place.path(), &format!("parts-{number}-{stop}"));
             let first = trainer(method, shapes(), 2, 4).unwrap().run(&parts, &mut StopAt(stop)).unwrap();
-            let trains = method.kind != MethodKind::Random;
+            let trains = method.spec().needs().steps;
             assert_eq!(matches!(first, Outcome::Stopped { .. }), trains);
             let mut resumed = trainer(method, shapes(), 2, 4).unwrap();
             assert!(resumed.resume(&parts).unwrap());
             assert_eq!(resumed.is_finished(), !trains);
             resumed.run(&parts, &mut ()).unwrap();
-            assert_same_bits(&whole, &last(&parts), &format!("{:?} stopped at {stop}", method.kind));
+            assert_same_bits(&whole, &last(&parts), &format!("{} stopped at {stop}", method.entry().name));
         }
     }
 }
@@ -219,13 +200,13 @@ fn every_method_writes_its_own_head_and_its_own_figures() {
         let checkpoint = run(&folder, method, 2);
         let groups: BTreeSet<&str> = checkpoint.tensors.iter().map(|t| t.name.split('.').next().unwrap()).collect();
         let mut expected = BTreeSet::from(["backbone", "optimizer"]);
-        expected.extend((method.kind != MethodKind::Random).then_some(head));
-        expected.extend(method.has_target().then_some(&"target"));
+        expected.extend((method.spec().needs().steps).then_some(head));
+        expected.extend(method.spec().needs().target.then_some(&"target"));
         assert_eq!(groups, expected);
         for line in folder.metrics().unwrap() {
             let json = serde_json::to_value(&line).unwrap();
             for figure in *figures {
-                let value = json[figure].as_f64().unwrap_or_else(|| panic!("{:?} lacks {figure}", method.kind));
+                let value = json[figure].as_f64().unwrap_or_else(|| panic!("{} lacks {figure}", method.entry().name));
                 let is_share = figure.starts_with("pair_acc") || figure.ends_with("_acc");
                 assert!(value.is_finite() && (!is_share || (0.0..=1.0).contains(&value)), "{figure} {value}");
             }
@@ -239,15 +220,15 @@ fn every_method_writes_its_own_head_and_its_own_figures() {
 #[test]
 fn a_method_learns_what_it_is_asked() {
     let place = tempfile::tempdir().unwrap();
-    let asked_once = |kind| kind != MethodKind::Random && kind != MethodKind::DeepCluster;
-    for (number, (method, ..)) in methods().iter().enumerate().filter(|(_, (m, ..))| asked_once(m.kind)) {
+    let asked_once = |method: &MethodConfig| method.spec().needs().steps && !method.spec().needs().features;
+    for (number, (method, ..)) in methods().iter().enumerate().filter(|(_, (method, ..))| asked_once(method)) {
         let folder = folder(place.path(), &number.to_string());
         let pipeline = Pipeline::evaluation(SIDE).unwrap();
         trainer_on(pipeline, method, some_shapes(24), 2, 30).unwrap().run(&folder, &mut ()).unwrap();
         let losses: Vec<f64> = folder.metrics().unwrap().iter().map(|line| line.loss.unwrap()).collect();
         let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
         let (start, end) = (mean(&losses[..8]), mean(&losses[losses.len() - 8..]));
-        assert!(end < 0.97 * start, "{:?}: loss {start} at the start, {end} at the end", method.kind);
+        assert!(end < 0.97 * start, "{}: loss {start} at the start, {end} at the end", method.entry().name);
     }
 }
 
@@ -285,7 +266,7 @@ fn assert_gradients_agree(fused: &Checkpoint, candle: &Checkpoint, head: &str) {
 #[test]
 fn random_takes_no_step_and_keeps_its_initial_weights() {
     let place = tempfile::tempdir().unwrap();
-    let method = MethodConfig { kind: MethodKind::Random, ..MethodConfig::default() };
+    let method = named("random");
     let folder = folder(place.path(), "random");
     let mut trainer = trainer(&method, shapes(), 1, 4).unwrap();
     assert_eq!(trainer.run(&folder, &mut ()).unwrap(), Outcome::Finished { step: 0 });
@@ -300,8 +281,7 @@ fn random_takes_no_step_and_keeps_its_initial_weights() {
 #[test]
 fn a_checkpoint_of_another_method_is_refused() {
     let place = tempfile::tempdir().unwrap();
-    let [simclr, rotation, supervised] = [MethodKind::Simclr, MethodKind::Rotation, MethodKind::Supervised]
-        .map(|kind| MethodConfig { kind, ..MethodConfig::default() });
+    let [simclr, rotation, supervised] = ["simclr", "rotation", "supervised"].map(named);
     let folder = folder(place.path(), "simclr");
     run(&folder, &simclr, 1);
     let refused = |other| trainer(&other, shapes(), 1, 4).unwrap().resume(&folder).unwrap_err();

@@ -3,19 +3,13 @@
 use crate::{assert_gradients_agree, folder, steps};
 use relata_artifact::Checkpoint;
 use relata_model::Executor;
-use relata_train::{ByolConfig, MethodConfig, MethodKind};
+use relata_train::ByolConfig;
 use std::path::Path;
 
 /// BYOL after epochs of one step each.
 fn byol_after(epochs: u32, place: &Path, momentum: f64, lr: f64, executor: Executor) -> Checkpoint {
-    let method = MethodConfig { byol: ByolConfig { momentum, ..ByolConfig::default() }, ..MethodConfig::default() };
-    steps(
-        epochs,
-        &folder(place, &format!("{executor:?}-{momentum}-{lr}")),
-        MethodConfig { kind: MethodKind::Byol, ..method },
-        lr,
-        executor,
-    )
+    let method = ByolConfig { momentum, ..ByolConfig::default() }.into();
+    steps(epochs, &folder(place, &format!("{executor:?}-{momentum}-{lr}")), method, lr, executor)
 }
 
 #[test]

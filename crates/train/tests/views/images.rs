@@ -1,11 +1,11 @@
 //! Views of images: batches as their loader makes them, none of one image alone, and runs that go on with the views they began with.
 
-use crate::{Watcher, folder, last, row_views, trainer};
+use crate::{Watcher, folder, last, named, row_views, trainer};
 use relata_augment::{FlipConfig, LoaderConfig, OnBadImage, Pipeline, PipelineConfig, ViewLoader};
 use relata_data::{Dataset, Shapes, ShapesOptions};
 use relata_model::{Compute, ImageSize, ModelConfig};
 use relata_train::{
-    DeepClusterConfig, Error, IntoViewSource, MethodConfig, MethodKind, Outcome, Result, Setup, SourceShape, TrainConfig,
+    DeepClusterConfig, Error, IntoViewSource, MethodConfig, Outcome, RelationalConfig, Result, Setup, SourceShape, TrainConfig,
     Trainer, ViewBuffer, ViewSource,
 };
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ fn image_setup(pipeline: Pipeline, loader: LoaderConfig) -> Setup {
     Setup {
         backbone: ModelConfig::default().build(7, compute.clone()).unwrap(),
         loader: ViewLoader::new(images(), pipeline, loader).unwrap(),
-        method: MethodConfig { hidden: 24, ..MethodConfig::default() },
+        method: RelationalConfig { hidden: 24, ..RelationalConfig::default() }.into(),
         config: TrainConfig { epochs: 2, ..TrainConfig::default() },
         seed: 7,
         compute,
@@ -124,10 +124,10 @@ fn a_batch_of_one_image_is_looked_at_but_never_trained_on() {
     let of_one = Trainer::new(image_setup(relational(), keeps_single(1))).err();
     assert!(matches!(of_one, Some(Error::Size { .. })), "{of_one:?}");
     // 26 images in batches of 5: the last is alone, for any method.
-    for kind in [MethodKind::Relational, MethodKind::Simclr, MethodKind::DeepInfoMax, MethodKind::Rotation] {
-        let method = MethodConfig { kind, hidden: 24, ..MethodConfig::default() };
+    for name in ["relational", "simclr", "deepinfomax", "rotation"] {
+        let method = named(name);
         let refused = Trainer::new(Setup { method: method.clone(), ..image_setup(relational(), keeps_single(5)) }).err();
-        let Some(Error::Size { what, expected, got }) = refused else { panic!("{kind:?}: {refused:?}") };
+        let Some(Error::Size { what, expected, got }) = refused else { panic!("{name}: {refused:?}") };
         assert_eq!((what, &got[..]), ("images in the last batch of the views' source", "1"));
         assert!(expected.contains("drop_single"), "{expected}");
         // Where it is not known before, it ends the run.
@@ -135,13 +135,13 @@ fn a_batch_of_one_image_is_looked_at_but_never_trained_on() {
         let Setup { backbone, config, seed, compute, info, .. } = image_setup(relational(), LOADER);
         let unknowing = Unknowing(loader.into_view_source());
         let setup = Setup { backbone, loader: unknowing, method, config, seed, compute, info };
-        let outcome = Trainer::new(setup).unwrap().run(&folder(place.path(), kind.name()), &mut ());
-        let Err(Error::Size { what, got, .. }) = outcome else { panic!("{kind:?}: {outcome:?}") };
+        let outcome = Trainer::new(setup).unwrap().run(&folder(place.path(), name), &mut ());
+        let Err(Error::Size { what, got, .. }) = outcome else { panic!("{name}: {outcome:?}") };
         assert_eq!((what, &got[..]), ("images in a batch of the views' source", "1"));
     }
     // DeepCluster looks at 25 rows in batches of 3 x 8, the last alone.
     let deepcluster = DeepClusterConfig { clusters: 2, hidden: 12 };
-    let method = MethodConfig { kind: MethodKind::DeepCluster, deepcluster, ..MethodConfig::default() };
+    let method = MethodConfig::from(deepcluster);
     let outcome = trainer(method, row_views(25), 1).unwrap().run(&folder(place.path(), "plain"), &mut ());
     assert_eq!(outcome.unwrap(), Outcome::Finished { step: 4 * 3 });
 }

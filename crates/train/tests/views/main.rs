@@ -8,7 +8,7 @@ use relata_artifact::{Checkpoint, RunFolder};
 use relata_model::{Architecture, Compute, ImageSize, ModelConfig, Network, ParameterKind, Parameters};
 use relata_train::{
     BatchShape, CandleMethod, DeepClusterConfig, Error, Event, Flow, IntoMethod, IntoViewSource, Method, MethodConfig,
-    MethodKind, MethodStep, Observer, Outcome, Result, RowViews, RowViewsConfig, Setup, SourceShape, TrainConfig, Trainer,
+    MethodStep, Observer, Outcome, RelationalConfig, Result, RowViews, RowViewsConfig, Setup, SourceShape, TrainConfig, Trainer,
     ViewBuffer, ViewSource,
 };
 use std::collections::BTreeSet;
@@ -51,15 +51,17 @@ fn trainer<M: IntoMethod, V: IntoViewSource>(method: M, loader: V, threads: usiz
 }
 
 fn methods() -> Vec<MethodConfig> {
-    let of = |kind| MethodConfig { kind, hidden: 24, ..MethodConfig::default() };
-    let deepcluster = DeepClusterConfig { clusters: 2, hidden: 12 };
     vec![
         // More negatives than there are other rows in the last batch.
-        MethodConfig { shifts: 3, ..of(MethodKind::Relational) },
-        of(MethodKind::Simclr),
-        of(MethodKind::Supervised),
-        MethodConfig { deepcluster, ..of(MethodKind::DeepCluster) },
+        RelationalConfig { shifts: 3, hidden: 24, ..RelationalConfig::default() }.into(),
+        named("simclr"),
+        named("supervised"),
+        DeepClusterConfig { clusters: 2, hidden: 12 }.into(),
     ]
+}
+
+fn named(name: &str) -> MethodConfig {
+    MethodConfig::named(name).unwrap()
 }
 
 fn folder(place: &Path, name: &str) -> RunFolder {
@@ -101,7 +103,7 @@ impl Observer for Watcher {
 fn runs_on_rows_give_the_same_bits_at_any_number_of_threads_and_after_a_stop() {
     let place = tempfile::tempdir().unwrap();
     for method in methods() {
-        let name = method.kind.name();
+        let name = method.entry().name;
         let whole = folder(place.path(), &format!("{name}-whole"));
         trainer(method.clone(), labelled(), 1).unwrap().run(&whole, &mut ()).unwrap();
         // At the end of epoch 2, and in the midst of epoch 3.
@@ -122,7 +124,7 @@ fn runs_on_rows_give_the_same_bits_at_any_number_of_threads_and_after_a_stop() {
 fn the_relation_head_learns_from_rows() {
     let place = tempfile::tempdir().unwrap();
     let run = folder(place.path(), "rows");
-    let method = MethodConfig { hidden: 24, ..MethodConfig::default() };
+    let method = MethodConfig::from(RelationalConfig { hidden: 24, ..RelationalConfig::default() });
     let mut trainer = trainer(method, row_views(400), 2).unwrap();
     trainer.run(&run, &mut ()).unwrap();
     let accuracies: Vec<f64> = run.metrics().unwrap().iter().filter_map(|line| line.figure("pair_acc")).collect();
@@ -199,10 +201,9 @@ fn rows_that_cannot_be_trained_on_are_refused() {
 #[test]
 fn methods_that_rows_do_not_suit_say_so() {
     let place = tempfile::tempdir().unwrap();
-    let of = |kind| MethodConfig { kind, ..MethodConfig::default() };
-    let turned = trainer(of(MethodKind::Rotation), row_views(26), 1).unwrap().run(&folder(place.path(), "a"), &mut ());
+    let turned = trainer(named("rotation"), row_views(26), 1).unwrap().run(&folder(place.path(), "a"), &mut ());
     assert!(matches!(turned, Err(Error::Size { what: "views to be turned", .. })), "{turned:?}");
-    let unlabelled = trainer(of(MethodKind::Supervised), row_views(26), 1).err();
+    let unlabelled = trainer(named("supervised"), row_views(26), 1).err();
     assert!(matches!(unlabelled, Some(Error::TooFewClasses { classes: 0 })), "{unlabelled:?}");
     let compute = Compute::new(1).unwrap();
     let images = Trainer::new(Setup {
@@ -283,7 +284,7 @@ fn a_source_of_ones_own_trains_and_its_faults_are_errors() {
 #[test]
 fn labels_of_a_source_must_be_classes_that_it_has() {
     let place = tempfile::tempdir().unwrap();
-    let supervised = MethodConfig { kind: MethodKind::Supervised, ..MethodConfig::default() };
+    let supervised = named("supervised");
     let outcome = trainer(supervised.clone(), OWN, 1).unwrap().run(&folder(place.path(), "own"), &mut ());
     assert_eq!(outcome.unwrap(), Outcome::Finished { step: 12 });
     let error = trainer(supervised.clone(), Own { last: Some(3), ..OWN }, 1).err();

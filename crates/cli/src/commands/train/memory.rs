@@ -2,8 +2,8 @@
 
 use relata_augment::LoaderConfig;
 use relata_data::Dataset;
-use relata_model::{Compute, Executor, ImageSize, Layout, Mode, Network};
-use relata_train::HeadShape;
+use relata_model::{Buffers, Compute, Executor, ImageSize, Layout, Mode, Network};
+use relata_train::{HeadShape, IntoMethod};
 
 use crate::process_memory::resident_bytes;
 use crate::scoring::online::OnlineKnn;
@@ -50,22 +50,25 @@ impl Memory {
         }
         let architecture = config.model.architecture();
         let size = ImageSize::square_rgb(side_px);
-        let taps = config.method.taps(&architecture);
-        let architecture = architecture.with_taps(&taps)?;
         let shape = HeadShape {
             width: architecture.width,
             views: loader.views,
             max_images: loader.batch_size,
             images: dataset.len(),
             classes: dataset.class_names().len(),
+            size,
             first_map: architecture.first_map(size).map_or(Layout::dense(0, 0, 0), |(_, map)| map),
         };
-        let rows = shape.views * shape.max_images * config.method.rows_per_view();
-        let copies = (4 + usize::from(config.method.has_target())) * size_of::<f32>();
-        let head = copies * config.method.parameter_count(shape);
+        let mut buffers = Buffers::counted();
+        let method = config.method.clone().into_method(shape, config.seed, compute.clone(), &mut buffers)?;
+        let (needs_of_method, taps) = (method.needs(), method.taps(&architecture));
+        let architecture = architecture.with_taps(&taps)?;
+        let rows = shape.views * shape.max_images * needs_of_method.rows_per_view;
+        let copies = (4 + usize::from(needs_of_method.target)) * size_of::<f32>();
+        let head = copies * method.parameters().len();
         let pass = loader.to_evaluation();
         let (rows_of_pass, loader_of_pass) =
-            if config.method.wants_features() { (pass.batch_size, pass.bytes(side_px)) } else { (0, 0) };
+            if needs_of_method.features { (pass.batch_size, pass.bytes(side_px)) } else { (0, 0) };
         // One plan serves both.
         let backbone_of_pass = match rows_of_pass.max(online.map_or(0, OnlineKnn::rows)) {
             0 => 0,
@@ -75,7 +78,7 @@ impl Memory {
             parameters: copies * architecture.parameters().len() + head,
             head,
             backbone: Network::plan_bytes(&architecture, compute, rows, size, Mode::Train)? + backbone_of_pass,
-            method: config.method.bytes(shape, side_px),
+            method: buffers.bytes(),
             loader: loader.bytes(side_px) + loader_of_pass,
             online: online.map_or(0, |online| online.bytes(architecture.width)),
             program: resident_bytes().unwrap_or(0),
@@ -135,7 +138,7 @@ pub(super) fn check(needs: Needs<'_>) -> Result<()> {
         needed: mib_or_gib(total),
         free: mib_or_gib(free),
         largest_batch: largest(loader.batch_size, &|batch_size| LoaderConfig { batch_size, ..loader.clone() })?,
-        widths: if memory.is_mostly_the_methods() { needs.config.method.width_keys() } else { &[] },
+        widths: if memory.is_mostly_the_methods() { needs.config.method.spec().width_keys() } else { &[] },
         most_views: largest(loader.views, &|views| LoaderConfig { views, ..loader.clone() })?,
     })
 }

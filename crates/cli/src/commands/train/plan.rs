@@ -114,7 +114,7 @@ impl Plan {
     pub(super) fn summary(&self, config: &Config) -> String {
         let (images, views, side) = (self.dataset.len(), config.augment.views, self.pipeline.side_px());
         let backbone = config.model.architecture().describe();
-        let epochs = match config.method.trains() {
+        let epochs = match config.method.spec().needs().steps {
             true => counted(config.train.epochs as usize, "epoch"),
             false => "no training".to_owned(),
         };
@@ -145,7 +145,7 @@ impl Plan {
     /// The configuration, and what the run would take.
     pub(super) fn in_words(&self, config: &Config, out: &Path) -> Result<String> {
         let batches = self.loader.batches_per_epoch();
-        let rows = self.loader.config().batch_size * config.augment.views * config.method.rows_per_view();
+        let rows = self.loader.config().batch_size * config.augment.views * config.method.spec().needs().rows_per_view;
         let side = self.pipeline.side_px();
         let architecture = config.model.architecture();
         let memory = Memory::plan(self.needs(config))?;
@@ -160,7 +160,7 @@ impl Plan {
             ("images", format!("{} of {} ({})", self.dataset.len(), images::name(&config.data), config.data.split)),
             (
                 "steps",
-                match config.method.trains() {
+                match config.method.spec().needs().steps {
                     true => format!("{batches} an epoch, {} in all", batches as u64 * u64::from(config.train.epochs)),
                     false => "none: nothing is trained".to_owned(),
                 },

@@ -1,14 +1,21 @@
-use crate::classifier::{Classifier, check_labels};
-use crate::config::check;
-use crate::{BatchShape, Error, HeadShape, Method, MethodStep, OptimizerConfig, Result, TrainConfig};
-use relata_model::{Compute, Parameters};
-use relata_optim::{OptimizerSettings, SGD};
+use crate::heads::classifier::{Classifier, check_labels};
+use crate::error::check;
+use crate::{
+    BatchShape, Error, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Needs, OptimizerConfig, Result, TrainConfig,
+};
+use relata_model::{Buffers, Compute, Parameters};
+use relata_optim::{OptimizerSettings, SGD, step_decay};
 use serde::{Deserialize, Serialize};
 
 /// Where its learning rate stands.
-pub(crate) const LR_KEY: &str = "method.supervised.lr";
-/// Planned for the number of epochs.
-pub(crate) const PLANNED: &str = "the method plans the drops of its learning rate";
+const LR_KEY: &str = "method.supervised.lr";
+
+const NEEDS: Needs = Needs {
+    labels: true,
+    planned_by_epochs: Some("the method plans the drops of its learning rate"),
+    lr_key: LR_KEY,
+    ..Needs::FEATURES_OF_A_BATCH
+};
 
 /// `[method.supervised]` of a configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,11 +34,29 @@ impl Default for SupervisedConfig {
     }
 }
 
-impl SupervisedConfig {
-    pub(crate) fn validate(&self) -> Result<()> {
+impl MethodSettings for SupervisedConfig {
+    const NAME: &'static str = "supervised";
+    const TITLE: &'static str = "Supervised training";
+    const ABOUT: &'static str = "cross-entropy with labels, SGD: the upper bound";
+}
+
+impl MethodSpec for SupervisedConfig {
+    fn needs(&self) -> Needs {
+        NEEDS
+    }
+
+    fn validate(&self, _views: usize) -> Result<()> {
         check(self.lr > 0.0 && self.lr.is_finite(), LR_KEY, self.lr, "a number above 0")?;
         check((0.0..1.0).contains(&self.momentum), "method.supervised.momentum", self.momentum, "0 to 1 (exclusive)")?;
         Ok(())
+    }
+
+    fn base_lr(&self, _train: &TrainConfig) -> f64 {
+        self.lr
+    }
+
+    fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {
+        Ok(Box::new(Supervised::new(self, shape, seed, compute, buffers)?))
     }
 }
 
@@ -49,7 +74,7 @@ impl Supervised {
     ///
     /// # Errors
     /// [`Error::TooFewClasses`] where there are no labels, or all say the same.
-    pub fn new(config: &SupervisedConfig, shape: HeadShape, seed: u64, compute: Compute) -> Result<Self> {
+    pub fn new(config: &SupervisedConfig, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Self> {
         if shape.classes < 2 {
             return Err(Error::TooFewClasses { classes: shape.classes });
         }
@@ -57,13 +82,8 @@ impl Supervised {
         Ok(Self {
             config: config.clone(),
             classes,
-            classifier: Classifier::new(width, classes, views * max_images, seed, compute),
+            classifier: Classifier::new(width, classes, views * max_images, seed, compute, buffers),
         })
-    }
-
-    /// Bytes of the buffers, parameters apart.
-    pub(crate) fn bytes(shape: HeadShape) -> usize {
-        Classifier::bytes(shape.width, shape.classes, shape.views * shape.max_images)
     }
 }
 
@@ -72,8 +92,8 @@ impl Method for Supervised {
         "classifier"
     }
 
-    fn needs_labels(&self) -> bool {
-        true
+    fn needs(&self) -> Needs {
+        NEEDS
     }
 
     fn optimizer(&self, _train: &TrainConfig) -> OptimizerConfig {
@@ -83,24 +103,13 @@ impl Method for Supervised {
     }
 
     fn lr(&self, train: &TrainConfig, epoch: u32) -> f64 {
-        // In epochs from 0, rounded down; a run too short for a drop has none.
-        let (half, three_quarters) = (u64::from(train.epochs) / 2, 3 * u64::from(train.epochs) / 4);
-        let drops = [half, three_quarters].into_iter().filter(|&drop| drop > 0 && u64::from(epoch) >= drop);
-        drops.fold(self.config.lr, |lr, _| lr / 10.0)
-    }
-
-    fn lr_key(&self) -> &'static str {
-        LR_KEY
-    }
-
-    fn planned_by_epochs(&self) -> Option<&'static str> {
-        Some(PLANNED)
+        step_decay(self.config.lr, u64::from(epoch), u64::from(train.epochs))
     }
 
     fn step(&mut self, features: &[f32], batch: BatchShape, labels: &[usize]) -> Result<MethodStep> {
         check_labels(labels, batch.images, self.classes)?;
         let outcome = self.classifier.step(features, batch.rows(), |row| labels[row % batch.images])?;
-        Ok(MethodStep { loss: outcome.loss, figures: vec![("class_acc", outcome.accuracy)] })
+        Ok(MethodStep { loss: outcome.loss, figures: vec![("class_acc", outcome.accuracy())] })
     }
 
     fn d_features(&self) -> &[f32] {

@@ -1,14 +1,17 @@
-use crate::classifier::{check_labels, cross_entropy};
-use crate::config::{check, check_width};
-use crate::projection::{LEAK, ProjectionHead, ProjectionShape};
-use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
+use crate::heads::classifier::check_labels;
+use crate::error::{check, check_width};
+use crate::heads::projection::{LEAK, ProjectionHead, ProjectionShape};
+use crate::{BatchShape, Error, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Needs, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Normal};
 use relata_cluster::{KMeans, Rows, contingency, l2_normalised, optimal_assignment, whiten};
-use relata_model::{Compute, Parameters};
+use relata_model::{Buffers, Compute, Parameters};
+use relata_ops::CrossEntropy;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+
+const NEEDS: Needs = Needs { features: true, ..Needs::FEATURES_OF_A_BATCH };
 
 /// k-means as the reference runs it: at most as many iterations, the best of as many starts.
 const ITERATIONS: usize = 30;
@@ -45,33 +48,46 @@ impl Default for DeepClusterConfig {
 }
 
 impl DeepClusterConfig {
-    pub(crate) fn validate(&self) -> Result<()> {
+    fn projection(&self, width: usize) -> ProjectionShape {
+        ProjectionShape { width, hidden: self.hidden, output: self.clusters, leak: LEAK }
+    }
+
+    /// Bytes that the start of an epoch takes and gives back: features as they are, whitened and at length 1, with k-means' distances
+    /// and sums beside them, and the old and the new clusters' common images.
+    fn clustering_bytes(&self, shape: HeadShape) -> usize {
+        let of_images = shape.images * (3 * shape.width * size_of::<f32>() + 6 * size_of::<u64>());
+        let of_clusters = (self.clusters * shape.width + shape.width * shape.width) * 16 * size_of::<f64>();
+        let pairs = match self.clusters {
+            0..=MOST_PAIRED => 2 * self.clusters * self.clusters * size_of::<u32>(),
+            _ => 5 * size_of::<u64>() * shape.images,
+        };
+        of_images + of_clusters + pairs
+    }
+}
+
+impl MethodSettings for DeepClusterConfig {
+    const NAME: &'static str = "deepcluster";
+    const TITLE: &'static str = "DeepCluster";
+    const ABOUT: &'static str = "say which cluster of the features an image lies in; all features are clustered before each epoch";
+}
+
+impl MethodSpec for DeepClusterConfig {
+    fn needs(&self) -> Needs {
+        NEEDS
+    }
+
+    fn validate(&self, _views: usize) -> Result<()> {
         let clusters = "2 to 16777216, and no more than there are images";
         check((2..=MOST_CLUSTERS).contains(&self.clusters), "method.deepcluster.clusters", self.clusters, clusters)?;
         check_width("method.deepcluster.hidden", self.hidden)
     }
 
-    fn projection(&self, width: usize) -> ProjectionShape {
-        ProjectionShape { width, hidden: self.hidden, output: self.clusters, leak: LEAK }
+    fn width_keys(&self) -> &'static [&'static str] {
+        &["method.deepcluster.hidden", "method.deepcluster.clusters"]
     }
 
-    /// Numbers that the head trains.
-    pub(crate) fn parameter_count(&self, width: usize) -> usize {
-        ProjectionHead::parameter_count(self.projection(width))
-    }
-
-    /// Bytes of the buffers, parameters apart. At the start of an epoch the features are there as they are, whitened and at length
-    /// 1, with k-means' distances and sums beside them; the old and the new clusters' common images are counted.
-    pub(crate) fn bytes(&self, shape: HeadShape) -> usize {
-        let head = ProjectionHead::bytes(self.projection(shape.width), shape.views * shape.max_images);
-        let clustering = shape.images * (3 * shape.width * size_of::<f32>() + 6 * size_of::<u64>());
-        let d_logits = shape.views * shape.max_images * self.clusters * size_of::<f32>();
-        let pairs = if self.clusters <= MOST_PAIRED {
-            2 * self.clusters * self.clusters * size_of::<u32>()
-        } else {
-            5 * size_of::<u64>() * shape.images
-        };
-        head + clustering + d_logits + pairs + (self.clusters * shape.width + shape.width * shape.width) * 16 * size_of::<f64>()
+    fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {
+        Ok(Box::new(DeepCluster::new(self, shape, seed, compute, buffers)?))
     }
 }
 
@@ -102,6 +118,8 @@ pub struct DeepCluster {
     changed_share: f32,
     /// `[N, clusters]`: logits and then their gradient.
     d_logits: Vec<f32>,
+    /// `[clusters]`, sums of that gradient.
+    bias_sums: Vec<f64>,
 }
 
 impl DeepCluster {
@@ -109,14 +127,15 @@ impl DeepCluster {
     ///
     /// # Errors
     /// [`Error::TooManyClusters`] where there are more than images.
-    pub fn new(config: &DeepClusterConfig, shape: HeadShape, seed: u64, compute: Compute) -> Result<Self> {
+    pub fn new(config: &DeepClusterConfig, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Self> {
         let DeepClusterConfig { clusters, .. } = *config;
         if clusters > shape.images {
             return Err(Error::TooManyClusters { clusters, images: shape.images });
         }
+        buffers.count(config.clustering_bytes(shape));
         let rows = shape.views * shape.max_images;
-        let mut parameters = Parameters::default();
-        let head = ProjectionHead::new(config.projection(shape.width), rows, "", &mut parameters, compute.clone());
+        let mut parameters = Parameters::new(buffers);
+        let head = ProjectionHead::new(config.projection(shape.width), rows, "", &mut parameters, compute.clone(), buffers);
         parameters.initialise(seed, 1);
         Ok(Self {
             clusters,
@@ -129,7 +148,8 @@ impl DeepCluster {
             assignments: Vec::new(),
             weights: vec![1.0; clusters],
             changed_share: 1.0,
-            d_logits: vec![0.0; rows * clusters],
+            d_logits: buffers.vec(rows * clusters),
+            bias_sums: buffers.vec(clusters),
         })
     }
 
@@ -158,8 +178,8 @@ impl Method for DeepCluster {
         "clusters"
     }
 
-    fn wants_features(&self) -> bool {
-        true
+    fn needs(&self) -> Needs {
+        NEEDS
     }
 
     fn start_epoch(&mut self, epoch: u32, features: &[f32], images: &[usize]) -> Result<()> {
@@ -194,10 +214,10 @@ impl Method for DeepCluster {
         let logits = self.head.forward(&mut self.parameters, features, rows)?;
         let d_logits = &mut self.d_logits[..rows * clusters];
         d_logits.copy_from_slice(logits);
-        let weights = &self.weights;
-        let (outcome, _) = cross_entropy(d_logits, clusters, |row| labels[row % batch.images], |label| weights[label]);
+        let loss = CrossEntropy::mean(clusters).weighted(&self.weights);
+        let outcome = loss.loss_and_gradients(d_logits, |row| labels[row % batch.images], &mut self.bias_sums);
         self.head.backward(&mut self.parameters, features, d_logits);
-        let figures = vec![("cluster_acc", outcome.accuracy), (CHANGED, f64::from(self.changed_share))];
+        let figures = vec![("cluster_acc", outcome.accuracy()), (CHANGED, f64::from(self.changed_share))];
         Ok(MethodStep { loss: outcome.loss, figures })
     }
 

@@ -1,8 +1,8 @@
 //! A linear layer and cross-entropy on features: what `rotation` and `supervised` have above the backbone, and `deepcluster` in part.
 
 use crate::{Error, Result};
-use relata_model::{Compute, ParameterKind, Parameters};
-use relata_ops::{matmul, matmul_of_transposed, matmul_transposed};
+use relata_model::{Buffers, Compute, ParameterKind, Parameters};
+use relata_ops::{CrossEntropy, CrossEntropyOutcome, matmul, matmul_of_transposed, matmul_transposed};
 
 /// `Linear(D → C)` with cross-entropy, for batches of up to a number of rows.
 ///
@@ -18,43 +18,27 @@ pub(crate) struct Classifier {
     /// `[rows, C]`, logits and then their gradient.
     logits: Vec<f32>,
     d_features: Vec<f32>,
-}
-
-/// What a batch came to.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Classified {
-    pub(crate) loss: f64,
-    /// Share of rows whose largest logit is the target's, in [0, 1].
-    pub(crate) accuracy: f64,
+    /// `[C]`, sums of the logits' gradient over the rows.
+    bias_sums: Vec<f64>,
 }
 
 impl Classifier {
     /// Freshly drawn: PyTorch's `Linear`.
-    pub(crate) fn new(width: usize, classes: usize, max_rows: usize, seed: u64, compute: Compute) -> Self {
-        let mut parameters = Parameters::default();
+    pub(crate) fn new(width: usize, classes: usize, max_rows: usize, seed: u64, compute: Compute, buffers: &mut Buffers) -> Self {
+        let mut parameters = Parameters::new(buffers);
         parameters.add("weight", &[classes, width], ParameterKind::LinearWeight);
         parameters.add("bias", &[classes], ParameterKind::LinearBias { inputs: width });
         parameters.initialise(seed, 1);
-        let (logits, d_features) = (vec![0.0; max_rows * classes], vec![0.0; max_rows * width]);
-        Self { parameters, compute, width, classes, rows: 0, logits, d_features }
-    }
-
-    /// Number of trained numbers.
-    pub(crate) fn parameter_count(width: usize, classes: usize) -> usize {
-        (width + 1) * classes
-    }
-
-    /// Bytes of the buffers, parameters apart.
-    pub(crate) fn bytes(width: usize, classes: usize, max_rows: usize) -> usize {
-        size_of::<f32>() * max_rows * (width + classes)
+        let (logits, d_features) = (buffers.vec(max_rows * classes), buffers.vec(max_rows * width));
+        Self { parameters, compute, width, classes, rows: 0, logits, d_features, bias_sums: buffers.vec(classes) }
     }
 
     /// Loss and all gradients of `rows` rows of features, the target of each by its number.
     ///
     /// # Errors
     /// Where the features are not `rows` rows, or more than there is room for.
-    pub(crate) fn step(&mut self, features: &[f32], rows: usize, target: impl Fn(usize) -> usize) -> Result<Classified> {
-        let Self { parameters, compute, width, classes, logits, d_features, .. } = self;
+    pub(crate) fn step(&mut self, features: &[f32], rows: usize, target: impl Fn(usize) -> usize) -> Result<CrossEntropyOutcome> {
+        let Self { parameters, compute, width, classes, logits, d_features, bias_sums, .. } = self;
         let (width, classes, isa) = (*width, *classes, compute.isa());
         check_rows(features, rows, width, d_features.len() / width)?;
         self.rows = rows;
@@ -66,8 +50,8 @@ impl Classifier {
         for logits in logits.chunks_exact_mut(classes) {
             logits.iter_mut().zip(bias).for_each(|(z, b)| *z += b);
         }
-        let (outcome, bias_sums) = cross_entropy(logits, classes, target, |_| 1.0);
-        d_bias.iter_mut().zip(&bias_sums).for_each(|(d, sum)| *d = *sum as f32);
+        let outcome = CrossEntropy::mean(classes).loss_and_gradients(logits, target, bias_sums);
+        d_bias.iter_mut().zip(&*bias_sums).for_each(|(d, sum)| *d = *sum as f32);
         compute.install(|| {
             matmul(isa, rows, classes, width, logits, weight, d_features, false);
             matmul_of_transposed(isa, rows, classes, width, logits, features, d_weight);
@@ -86,36 +70,6 @@ impl Classifier {
     pub(crate) fn parameters_mut(&mut self) -> &mut Parameters {
         &mut self.parameters
     }
-}
-
-/// Cross-entropy of `logits [rows, classes]` with the target of each row, classes weighted as PyTorch's `CrossEntropyLoss(weight)`
-/// does it: `Σ_r w(t_r) · (ln Σ exp(z_r) − z_r[t_r]) / Σ_r w(t_r)`. Leaves the gradient in the place of the logits,
-/// `w(t_r) · (softmax(z_r) − onehot(t_r)) / Σ w`, and gives its sums over the rows in f64, before it is rounded.
-pub(crate) fn cross_entropy(
-    logits: &mut [f32],
-    classes: usize,
-    target: impl Fn(usize) -> usize,
-    weight: impl Fn(usize) -> f64,
-) -> (Classified, Vec<f64>) {
-    let rows = logits.len() / classes;
-    let total: f64 = (0..rows).map(|row| weight(target(row))).sum();
-    let (mut loss, mut right) = (0.0, 0);
-    let mut sums = vec![0.0; classes];
-    for (row, logits) in logits.chunks_exact_mut(classes).enumerate() {
-        let target = target(row);
-        let weight = weight(target);
-        let (best, largest) = largest(logits);
-        right += usize::from(best == target);
-        let sum: f64 = logits.iter().map(|z| f64::from(z - largest).exp()).sum();
-        loss += weight * (sum.ln() - f64::from(logits[target] - largest));
-        for (class, z) in logits.iter_mut().enumerate() {
-            let p = f64::from(*z - largest).exp() / sum;
-            let d = weight * (p - if class == target { 1.0 } else { 0.0 }) / total;
-            sums[class] += d;
-            *z = d as f32;
-        }
-    }
-    (Classified { loss: loss / total, accuracy: right as f64 / rows as f64 }, sums)
 }
 
 /// There must be one label for each image of a batch, and each below `classes`.
@@ -141,9 +95,4 @@ pub(crate) fn check_rows(features: &[f32], rows: usize, width: usize, most: usiz
         }));
     }
     Ok(())
-}
-
-/// The first largest, and where it is. What is no number shows in the loss, not here.
-fn largest(values: &[f32]) -> (usize, f32) {
-    values.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (at, v)| if *v > best.1 { (at, *v) } else { best })
 }

@@ -1,13 +1,13 @@
-use crate::classifier::check_rows;
-use crate::config::{check, check_width};
-use crate::parts::{parts, parts_mut};
-use crate::prior::Prior;
-use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
+use crate::heads::classifier::check_rows;
+use crate::error::{check, check_others, check_width};
+use crate::heads::split::{parts, parts_mut};
+use crate::heads::prior::Prior;
+use crate::{BatchShape, Error, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Uniform};
 use relata_model::{Activation, Architecture, Buffers, Compute, ParameterKind, Parameters};
-use relata_ops::{Isa, LocalBatch, LocalHead, LocalHeadGrads, LocalHeadParams, LocalHeadShape};
+use relata_ops::{LocalBatch, LocalHead, LocalHeadGrads, LocalHeadParams, LocalHeadShape};
 use serde::{Deserialize, Serialize};
 
 /// Keeps its draws apart from those of the parameters (parts 0 and 1) and of `DeepCluster` (2), and from one another.
@@ -40,34 +40,31 @@ impl Default for DeepInfoMaxConfig {
 }
 
 impl DeepInfoMaxConfig {
-    pub(crate) fn validate(&self) -> Result<()> {
+    fn local(&self, shape: HeadShape) -> LocalHeadShape {
+        LocalHeadShape { channels: shape.first_map.channels, width: shape.width, hidden: self.hidden }
+    }
+}
+
+impl MethodSettings for DeepInfoMaxConfig {
+    const NAME: &'static str = "deepinfomax";
+    const TITLE: &'static str = "Deep InfoMax";
+    const ABOUT: &'static str = "say which positions of the first map are the features' own image's; taps the backbone";
+}
+
+impl MethodSpec for DeepInfoMaxConfig {
+    fn validate(&self, _views: usize) -> Result<()> {
         for (key, weight) in [("method.deepinfomax.local", self.local), ("method.deepinfomax.prior", self.prior)] {
             check(weight >= 0.0 && weight.is_finite(), key, weight, "a number of 0 or more")?;
         }
         check_width("method.deepinfomax.hidden", self.hidden)
     }
 
-    /// The activation that is tapped: the backbone's first.
-    pub(crate) fn taps(architecture: &Architecture) -> Vec<String> {
-        architecture.activations().take(1).map(str::to_owned).collect()
+    fn width_keys(&self) -> &'static [&'static str] {
+        &["method.deepinfomax.hidden"]
     }
 
-    fn local(&self, shape: HeadShape) -> LocalHeadShape {
-        LocalHeadShape { channels: shape.first_map.channels, width: shape.width, hidden: self.hidden }
-    }
-
-    /// Numbers that the two discriminators train.
-    pub(crate) fn parameter_count(&self, shape: HeadShape) -> usize {
-        self.local(shape).parameter_lengths().iter().sum::<usize>() + Prior::parameter_count(shape.width)
-    }
-
-    /// Bytes of the buffers, parameters apart.
-    pub(crate) fn bytes(&self, shape: HeadShape) -> usize {
-        let rows = shape.views * shape.max_images;
-        let gradients = rows * (shape.first_map.image_len() + 2 * shape.width);
-        let mut local = Buffers::counted();
-        let _counted = LocalHead::new(Isa::best(), self.local(shape), rows, &mut local);
-        local.bytes() + Prior::bytes(shape.width, rows) + size_of::<f32>() * gradients
+    fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {
+        Ok(Box::new(DeepInfoMax::new(self, shape, seed, compute, buffers)?))
     }
 }
 
@@ -109,18 +106,18 @@ impl DeepInfoMax {
     ///
     /// # Errors
     /// Where the backbone has no first map, or its maps have fewer places than `places`.
-    pub fn new(config: &DeepInfoMaxConfig, shape: HeadShape, seed: u64, compute: Compute) -> Result<Self> {
+    pub fn new(config: &DeepInfoMaxConfig, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Self> {
         let fits = config.places <= shape.first_map.pixels();
         check(fits, "method.deepinfomax.places", config.places, "no more than the first map has")?;
         let (rows, local) = (shape.views * shape.max_images, config.local(shape));
-        let mut parameters = Parameters::default();
+        let mut parameters = Parameters::new(buffers);
         let LocalHeadShape { channels, width, hidden } = local;
         for (layer, (inputs, outputs)) in [(channels + width, hidden), (hidden, hidden), (hidden, 1)].into_iter().enumerate() {
             let name = format!("local.linear{}", layer + 1);
             parameters.add(format!("{name}.weight"), &[outputs, inputs], ParameterKind::LinearWeight);
             parameters.add(format!("{name}.bias"), &[outputs], ParameterKind::LinearBias { inputs });
         }
-        let prior = Prior::new(width, rows, "prior.", &mut parameters, compute.clone());
+        let prior = Prior::new(width, rows, "prior.", &mut parameters, compute.clone(), buffers);
         parameters.initialise(seed, 1);
         Ok(Self {
             config: config.clone(),
@@ -130,12 +127,12 @@ impl DeepInfoMax {
             seed,
             draws: 0,
             parameters,
-            local: LocalHead::new(compute.isa(), local, rows, &mut Buffers::allocated()).map_err(relata_model::Error::from)?,
+            local: LocalHead::new(compute.isa(), local, rows, buffers).map_err(relata_model::Error::from)?,
             compute,
             prior,
-            uniform: vec![0.0; rows * width],
-            d_features: vec![0.0; rows * width],
-            d_map: Vec::new(),
+            uniform: buffers.vec(rows * width),
+            d_features: buffers.vec(rows * width),
+            d_map: buffers.vec(rows * shape.first_map.pixels() * channels),
             rows: 0,
         })
     }
@@ -180,7 +177,7 @@ impl DeepInfoMax {
             let expected = format!("{rows} maps of {} channels", self.channels);
             return Err(Error::Taps { expected, got: format!("{} floats of {:?}", map.data.len(), map.layout) });
         }
-        batch.check_others()?;
+        check_others(batch)?;
         self.rows = rows;
         // Within each view: the maps of image b stand beside the features of the image before it.
         let before = |row: usize| row - row % batch.images + (row % batch.images + batch.images - 1) % batch.images;
@@ -219,7 +216,8 @@ impl Method for DeepInfoMax {
     }
 
     fn taps(&self, architecture: &Architecture) -> Vec<String> {
-        DeepInfoMaxConfig::taps(architecture)
+        // The backbone's first.
+        architecture.activations().take(1).map(str::to_owned).collect()
     }
 
     fn step(&mut self, _features: &[f32], batch: BatchShape, _labels: &[usize]) -> Result<MethodStep> {

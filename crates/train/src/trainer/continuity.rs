@@ -1,5 +1,6 @@
-//! What decides how a run goes on: checkpoints hold it, and a run is not taken up again with another.
+//! What decides how a run goes on: checkpoints hold it, and a run is not resumed with another.
 
+use super::optimizer;
 use crate::{Method, TrainConfig};
 use std::collections::BTreeMap;
 
@@ -18,13 +19,18 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(config: &TrainConfig, method: &dyn Method) -> Self {
         let TrainConfig { epochs, schedule, warmup_epochs, weight_decay, .. } = *config;
-        let planned = config.planned_by_epochs().or_else(|| method.planned_by_epochs());
+        let planned = config.planned_by_epochs().or_else(|| method.needs().planned_by_epochs);
         let mut words = format!(
             "{} {}, schedule {schedule:?}, warmup_epochs {warmup_epochs}, weight_decay {weight_decay}",
-            method.lr_key(),
+            method.needs().lr_key,
             method.lr(config, 0)
         );
-        if let Some(momentum) = method.target_momentum(0, 1) {
+        let optimizer = optimizer::choose(config, method).optimizer;
+        if optimizer != method.optimizer(config).optimizer {
+            words.push_str(&format!(", optimizer {}", optimizer.name));
+        }
+        if method.needs().target {
+            let momentum = method.target_momentum(0, 1);
             words.push_str(&format!(", target's momentum {momentum}"));
         }
         Self { epochs, planned, words }

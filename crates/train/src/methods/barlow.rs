@@ -1,8 +1,8 @@
-use crate::config::{check, check_width};
-use crate::projection::{ProjectionHead, ProjectionShape};
-use crate::{BatchShape, HeadShape, Method, MethodStep, Result};
-use relata_model::{Compute, Parameters};
-use relata_ops::{matmul, matmul_of_transposed, matmul_transposed};
+use crate::error::{check, check_width};
+use crate::heads::projection::{ProjectionHead, ProjectionShape};
+use crate::{BatchShape, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Result};
+use relata_model::{Buffers, Compute, Parameters};
+use relata_ops::{BatchNorm1d, matmul, matmul_of_transposed, matmul_transposed};
 use serde::{Deserialize, Serialize};
 
 /// Added to the variances, as `BatchNorm1d` does.
@@ -27,7 +27,19 @@ impl Default for BarlowConfig {
 }
 
 impl BarlowConfig {
-    pub(crate) fn validate(&self, views: usize) -> Result<()> {
+    fn projection(&self, width: usize) -> ProjectionShape {
+        ProjectionShape { width, hidden: self.hidden, output: self.output, leak: 0.0 }
+    }
+}
+
+impl MethodSettings for BarlowConfig {
+    const NAME: &'static str = "barlow";
+    const TITLE: &'static str = "Barlow Twins";
+    const ABOUT: &'static str = "views of an image agree, dimensions do not repeat each other; 2 views or more";
+}
+
+impl MethodSpec for BarlowConfig {
+    fn validate(&self, views: usize) -> Result<()> {
         check(views >= 2, "augment.views", views, "2 or more: Barlow Twins compares two views of one image")?;
         let fits = self.redundancy >= 0.0 && self.redundancy.is_finite();
         check(fits, "method.barlow.redundancy", self.redundancy, "a number of 0 or more")?;
@@ -35,19 +47,12 @@ impl BarlowConfig {
         check_width("method.barlow.output", self.output)
     }
 
-    fn projection(&self, width: usize) -> ProjectionShape {
-        ProjectionShape { width, hidden: self.hidden, output: self.output, leak: 0.0 }
+    fn width_keys(&self) -> &'static [&'static str] {
+        &["method.barlow.hidden", "method.barlow.output"]
     }
 
-    /// Numbers that the head trains.
-    pub(crate) fn parameter_count(&self, width: usize) -> usize {
-        ProjectionHead::parameter_count(self.projection(width))
-    }
-
-    /// Bytes of the buffers, parameters apart.
-    pub(crate) fn bytes(&self, shape: HeadShape) -> usize {
-        let rows = shape.views * shape.max_images;
-        ProjectionHead::bytes(self.projection(shape.width), rows) + size_of::<f32>() * self.output * (2 * rows + self.output)
+    fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {
+        Ok(Box::new(Barlow::new(self, shape, seed, compute, buffers)))
     }
 }
 
@@ -71,18 +76,18 @@ pub struct Barlow {
     d_unit: Vec<f32>,
     /// `[P, P]`: C of a pair of views, and then the loss's gradient by it.
     correlation: Vec<f32>,
-    /// One view's `1 / sqrt(var + eps)`, for all views.
-    inv_std: Vec<f64>,
+    /// Of each view.
+    norms: Vec<BatchNorm1d>,
 }
 
 impl Barlow {
     /// A method with a freshly drawn projector.
     #[must_use]
-    pub fn new(config: &BarlowConfig, shape: HeadShape, seed: u64, compute: Compute) -> Self {
+    pub fn new(config: &BarlowConfig, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Self {
         let rows = shape.views * shape.max_images;
         let width = config.output;
-        let mut parameters = Parameters::default();
-        let head = ProjectionHead::new(config.projection(shape.width), rows, "", &mut parameters, compute.clone());
+        let mut parameters = Parameters::new(buffers);
+        let head = ProjectionHead::new(config.projection(shape.width), rows, "", &mut parameters, compute.clone(), buffers);
         parameters.initialise(seed, 1);
         Self {
             redundancy: config.redundancy,
@@ -90,10 +95,10 @@ impl Barlow {
             parameters,
             head,
             compute,
-            unit: vec![0.0; rows * width],
-            d_unit: vec![0.0; rows * width],
-            correlation: vec![0.0; width * width],
-            inv_std: vec![0.0; shape.views * width],
+            unit: buffers.vec(rows * width),
+            d_unit: buffers.vec(rows * width),
+            correlation: buffers.vec(width * width),
+            norms: (0..shape.views).map(|_| BatchNorm1d::new(width, EPS, buffers)).collect(),
         }
     }
 
@@ -136,9 +141,9 @@ impl Method for Barlow {
         let (images, width) = (batch.images, self.width);
         let len = images * width;
         let projections = self.head.forward(&mut self.parameters, features, batch.rows())?;
-        for view in 0..batch.views {
-            let inv_std = &mut self.inv_std[view * width..][..width];
-            normalise(&projections[view * len..][..len], &mut self.unit[view * len..][..len], inv_std);
+        self.unit[..projections.len()].copy_from_slice(projections);
+        for (norm, unit) in self.norms.iter_mut().zip(self.unit.chunks_exact_mut(len)).take(batch.views) {
+            norm.standardise(unit);
         }
         self.d_unit[..batch.rows() * width].fill(0.0);
         let pairs = (batch.views * (batch.views - 1) / 2) as f64;
@@ -150,10 +155,9 @@ impl Method for Barlow {
                 off_diagonal += off;
             }
         }
-        for view in 0..batch.views {
-            let range = view * len..(view + 1) * len;
-            let inv_std = &self.inv_std[view * width..][..width];
-            back_through_normalisation(&self.unit[range.clone()], &mut self.d_unit[range], inv_std);
+        let rows = self.unit.chunks_exact(len).zip(self.d_unit.chunks_exact_mut(len)).take(batch.views);
+        for (norm, (unit, d_unit)) in self.norms.iter_mut().zip(rows) {
+            norm.backward(unit, None, d_unit);
         }
         self.head.backward(&mut self.parameters, features, &self.d_unit[..batch.rows() * width]);
         // The normalisation takes every constant away; Adam would turn the rounding noise into whole steps.
@@ -173,46 +177,5 @@ impl Method for Barlow {
 
     fn parameters_mut(&mut self) -> &mut Parameters {
         &mut self.parameters
-    }
-}
-
-/// `u = (z − mean) / sqrt(var + eps)` a column; rows are `[images, P]`, the variance is over n.
-fn normalise(z: &[f32], u: &mut [f32], inv_std: &mut [f64]) {
-    let width = inv_std.len();
-    let n = (z.len() / width) as f64;
-    let mut means = vec![0.0; width];
-    for row in z.chunks_exact(width) {
-        means.iter_mut().zip(row).for_each(|(mean, z)| *mean += f64::from(*z));
-    }
-    means.iter_mut().for_each(|mean| *mean /= n);
-    inv_std.fill(0.0);
-    for row in z.chunks_exact(width) {
-        for ((square, mean), z) in inv_std.iter_mut().zip(&means).zip(row) {
-            *square += (f64::from(*z) - mean).powi(2);
-        }
-    }
-    inv_std.iter_mut().for_each(|square| *square = 1.0 / (*square / n + EPS).sqrt());
-    for (u, z) in u.chunks_exact_mut(width).zip(z.chunks_exact(width)) {
-        for c in 0..width {
-            u[c] = ((f64::from(z[c]) - means[c]) * inv_std[c]) as f32;
-        }
-    }
-}
-
-/// `d_z = (d_u − Σ d_u / n − u · Σ (d_u · u) / n) / sqrt(var + eps)` a column, in the place of `d_u`.
-fn back_through_normalisation(u: &[f32], d: &mut [f32], inv_std: &[f64]) {
-    let width = inv_std.len();
-    let n = (u.len() / width) as f64;
-    let (mut sums, mut slopes) = (vec![0.0; width], vec![0.0; width]);
-    for (u, d) in u.chunks_exact(width).zip(d.chunks_exact(width)) {
-        for c in 0..width {
-            sums[c] += f64::from(d[c]);
-            slopes[c] += f64::from(d[c]) * f64::from(u[c]);
-        }
-    }
-    for (u, d) in u.chunks_exact(width).zip(d.chunks_exact_mut(width)) {
-        for c in 0..width {
-            d[c] = (inv_std[c] * (f64::from(d[c]) - sums[c] / n - f64::from(u[c]) * slopes[c] / n)) as f32;
-        }
     }
 }

@@ -1,11 +1,13 @@
-use crate::config::{check, check_width};
-use crate::projection::{LEAK, ProjectionHead, ProjectionShape};
-use crate::unit::{back_through_unit, unit_rows};
-use crate::{BatchShape, HeadShape, Method, MethodStep, Result};
+use crate::error::{check, check_others, check_width};
+use crate::heads::projection::{LEAK, ProjectionHead, ProjectionShape};
+use crate::{BatchShape, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Result};
 use rayon::prelude::*;
-use relata_model::{Compute, Parameters};
-use relata_ops::{matmul, matmul_of_transposed, matmul_transposed};
+use relata_model::{Buffers, Compute, Parameters};
+use relata_ops::{L2Normalise, matmul, matmul_of_transposed, matmul_transposed};
 use serde::{Deserialize, Serialize};
+
+/// Shorter projections count as this long, as in PyTorch's `cosine_similarity`.
+const SHORTEST: f64 = 1e-8;
 
 /// How the probabilities of the positives become a loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -39,7 +41,19 @@ impl Default for SimclrConfig {
 }
 
 impl SimclrConfig {
-    pub(crate) fn validate(&self, views: usize) -> Result<()> {
+    fn projection(&self, width: usize) -> ProjectionShape {
+        ProjectionShape { width, hidden: self.hidden, output: self.output, leak: LEAK }
+    }
+}
+
+impl MethodSettings for SimclrConfig {
+    const NAME: &'static str = "simclr";
+    const TITLE: &'static str = "SimCLR";
+    const ABOUT: &'static str = "contrast with the other views of the batch; 2 views or more";
+}
+
+impl MethodSpec for SimclrConfig {
+    fn validate(&self, views: usize) -> Result<()> {
         check(views >= 2, "augment.views", views, "2 or more: SimCLR compares two views of one image")?;
         let fits = self.temperature > 0.0 && self.temperature.is_finite();
         check(fits, "method.simclr.temperature", self.temperature, "a number above 0")?;
@@ -47,19 +61,12 @@ impl SimclrConfig {
         check_width("method.simclr.output", self.output)
     }
 
-    fn projection(&self, width: usize) -> ProjectionShape {
-        ProjectionShape { width, hidden: self.hidden, output: self.output, leak: LEAK }
+    fn width_keys(&self) -> &'static [&'static str] {
+        &["method.simclr.hidden", "method.simclr.output"]
     }
 
-    /// Numbers that the head trains.
-    pub(crate) fn parameter_count(&self, width: usize) -> usize {
-        ProjectionHead::parameter_count(self.projection(width))
-    }
-
-    /// Bytes of the buffers, parameters apart.
-    pub(crate) fn bytes(&self, shape: HeadShape) -> usize {
-        let rows = shape.views * shape.max_images;
-        ProjectionHead::bytes(self.projection(shape.width), rows) + size_of::<f32>() * rows * (rows + 2 * self.output)
+    fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {
+        Ok(Box::new(Simclr::new(self, shape, seed, compute, buffers)))
     }
 }
 
@@ -80,12 +87,12 @@ pub struct Simclr {
 impl Simclr {
     /// A method with a freshly drawn head.
     #[must_use]
-    pub fn new(config: &SimclrConfig, shape: HeadShape, seed: u64, compute: Compute) -> Self {
+    pub fn new(config: &SimclrConfig, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Self {
         let rows = shape.views * shape.max_images;
-        let mut parameters = Parameters::default();
-        let head = ProjectionHead::new(config.projection(shape.width), rows, "", &mut parameters, compute.clone());
+        let mut parameters = Parameters::new(buffers);
+        let head = ProjectionHead::new(config.projection(shape.width), rows, "", &mut parameters, compute.clone(), buffers);
         parameters.initialise(seed, 1);
-        Self { parameters, head, contrast: Contrast::new(config, rows, compute) }
+        Self { parameters, head, contrast: Contrast::new(config, rows, compute, buffers) }
     }
 }
 
@@ -96,7 +103,7 @@ impl Method for Simclr {
 
     fn step(&mut self, features: &[f32], batch: BatchShape, _labels: &[usize]) -> Result<MethodStep> {
         let projections = self.head.forward(&mut self.parameters, features, batch.rows())?;
-        batch.check_others()?;
+        check_others(batch)?;
         let outcome = self.contrast.step(projections, batch);
         self.head.backward(&mut self.parameters, features, self.contrast.d_projections(batch));
         Ok(MethodStep { loss: outcome.loss, figures: vec![("contrast_acc", outcome.accuracy)] })
@@ -147,18 +154,17 @@ struct Contrasted {
 }
 
 impl Contrast {
-    fn new(config: &SimclrConfig, max_rows: usize, compute: Compute) -> Self {
-        let of_rows = || vec![0.0; max_rows * config.output];
+    fn new(config: &SimclrConfig, max_rows: usize, compute: Compute, buffers: &mut Buffers) -> Self {
         Self {
             loss: config.loss,
             temperature: config.temperature,
             width: config.output,
             compute,
-            unit: of_rows(),
-            norms: vec![0.0; max_rows],
-            pairs: vec![0.0; max_rows * max_rows],
-            rows: vec![Row::default(); max_rows],
-            d_projections: of_rows(),
+            unit: buffers.vec(max_rows * config.output),
+            norms: buffers.vec(max_rows),
+            pairs: buffers.vec(max_rows * max_rows),
+            rows: buffers.vec(max_rows),
+            d_projections: buffers.vec(max_rows * config.output),
         }
     }
 
@@ -172,7 +178,8 @@ impl Contrast {
         let len = n * width;
         let (unit, norms, pairs, rows) = (&mut unit[..len], &mut norms[..n], &mut pairs[..n * n], &mut rows[..n]);
         let d = &mut d_projections[..len];
-        unit_rows(projections, width, unit, norms);
+        let normalise = L2Normalise { width, shortest: SHORTEST };
+        normalise.forward(projections, unit, norms);
         compute.install(|| {
             matmul_transposed(isa, n, width, n, unit, unit, pairs, false);
             pairs.par_chunks_mut(n).zip(&mut *rows).enumerate().for_each(|(i, (row, outcome))| {
@@ -191,7 +198,7 @@ impl Contrast {
             matmul_of_transposed(isa, n, n, width, pairs, unit, d);
             matmul(isa, n, n, width, pairs, unit, d, true);
         });
-        back_through_unit(unit, width, norms, slope / *temperature, d);
+        normalise.backward(unit, norms, slope / *temperature, d);
         Contrasted { loss: value, accuracy: right as f64 / n as f64 }
     }
 }

@@ -5,10 +5,10 @@
 //! cancels in the normalisation: its gradient is zero. Sums over rows are taken in f64 and in the order of the rows.
 
 use crate::Result;
-use crate::classifier::check_rows;
-use crate::parts::{parts, parts_mut};
-use relata_model::{Compute, ParameterKind, Parameters, ParametersMut};
-use relata_ops::{matmul, matmul_of_transposed, matmul_transposed};
+use crate::heads::classifier::check_rows;
+use crate::heads::split::{parts, parts_mut};
+use relata_model::{Buffers, Compute, ParameterKind, Parameters, ParametersMut};
+use relata_ops::{BatchNorm1d, matmul, matmul_of_transposed, matmul_transposed};
 use std::ops::Range;
 
 /// PyTorch's defaults for `BatchNorm1d`.
@@ -46,8 +46,7 @@ pub(crate) struct ProjectionHead {
     output: Vec<f32>,
     /// `[N, D]`.
     d_features: Vec<f32>,
-    inv_std: Vec<f64>,
-    sums: Vec<f64>,
+    batch_norm: BatchNorm1d,
 }
 
 impl ProjectionHead {
@@ -58,6 +57,7 @@ impl ProjectionHead {
         prefix: &str,
         parameters: &mut Parameters,
         compute: Compute,
+        buffers: &mut Buffers,
     ) -> Self {
         let ProjectionShape { width, hidden, output, .. } = shape;
         let (start, name) = (parameters.len(), |name: &str| format!("{prefix}{name}"));
@@ -66,30 +66,20 @@ impl ProjectionHead {
         let norm = parameters.add_norm(&name("bn1"), hidden);
         parameters.add(name("linear2.weight"), &[output, hidden], ParameterKind::LinearWeight);
         parameters.add(name("linear2.bias"), &[output], ParameterKind::LinearBias { inputs: hidden });
-        let of_rows = |columns: usize| vec![0.0; max_rows * columns];
+        let mut of_rows = |columns: usize| buffers.vec(max_rows * columns);
+        let [normalised, y, z, d_features] = [hidden, hidden, output, width].map(&mut of_rows);
         Self {
             shape,
             place: start..parameters.len(),
             norm,
             compute,
             rows: 0,
-            normalised: of_rows(hidden),
-            hidden: of_rows(hidden),
-            output: of_rows(output),
-            d_features: of_rows(width),
-            inv_std: vec![0.0; hidden],
-            sums: vec![0.0; 2 * hidden],
+            normalised,
+            hidden: y,
+            output: z,
+            d_features,
+            batch_norm: BatchNorm1d::new(hidden, EPS, buffers),
         }
-    }
-
-    /// Number of trained numbers.
-    pub(crate) fn parameter_count(shape: ProjectionShape) -> usize {
-        (shape.width + 3) * shape.hidden + (shape.hidden + 1) * shape.output
-    }
-
-    /// Bytes of the buffers, parameters apart.
-    pub(crate) fn bytes(shape: ProjectionShape, max_rows: usize) -> usize {
-        size_of::<f32>() * max_rows * (2 * shape.hidden + shape.output + shape.width)
     }
 
     /// Projections `[rows, P]` of features `[rows, D]`, in training mode: batch statistics, running ones move along.
@@ -100,7 +90,7 @@ impl ProjectionHead {
         let ProjectionShape { width, hidden, output, leak } = self.shape;
         check_rows(features, rows, width, self.d_features.len() / width)?;
         self.rows = rows;
-        let (isa, n) = (self.compute.isa(), rows as f64);
+        let isa = self.compute.isa();
         // Once a batch, however many heads there are.
         if self.norm == 0 {
             parameters.count_batch();
@@ -110,31 +100,12 @@ impl ProjectionHead {
         let (h, y) = (&mut self.normalised[..rows * hidden], &mut self.hidden[..rows * hidden]);
         self.compute.install(|| matmul_transposed(isa, rows, width, hidden, features, weight1, h, false));
 
-        // Mean first and squares around it then: no cancellation.
-        let (means, squares) = self.sums.split_at_mut(hidden);
-        means.fill(0.0);
-        squares.fill(0.0);
-        for row in h.chunks_exact(hidden) {
-            means.iter_mut().zip(row).for_each(|(mean, h)| *mean += f64::from(*h));
-        }
-        means.iter_mut().for_each(|mean| *mean /= n);
-        for row in h.chunks_exact(hidden) {
-            for ((square, mean), h) in squares.iter_mut().zip(&*means).zip(row) {
-                *square += (f64::from(*h) - mean).powi(2);
-            }
-        }
+        self.batch_norm.standardise(h);
         let norm = &mut norms[self.norm];
-        for c in 0..hidden {
-            let var = squares[c] / n;
-            self.inv_std[c] = 1.0 / (var + EPS).sqrt();
-            let moved = |old: f32, new: f64| ((1.0 - NORM_MOMENTUM) * f64::from(old) + NORM_MOMENTUM * new) as f32;
-            norm.mean[c] = moved(norm.mean[c], means[c] + f64::from(bias1[c]));
-            norm.var[c] = moved(norm.var[c], squares[c] / (n - 1.0).max(1.0));
-        }
-        for (h, y) in h.chunks_exact_mut(hidden).zip(y.chunks_exact_mut(hidden)) {
+        self.batch_norm.update_running_stats(NORM_MOMENTUM, Some(bias1), &mut norm.mean, &mut norm.var);
+        for (x, y) in h.chunks_exact(hidden).zip(y.chunks_exact_mut(hidden)) {
             for c in 0..hidden {
-                h[c] = ((f64::from(h[c]) - means[c]) * self.inv_std[c]) as f32;
-                let a = gamma[c] * h[c] + beta[c];
+                let a = gamma[c] * x[c] + beta[c];
                 y[c] = if a < 0.0 { leak * a } else { a };
             }
         }
@@ -150,7 +121,6 @@ impl ProjectionHead {
     pub(crate) fn backward(&mut self, parameters: &mut Parameters, features: &[f32], d_output: &[f32]) {
         let ProjectionShape { width, hidden, output, leak } = self.shape;
         let (rows, isa) = (self.rows, self.compute.isa());
-        let n = rows as f64;
         let (values, gradients) = parameters.values_and_gradients_mut();
         let [weight1, _, gamma, beta, weight2, _] = parts(&values[self.place.clone()], lengths(self.shape));
         let gradients = &mut gradients[self.place.clone()];
@@ -164,27 +134,16 @@ impl ProjectionHead {
         for (column, d) in d_bias2.iter_mut().enumerate() {
             *d = d_output.iter().skip(column).step_by(output).map(|d| f64::from(*d)).sum::<f64>() as f32;
         }
-        let (d_sums, slopes) = self.sums.split_at_mut(hidden);
-        d_sums.fill(0.0);
-        slopes.fill(0.0);
         for (x, d) in normalised.chunks_exact(hidden).zip(d.chunks_exact_mut(hidden)) {
             for c in 0..hidden {
                 if gamma[c] * x[c] + beta[c] < 0.0 {
                     d[c] *= leak;
                 }
-                d_sums[c] += f64::from(d[c]);
-                slopes[c] += f64::from(d[c]) * f64::from(x[c]);
             }
         }
-        for (x, d) in normalised.chunks_exact(hidden).zip(d.chunks_exact_mut(hidden)) {
-            for c in 0..hidden {
-                let centred = f64::from(d[c]) - d_sums[c] / n - f64::from(x[c]) * slopes[c] / n;
-                d[c] = (f64::from(gamma[c]) * self.inv_std[c] * centred) as f32;
-            }
-        }
+        self.batch_norm.backward(normalised, Some(gamma), d);
+        self.batch_norm.write_gradients(d_gamma, d_beta);
         d_bias1.fill(0.0);
-        d_beta.iter_mut().zip(&*d_sums).for_each(|(d, sum)| *d = *sum as f32);
-        d_gamma.iter_mut().zip(&*slopes).for_each(|(d, sum)| *d = *sum as f32);
         let d_features = &mut self.d_features[..rows * width];
         self.compute.install(|| {
             matmul(isa, rows, hidden, width, d, weight1, d_features, false);

@@ -3,8 +3,8 @@
 //! `a1 = relu(W1·x + b1)`, `a2 = relu(W2·a1 + b2)`, `z = w3·a2 + b3`; with p = sigmoid(z), the reference's
 //! `−mean ln p(uniform) − mean ln(1 − p(features))` is `mean softplus(−z)` over uniform rows and `mean softplus(z)` over features'.
 
-use crate::parts::{parts, parts_mut};
-use relata_model::{Compute, ParameterKind, Parameters};
+use crate::heads::split::{parts, parts_mut};
+use relata_model::{Buffers, Compute, ParameterKind, Parameters};
 use relata_ops::{PairLoss, matmul, matmul_of_transposed, matmul_transposed};
 use std::ops::Range;
 
@@ -30,34 +30,23 @@ pub(crate) struct Prior {
 
 impl Prior {
     /// Adds its parameters, `linear1` to `linear3` behind `prefix`, at the end of `parameters`, not yet initialised.
-    pub(crate) fn new(width: usize, max_rows: usize, prefix: &str, parameters: &mut Parameters, compute: Compute) -> Self {
+    pub(crate) fn new(
+        width: usize,
+        max_rows: usize,
+        prefix: &str,
+        parameters: &mut Parameters,
+        compute: Compute,
+        buffers: &mut Buffers,
+    ) -> Self {
         let start = parameters.len();
         for (layer, (inputs, outputs)) in [(width, FIRST), (FIRST, SECOND), (SECOND, 1)].into_iter().enumerate() {
             let name = format!("{prefix}linear{}", layer + 1);
             parameters.add(format!("{name}.weight"), &[outputs, inputs], ParameterKind::LinearWeight);
             parameters.add(format!("{name}.bias"), &[outputs], ParameterKind::LinearBias { inputs });
         }
-        let of_rows = |columns: usize| vec![0.0; 2 * max_rows * columns];
-        Self {
-            width,
-            place: start..parameters.len(),
-            compute,
-            input: of_rows(width),
-            first: of_rows(FIRST),
-            second: of_rows(SECOND),
-            d_first: of_rows(FIRST),
-            logits: of_rows(1),
-        }
-    }
-
-    /// Number of trained numbers.
-    pub(crate) fn parameter_count(width: usize) -> usize {
-        lengths(width).iter().sum()
-    }
-
-    /// Bytes of the buffers, parameters apart.
-    pub(crate) fn bytes(width: usize, max_rows: usize) -> usize {
-        size_of::<f32>() * 2 * max_rows * (width + 2 * FIRST + SECOND + 1)
+        let [input, first, second, d_first, logits] =
+            [width, FIRST, SECOND, FIRST, 1].map(|columns| buffers.vec(2 * max_rows * columns));
+        Self { width, place: start..parameters.len(), compute, input, first, second, d_first, logits }
     }
 
     /// `weight` times the loss of feature rows `[N, D]` against as many uniform ones; fills the parameters' gradients, and adds that of the

@@ -1,10 +1,21 @@
-//! The optimiser that a method asked for, and weight decay, which is the trainer's own.
+//! The optimiser of a run, and weight decay, which is the trainer's own.
 
+use crate::{Method, OptimizerConfig, TrainConfig};
 use relata_model::{ParameterKind, Parameters};
-use relata_optim::decay;
+use relata_optim::{OptimizerSettings, decay};
 use std::ops::Range;
 
-pub(crate) use relata_optim::Optimizer;
+/// The optimiser that `train.optimizer` names, at the method's learning rate; the method's own where it names that, or none.
+pub(super) fn choose(config: &TrainConfig, method: &dyn Method) -> OptimizerConfig {
+    let own = method.optimizer(config);
+    match config.named_optimizer() {
+        Some(entry) if entry != own.optimizer => {
+            let settings = OptimizerSettings { momentum: config.momentum, ..OptimizerSettings::default() };
+            OptimizerConfig { optimizer: entry, lr: own.lr, settings }
+        }
+        _ => own,
+    }
+}
 
 /// Decoupled weight decay of the weights among some parameters.
 #[derive(Debug, Clone)]

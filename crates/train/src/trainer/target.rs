@@ -32,7 +32,7 @@ impl Target {
     }
 
     /// `t ← momentum · t + (1 − momentum) · p` for every parameter, in f64 and rounded once.
-    pub(crate) fn follow(&mut self, momentum: f64, backbone: &Parameters, method: &Parameters) {
+    pub(crate) fn ema_update(&mut self, momentum: f64, backbone: &Parameters, method: &Parameters) {
         for (target, live) in [(&mut self.backbone, backbone), (&mut self.method, method)] {
             for (t, p) in target.values_mut().iter_mut().zip(live.values()) {
                 *t = (momentum * f64::from(*t) + (1.0 - momentum) * f64::from(*p)) as f32;

@@ -1,11 +1,35 @@
-use crate::classifier::Classifier;
-use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result, ViewBatch};
+use crate::heads::classifier::Classifier;
+use crate::{BatchShape, Error, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Needs, Result, ViewBatch};
+use serde::{Deserialize, Serialize};
 use rayon::prelude::*;
-use relata_model::{Compute, ImageSize, Parameters};
+use relata_model::{Buffers, Compute, ImageSize, Parameters};
 
 /// Each view upright and turned by 90, 180 and 270 degrees.
-pub(crate) const TURNS: usize = 4;
+const TURNS: usize = 4;
 const CHANNELS: usize = 3;
+
+const NEEDS: Needs = Needs { rows_per_view: TURNS, ..Needs::FEATURES_OF_A_BATCH };
+
+/// Rotation prediction has no settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RotationConfig {}
+
+impl MethodSettings for RotationConfig {
+    const NAME: &'static str = "rotation";
+    const TITLE: &'static str = "Rotation prediction";
+    const ABOUT: &'static str = "tell four rotations of each view apart";
+}
+
+impl MethodSpec for RotationConfig {
+    fn needs(&self) -> Needs {
+        NEEDS
+    }
+
+    fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {
+        Ok(Box::new(Rotation::new(shape, seed, compute, buffers)))
+    }
+}
 
 /// Rotation prediction: say by how many quarter turns a view was rotated, counter-clockwise (Gidaris, Singh & Komodakis,
 /// *Unsupervised Representation Learning by Predicting Image Rotations*, ICLR 2018), as the reference repository of
@@ -22,16 +46,10 @@ pub struct Rotation {
 impl Rotation {
     /// A method with a freshly drawn classifier.
     #[must_use]
-    pub fn new(shape: HeadShape, seed: u64, compute: Compute) -> Self {
+    pub fn new(shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Self {
         let rows = TURNS * shape.views * shape.max_images;
-        let classifier = Classifier::new(shape.width, TURNS, rows, seed, compute.clone());
-        Self { classifier, compute, turned: Vec::new() }
-    }
-
-    /// Bytes of the buffers, parameters apart.
-    pub(crate) fn bytes(shape: HeadShape, side_px: usize) -> usize {
-        let rows = TURNS * shape.views * shape.max_images;
-        Classifier::bytes(shape.width, TURNS, rows) + size_of::<f32>() * rows * side_px * side_px * CHANNELS
+        let classifier = Classifier::new(shape.width, TURNS, rows, seed, compute.clone(), buffers);
+        Self { classifier, compute, turned: buffers.vec(rows * shape.size.len()) }
     }
 }
 
@@ -40,8 +58,8 @@ impl Method for Rotation {
         "rotation"
     }
 
-    fn rows_per_view(&self) -> usize {
-        TURNS
+    fn needs(&self) -> Needs {
+        NEEDS
     }
 
     fn prepare<'a>(&'a mut self, views: ViewBatch<'a>) -> Result<&'a [f32]> {
@@ -50,9 +68,12 @@ impl Method for Rotation {
             let got = format!("{side} x {width} of {channels} channels");
             return Err(Error::Size { what: "views to be turned", expected: "square images of 3 channels".to_owned(), got });
         }
-        let row_len = side * side * CHANNELS;
-        let (turned, rows) = (&mut self.turned, views.shape.rows());
-        turned.resize(TURNS * rows * row_len, 0.0);
+        let (row_len, rows) = (side * side * CHANNELS, views.shape.rows());
+        if TURNS * rows * row_len > self.turned.len() || views.rows.len() != rows * row_len {
+            let (expected, got) = (format!("{} floats at most", self.turned.len() / TURNS), (rows * row_len).to_string());
+            return Err(Error::Size { what: "views to be turned", expected, got });
+        }
+        let turned = &mut self.turned[..TURNS * rows * row_len];
         self.compute.install(|| {
             turned.par_chunks_mut(row_len).enumerate().for_each(|(row, out)| {
                 turn(&views.rows[row % rows * row_len..][..row_len], side, row / rows, out);
@@ -64,7 +85,7 @@ impl Method for Rotation {
     fn step(&mut self, features: &[f32], batch: BatchShape, _labels: &[usize]) -> Result<MethodStep> {
         let rows = batch.rows();
         let outcome = self.classifier.step(features, TURNS * rows, |row| row / rows)?;
-        Ok(MethodStep { loss: outcome.loss, figures: vec![("rotation_acc", outcome.accuracy)] })
+        Ok(MethodStep { loss: outcome.loss, figures: vec![("rotation_acc", outcome.accuracy())] })
     }
 
     fn d_features(&self) -> &[f32] {

@@ -1,10 +1,10 @@
 //! A run's whole state as named tensors and text: weights as PyTorch has them, the optimiser's moments as they lie here.
 
-use crate::optimizer::Optimizer;
-use crate::target::Target;
+use super::target::Target;
 use crate::{Error, Method, Result};
 use relata_artifact::{Checkpoint, RunFolder, TensorRef};
 use relata_model::{Backbone, Parameters, TorchTensor};
+use relata_optim::Optimizer;
 use std::collections::BTreeMap;
 
 /// Where a run stands between two steps.

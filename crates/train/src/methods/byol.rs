@@ -1,13 +1,16 @@
-use crate::config::{check, check_width};
-use crate::projection::{ProjectionHead, ProjectionShape};
-use crate::unit::{back_through_unit, unit_rows};
-use crate::{BatchShape, Error, HeadShape, Method, MethodStep, Result};
-use relata_model::{Compute, Parameters};
+use crate::error::{check, check_width};
+use crate::heads::projection::{ProjectionHead, ProjectionShape};
+use crate::{BatchShape, Error, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Needs, Result};
+use relata_model::{Buffers, Compute, Parameters};
+use relata_ops::L2Normalise;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
-/// Planned for the number of epochs.
-pub(crate) const PLANNED: &str = "the method plans its target's momentum";
+const NEEDS: Needs = Needs {
+    target: true,
+    planned_by_epochs: Some("the method plans its target's momentum"),
+    ..Needs::FEATURES_OF_A_BATCH
+};
 
 /// `[method.byol]` of a configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,13 +31,6 @@ impl Default for ByolConfig {
 }
 
 impl ByolConfig {
-    pub(crate) fn validate(&self, views: usize) -> Result<()> {
-        check(views >= 2, "augment.views", views, "2 or more: BYOL predicts one view of an image from another")?;
-        check((0.0..=1.0).contains(&self.momentum), "method.byol.momentum", self.momentum, "0 to 1")?;
-        check_width("method.byol.hidden", self.hidden)?;
-        check_width("method.byol.output", self.output)
-    }
-
     fn projector(&self, width: usize) -> ProjectionShape {
         ProjectionShape { width, hidden: self.hidden, output: self.output, leak: 0.0 }
     }
@@ -42,17 +38,32 @@ impl ByolConfig {
     fn predictor(&self) -> ProjectionShape {
         self.projector(self.output)
     }
+}
 
-    /// Numbers that the two heads train.
-    pub(crate) fn parameter_count(&self, width: usize) -> usize {
-        ProjectionHead::parameter_count(self.projector(width)) + ProjectionHead::parameter_count(self.predictor())
+impl MethodSettings for ByolConfig {
+    const NAME: &'static str = "byol";
+    const TITLE: &'static str = "BYOL";
+    const ABOUT: &'static str = "predict what a slow average of the network makes of another view; 2 views or more";
+}
+
+impl MethodSpec for ByolConfig {
+    fn needs(&self) -> Needs {
+        NEEDS
     }
 
-    /// Bytes of the buffers, parameters apart.
-    pub(crate) fn bytes(&self, shape: HeadShape) -> usize {
-        let rows = shape.views * shape.max_images;
-        let heads = [self.projector(shape.width), self.predictor()];
-        heads.map(|head| ProjectionHead::bytes(head, rows)).iter().sum::<usize>() + 3 * size_of::<f32>() * rows * self.output
+    fn validate(&self, views: usize) -> Result<()> {
+        check(views >= 2, "augment.views", views, "2 or more: BYOL predicts one view of an image from another")?;
+        check((0.0..=1.0).contains(&self.momentum), "method.byol.momentum", self.momentum, "0 to 1")?;
+        check_width("method.byol.hidden", self.hidden)?;
+        check_width("method.byol.output", self.output)
+    }
+
+    fn width_keys(&self) -> &'static [&'static str] {
+        &["method.byol.hidden", "method.byol.output"]
+    }
+
+    fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {
+        Ok(Box::new(Byol::new(self, shape, seed, compute, buffers)))
     }
 }
 
@@ -88,14 +99,14 @@ pub struct Byol {
 impl Byol {
     /// A method with freshly drawn heads.
     #[must_use]
-    pub fn new(config: &ByolConfig, shape: HeadShape, seed: u64, compute: Compute) -> Self {
+    pub fn new(config: &ByolConfig, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Self {
         let rows = shape.views * shape.max_images;
-        let mut parameters = Parameters::default();
+        let mut parameters = Parameters::new(buffers);
         let projector = config.projector(shape.width);
-        let projector = ProjectionHead::new(projector, rows, "projector.", &mut parameters, compute.clone());
-        let predictor = ProjectionHead::new(config.predictor(), rows, "predictor.", &mut parameters, compute);
+        let projector = ProjectionHead::new(projector, rows, "projector.", &mut parameters, compute.clone(), buffers);
+        let predictor = ProjectionHead::new(config.predictor(), rows, "predictor.", &mut parameters, compute, buffers);
         parameters.initialise(seed, 1);
-        let of_rows = || vec![0.0; rows * config.output];
+        let len = rows * config.output;
         Self {
             momentum: config.momentum,
             width: config.output,
@@ -103,10 +114,10 @@ impl Byol {
             projector,
             predictor,
             target_batch: None,
-            target: of_rows(),
-            unit: of_rows(),
-            norms: vec![0.0; rows],
-            d_predictions: of_rows(),
+            target: buffers.vec(len),
+            unit: buffers.vec(len),
+            norms: buffers.vec(rows),
+            d_predictions: buffers.vec(len),
         }
     }
 
@@ -133,7 +144,7 @@ impl Byol {
         }
         let len = batch.rows() * p;
         let (unit, norms) = (&self.unit[..len], &self.norms[..batch.rows()]);
-        back_through_unit(unit, p, norms, -2.0 / terms, &mut self.d_predictions[..len]);
+        normalise(p).backward(unit, norms, -2.0 / terms, &mut self.d_predictions[..len]);
         let direction: f64 = all.iter().map(|all| (all / batch.rows() as f64).powi(2)).sum();
         (total / terms, 1.0 - direction)
     }
@@ -144,19 +155,19 @@ impl Method for Byol {
         "byol"
     }
 
-    fn target_momentum(&self, step: u64, steps: u64) -> Option<f64> {
-        let done = (step as f64 / steps.max(1) as f64).min(1.0);
-        Some(1.0 - (1.0 - self.momentum) * ((PI * done).cos() + 1.0) / 2.0)
+    fn needs(&self) -> Needs {
+        NEEDS
     }
 
-    fn planned_by_epochs(&self) -> Option<&'static str> {
-        Some(PLANNED)
+    fn target_momentum(&self, step: u64, steps: u64) -> f64 {
+        let done = (step as f64 / steps.max(1) as f64).min(1.0);
+        1.0 - (1.0 - self.momentum) * ((PI * done).cos() + 1.0) / 2.0
     }
 
     fn take_target(&mut self, features: &[f32], batch: BatchShape) -> Result<()> {
         self.target_batch = None;
         let projections = self.projector.forward(&mut self.parameters, features, batch.rows())?;
-        unit_rows(projections, self.width, &mut self.target, &mut self.norms);
+        normalise(self.width).forward(projections, &mut self.target, &mut self.norms);
         self.target_batch = Some(batch);
         Ok(())
     }
@@ -168,7 +179,7 @@ impl Method for Byol {
         if target != Some(batch) {
             return Err(Error::Target { expected: batch, got: target });
         }
-        unit_rows(predictions, self.width, &mut self.unit, &mut self.norms);
+        normalise(self.width).forward(predictions, &mut self.unit, &mut self.norms);
         let (cosine, spread) = self.compare(batch);
         let d_predictions = &self.d_predictions[..batch.rows() * self.width];
         self.predictor.backward(&mut self.parameters, self.projector.output(), d_predictions);
@@ -190,4 +201,9 @@ impl Method for Byol {
     fn parameters_mut(&mut self) -> &mut Parameters {
         &mut self.parameters
     }
+}
+
+/// Of projections and predictions, as PyTorch's `cosine_similarity` has it.
+fn normalise(width: usize) -> L2Normalise {
+    L2Normalise { width, shortest: 1e-8 }
 }

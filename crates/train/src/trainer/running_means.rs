@@ -1,4 +1,4 @@
-//! What is told of several steps at once: means of their figures, and their rate.
+//! Means of the figures of several steps, and the rate of steps.
 
 use crate::StepReport;
 use relata_artifact::Metrics;
@@ -6,13 +6,13 @@ use std::time::Instant;
 
 /// Sums over steps.
 #[derive(Default)]
-pub(crate) struct Totals {
+pub(crate) struct RunningMeans {
     pub(crate) steps: u64,
     loss: f64,
     figures: Vec<(&'static str, f64)>,
 }
 
-impl Totals {
+impl RunningMeans {
     pub(crate) fn add(&mut self, step: &crate::MethodStep) {
         self.steps += 1;
         self.loss += step.loss;
@@ -32,7 +32,7 @@ impl Totals {
         self.figures.iter().map(|(name, sum)| (*name, sum / self.steps.max(1) as f64)).collect()
     }
 
-    /// The means as a line of metrics; starts anew.
+    /// The means as a line of metrics; starts again.
     pub(crate) fn take_line(&mut self, at: &StepReport, lr: f64, elapsed_s: f64) -> Metrics {
         let mut line = Metrics {
             step: at.step,
@@ -50,16 +50,21 @@ impl Totals {
 }
 
 /// Rate of the last steps, as an exponential mean that forgets in about twenty.
-pub(crate) struct Clock {
+pub(crate) struct RateClock {
     views: usize,
-    pub(crate) last: Instant,
+    last: Instant,
     seconds: Option<f64>,
     rows: f64,
 }
 
-impl Clock {
+impl RateClock {
     pub(crate) fn new(views: usize) -> Self {
         Self { views, last: Instant::now(), seconds: None, rows: 0.0 }
+    }
+
+    /// The next step's time counts from now.
+    pub(crate) fn restart(&mut self) {
+        self.last = Instant::now();
     }
 
     pub(crate) fn tick(&mut self, images: usize) {

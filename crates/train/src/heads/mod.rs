@@ -1,0 +1,6 @@
+//! What methods have between the features and their loss.
+
+pub(crate) mod classifier;
+pub(crate) mod prior;
+pub(crate) mod projection;
+pub(crate) mod split;
