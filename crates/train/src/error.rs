@@ -129,7 +129,7 @@ pub enum Error {
         /// The epoch; the first is 1.
         epoch: u32,
     },
-    /// The loss, or a weight, became NaN or infinite.
+    /// The loss or a weight became NaN or infinite.
     #[error(
         "{what} became {value} in step {step} (epoch {epoch}): train a new run with a smaller {lr_key}; the checkpoints from before are kept"
     )]
@@ -168,6 +168,36 @@ pub enum Error {
     /// A failure of the run folder.
     #[error(transparent)]
     Artifact(#[from] relata_artifact::Error),
+}
+
+/// Whose turn it is: the user's (another setting or other data), or the machine's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A setting, or data that the method cannot work on.
+    Usage,
+    /// Something failed on the way.
+    Failure,
+}
+
+impl Error {
+    /// Whether the request was wrong or its execution failed.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        let wrong_request = match self {
+            Self::Setting { .. }
+            | Self::UnknownName { .. }
+            | Self::WeightDecay { .. }
+            | Self::TooFewImages { .. }
+            | Self::TooFewClasses { .. }
+            | Self::TooManyClusters { .. }
+            | Self::NoLabel { .. } => true,
+            Self::Augment(error) => error.kind() == relata_augment::ErrorKind::Usage,
+            Self::Artifact(error) => error.kind() == relata_artifact::ErrorKind::Usage,
+            _ => false,
+        };
+        if wrong_request { ErrorKind::Usage } else { ErrorKind::Failure }
+    }
 }
 
 /// The crate's result.

@@ -26,7 +26,7 @@ mod error;
 
 pub use batch::{BatchShape, HeadShape, ViewBatch};
 pub use config::TrainConfig;
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use method::{IntoMethod, Method, MethodEntry, MethodSettings, MethodSpec, MethodStep, Needs};
 pub use methods::*;
 pub use relata_optim::{OptimizerConfig, Schedule};

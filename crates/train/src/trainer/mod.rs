@@ -93,19 +93,7 @@ impl Trainer {
         let Setup { mut backbone, loader, method, config, seed, compute, info } = setup;
         config.validate()?;
         let source = loader.into_view_source();
-        let shape = source.shape();
-        if source.batches_per_epoch() == 0 {
-            return Err(Error::TooFewImages { images: shape.images });
-        }
-        if shape.batch_size < FEWEST_TO_TRAIN_ON {
-            let (expected, got) = (format!("{FEWEST_TO_TRAIN_ON} or more"), shape.batch_size.to_string());
-            return Err(Error::Size { what: "the most images in a batch of the views' source", expected, got });
-        }
-        if source.fewest_in_a_batch() < FEWEST_TO_TRAIN_ON {
-            let expected = "2 or more: let LoaderConfig::drop_single leave it out, or take another batch size".to_owned();
-            let got = source.fewest_in_a_batch().to_string();
-            return Err(Error::Size { what: "images in the last batch of the views' source", expected, got });
-        }
+        let shape = check_source(&*source)?;
         let SourceShape { images, classes, batch_size: max_images, views, size } = shape;
         let width = backbone.architecture().width;
         let first_map = backbone.architecture().first_map(size).map_or(Layout::dense(0, 0, 0), |(_, map)| map);
@@ -137,7 +125,7 @@ impl Trainer {
         })
     }
 
-    /// Takes up a run where its last checkpoint left it; `false` where it has none yet.
+    /// Resumes a run where its last checkpoint left it; `false` where it has none yet.
     ///
     /// # Errors
     /// Where the checkpoint is damaged or does not fit: the first differing tensor is named. [`Error::Checkpoint`] where learning rate,
@@ -217,4 +205,22 @@ impl Trainer {
         info.extend(self.plan().to_metadata());
         checkpoint::save(folder, name, &self.state(), position, seed, &info)
     }
+}
+
+/// What a source of views gives, where it can be trained on.
+fn check_source(source: &dyn ViewSource) -> Result<SourceShape> {
+    let shape = source.shape();
+    if source.batches_per_epoch() == 0 {
+        return Err(Error::TooFewImages { images: shape.images });
+    }
+    if shape.batch_size < FEWEST_TO_TRAIN_ON {
+        let (expected, got) = (format!("{FEWEST_TO_TRAIN_ON} or more"), shape.batch_size.to_string());
+        return Err(Error::Size { what: "the most images in a batch of the views' source", expected, got });
+    }
+    if source.fewest_in_a_batch() < FEWEST_TO_TRAIN_ON {
+        let expected = "2 or more: let LoaderConfig::drop_single leave it out, or take another batch size".to_owned();
+        let got = source.fewest_in_a_batch().to_string();
+        return Err(Error::Size { what: "images in the last batch of the views' source", expected, got });
+    }
+    Ok(shape)
 }
