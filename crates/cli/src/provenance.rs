@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use relata_artifact::{DataFingerprint, Provenance};
+use relata_artifact::{DataFingerprint, Provenance, RunFacts};
 use relata_data::Dataset;
 use relata_model::Compute;
 
@@ -28,7 +28,7 @@ pub(crate) fn gather(config: &Config, compute: &Compute, data: Vec<DataFingerpri
         started_at: utc(SystemTime::now()),
         command: command_line(),
         data,
-        facts: relata_artifact::RunFacts::default(),
+        facts: RunFacts { method: Some(config.method.facts(config.augment.views)), ..RunFacts::default() },
         extra: [("jpeg_decoder".to_owned(), relata_data::JPEG_DECODER.into())].into_iter().collect(),
     }
 }

@@ -1,6 +1,7 @@
 //! What a method is: its settings describe it ([`MethodSpec`]), and what they build trains it ([`Method`]).
 
 use crate::{BatchShape, HeadShape, OptimizerConfig, Result, TrainConfig, ViewBatch};
+use relata_artifact::FigureFacts;
 use relata_model::{Activation, Architecture, Buffers, Compute, Parameters};
 use relata_optim::ADAM;
 use serde::Serialize;
@@ -67,6 +68,11 @@ pub trait MethodSpec: fmt::Debug + Send + Sync {
         &[]
     }
 
+    /// The figures that the method reports beside its loss, a chart each; those that are not described are drawn under their names.
+    fn figures(&self) -> Vec<FigureFacts> {
+        Vec::new()
+    }
+
     /// The method with a freshly drawn head, for batches of this shape. All memory that goes with the batch comes from `buffers`: built
     /// with [`Buffers::counted`], it cannot step, but tells what it would take, and [`Method::needs`] and [`Method::taps`].
     ///
@@ -83,8 +89,10 @@ pub trait MethodSettings: MethodSpec + Default + Serialize + DeserializeOwned + 
     const TITLE: &'static str;
     /// One line of help.
     const ABOUT: &'static str;
-    /// Settings that older configurations have in `[method]` itself.
-    const ONCE_IN_METHOD: &'static [&'static str] = &[];
+    /// What it makes of the views, in whole sentences, for the page that shows them. May be empty.
+    const VIEWS_NOTE: &'static str = "";
+    /// Keys of older configurations, with the keys that their settings have now.
+    const ALIASES: &'static [(&'static str, &'static str)] = &[];
 }
 
 /// Any method's settings, as a configuration holds them.
@@ -108,8 +116,10 @@ pub struct MethodEntry {
     pub title: &'static str,
     /// One line of help.
     pub about: &'static str,
-    /// Settings of it that older configurations have in `[method]` itself.
-    pub once_in_method: &'static [&'static str],
+    /// What it makes of the views, in whole sentences. May be empty.
+    pub views_note: &'static str,
+    /// Keys of older configurations, with the keys that their settings have now.
+    pub aliases: &'static [(&'static str, &'static str)],
     pub(crate) defaults: fn() -> Arc<dyn StoredSpec>,
     pub(crate) read: fn(Table) -> Result<Arc<dyn StoredSpec>, toml::de::Error>,
 }
@@ -120,7 +130,8 @@ impl MethodEntry {
             name: S::NAME,
             title: S::TITLE,
             about: S::ABOUT,
-            once_in_method: S::ONCE_IN_METHOD,
+            views_note: S::VIEWS_NOTE,
+            aliases: S::ALIASES,
             defaults: || Arc::new(S::default()),
             read: |table| Ok(Arc::new(table.try_into::<S>()?)),
         }

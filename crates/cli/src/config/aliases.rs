@@ -1,5 +1,6 @@
 //! Keys that have moved. Recipes, sweeps, command lines and the folders of old runs may use the old key: it is read as the new one.
 
+use relata_train::METHODS;
 use toml::{Table, Value};
 
 use super::{ConfigError, Result};
@@ -15,7 +16,8 @@ pub(super) struct Alias {
 
 /// All keys that have moved: the crates whose settings they are name them.
 pub(super) fn aliases() -> Vec<Alias> {
-    Vec::new()
+    let alias = |&(old, new): &(&str, &str)| Alias { old: old.to_owned(), new: new.to_owned() };
+    METHODS.iter().flat_map(|method| method.aliases).map(alias).collect()
 }
 
 /// Moves what stands at old keys of `table` to the new ones.

@@ -1,6 +1,7 @@
 use crate::error::{check, check_width};
 use crate::heads::projection::{ProjectionHead, ProjectionShape};
 use crate::{BatchShape, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Result};
+use relata_artifact::FigureFacts;
 use relata_model::{Buffers, Compute, Parameters};
 use relata_ops::{BatchNorm1d, matmul, matmul_of_transposed, matmul_transposed};
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,10 @@ impl MethodSpec for BarlowConfig {
 
     fn width_keys(&self) -> &'static [&'static str] {
         &["method.barlow.hidden", "method.barlow.output"]
+    }
+
+    fn figures(&self) -> Vec<FigureFacts> {
+        [("on_diagonal", "Disagreement of views (on the diagonal)"), ("off_diagonal", "Redundancy of dimensions (off the diagonal)")].map(|(name, title)| FigureFacts::single(name, title)).to_vec()
     }
 
     fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {

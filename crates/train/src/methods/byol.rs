@@ -1,6 +1,7 @@
 use crate::error::{check, check_width};
 use crate::heads::projection::{ProjectionHead, ProjectionShape};
 use crate::{BatchShape, Error, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Needs, Result};
+use relata_artifact::FigureFacts;
 use relata_model::{Buffers, Compute, Parameters};
 use relata_ops::L2Normalise;
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,10 @@ impl MethodSpec for ByolConfig {
 
     fn width_keys(&self) -> &'static [&'static str] {
         &["method.byol.hidden", "method.byol.output"]
+    }
+
+    fn figures(&self) -> Vec<FigureFacts> {
+        [("cosine", "Cosine of prediction and target"), ("spread", "Spread of the target's directions")].map(|(name, title)| FigureFacts::single(name, title)).to_vec()
     }
 
     fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {

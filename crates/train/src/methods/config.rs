@@ -3,6 +3,7 @@
 use super::METHODS;
 use crate::method::{IntoMethod, MethodEntry, StoredSpec};
 use crate::{Error, HeadShape, Method, MethodSettings, MethodSpec, Result, TrainConfig};
+use relata_artifact::MethodFacts;
 use relata_model::{Buffers, Compute};
 use serde::de::Error as _;
 use serde::ser::{Error as _, SerializeMap};
@@ -42,6 +43,21 @@ impl MethodConfig {
     #[must_use]
     pub fn spec(&self) -> &dyn MethodSpec {
         &*self.spec
+    }
+
+    /// What the page of a run says of its method, for `views` views an image.
+    #[must_use]
+    pub fn facts(&self, views: usize) -> MethodFacts {
+        let needs = self.spec.needs();
+        MethodFacts {
+            name: self.entry.name.to_owned(),
+            title: self.entry.title.to_owned(),
+            trains: needs.steps,
+            labels: needs.labels,
+            views: Some(views as u64),
+            views_note: self.entry.views_note.to_owned(),
+            figures: self.spec.figures(),
+        }
     }
 
     fn of_entry(&self, entry: &'static MethodEntry) -> Arc<dyn StoredSpec> {

@@ -5,6 +5,7 @@ use crate::{BatchShape, Error, HeadShape, Method, MethodSettings, MethodSpec, Me
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Normal};
+use relata_artifact::FigureFacts;
 use relata_cluster::{KMeans, Rows, contingency, l2_normalised, optimal_assignment, whiten};
 use relata_model::{Buffers, Compute, Parameters};
 use relata_ops::CrossEntropy;
@@ -84,6 +85,10 @@ impl MethodSpec for DeepClusterConfig {
 
     fn width_keys(&self) -> &'static [&'static str] {
         &["method.deepcluster.hidden", "method.deepcluster.clusters"]
+    }
+
+    fn figures(&self) -> Vec<FigureFacts> {
+        [("cluster_acc", "Clusters predicted correctly"), ("changed_share", "Images whose cluster changed")].map(|(name, title)| FigureFacts::single(name, title)).to_vec()
     }
 
     fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {

@@ -6,6 +6,7 @@ use crate::{BatchShape, Error, HeadShape, Method, MethodSettings, MethodSpec, Me
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Uniform};
+use relata_artifact::FigureFacts;
 use relata_model::{Activation, Architecture, Buffers, Compute, ParameterKind, Parameters};
 use relata_ops::{LocalBatch, LocalHead, LocalHeadGrads, LocalHeadParams, LocalHeadShape};
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,10 @@ impl MethodSpec for DeepInfoMaxConfig {
 
     fn width_keys(&self) -> &'static [&'static str] {
         &["method.deepinfomax.hidden"]
+    }
+
+    fn figures(&self) -> Vec<FigureFacts> {
+        [("local_acc", "Positions predicted correctly"), ("local_loss", "Local loss"), ("prior_loss", "Prior loss")].map(|(name, title)| FigureFacts::single(name, title)).to_vec()
     }
 
     fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {

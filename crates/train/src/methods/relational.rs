@@ -1,5 +1,6 @@
 use crate::error::{check, check_width};
 use crate::{BatchShape, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Result};
+use relata_artifact::{CurveFacts, FigureFacts, FigureUnit};
 use relata_model::{Aggregation, Buffers, Compute, PairLoss, Parameters, RelationHead, RelationHeadConfig};
 use serde::{Deserialize, Serialize};
 
@@ -58,8 +59,17 @@ impl MethodSettings for RelationalConfig {
     const NAME: &'static str = "relational";
     const TITLE: &'static str = "Relational reasoning";
     const ABOUT: &'static str = "tell pairs of views of one image from pairs of two images; 2 views or more";
-    const ONCE_IN_METHOD: &'static [&'static str] =
-        &["aggregation", "loss", "gamma", "alpha", "hidden", "layers", "shifts"];
+    const VIEWS_NOTE: &'static str = "Two views of one row are a positive pair, views of two rows a negative one; the relation head learns \
+                                      to tell which is which.";
+    const ALIASES: &'static [(&'static str, &'static str)] = &[
+        ("method.aggregation", "method.relational.aggregation"),
+        ("method.loss", "method.relational.loss"),
+        ("method.gamma", "method.relational.gamma"),
+        ("method.alpha", "method.relational.alpha"),
+        ("method.hidden", "method.relational.hidden"),
+        ("method.layers", "method.relational.layers"),
+        ("method.shifts", "method.relational.shifts"),
+    ];
 }
 
 impl MethodSpec for RelationalConfig {
@@ -75,6 +85,13 @@ impl MethodSpec for RelationalConfig {
 
     fn width_keys(&self) -> &'static [&'static str] {
         &["method.relational.hidden"]
+    }
+
+    fn figures(&self) -> Vec<FigureFacts> {
+        let curves = [("pair_acc", "all pairs"), ("pair_acc_pos", "same image"), ("pair_acc_neg", "different images")];
+        let curves = curves.map(|(name, title)| CurveFacts { name: name.to_owned(), title: title.to_owned() }).to_vec();
+        let reference = Some((0.5, "guessing".to_owned()));
+        vec![FigureFacts { title: "Pairs predicted correctly".to_owned(), unit: FigureUnit::Share, reference, curves }]
     }
 
     fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {

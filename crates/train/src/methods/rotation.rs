@@ -2,6 +2,7 @@ use crate::heads::classifier::Classifier;
 use crate::{BatchShape, Error, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Needs, Result, ViewBatch};
 use serde::{Deserialize, Serialize};
 use rayon::prelude::*;
+use relata_artifact::FigureFacts;
 use relata_model::{Buffers, Compute, ImageSize, Parameters};
 
 /// Each view upright and turned by 90, 180 and 270 degrees.
@@ -24,6 +25,10 @@ impl MethodSettings for RotationConfig {
 impl MethodSpec for RotationConfig {
     fn needs(&self) -> Needs {
         NEEDS
+    }
+
+    fn figures(&self) -> Vec<FigureFacts> {
+        vec![FigureFacts::single("rotation_acc", "Rotations predicted correctly")]
     }
 
     fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {

@@ -2,6 +2,7 @@ use crate::error::{check, check_others, check_width};
 use crate::heads::projection::{LEAK, ProjectionHead, ProjectionShape};
 use crate::{BatchShape, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Result};
 use rayon::prelude::*;
+use relata_artifact::FigureFacts;
 use relata_model::{Buffers, Compute, Parameters};
 use relata_ops::{L2Normalise, matmul, matmul_of_transposed, matmul_transposed};
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,10 @@ impl MethodSpec for SimclrConfig {
 
     fn width_keys(&self) -> &'static [&'static str] {
         &["method.simclr.hidden", "method.simclr.output"]
+    }
+
+    fn figures(&self) -> Vec<FigureFacts> {
+        vec![FigureFacts::single("contrast_acc", "Views matched with their own image")]
     }
 
     fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {

@@ -3,6 +3,7 @@ use crate::error::check;
 use crate::{
     BatchShape, Error, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Needs, OptimizerConfig, Result, TrainConfig,
 };
+use relata_artifact::FigureFacts;
 use relata_model::{Buffers, Compute, Parameters};
 use relata_optim::{OptimizerSettings, SGD, step_decay};
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,10 @@ impl MethodSpec for SupervisedConfig {
 
     fn base_lr(&self, _train: &TrainConfig) -> f64 {
         self.lr
+    }
+
+    fn figures(&self) -> Vec<FigureFacts> {
+        vec![FigureFacts::single("class_acc", "Classes predicted correctly")]
     }
 
     fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {
