@@ -27,8 +27,8 @@ const ASKING_IMAGES: usize = 8;
   relata embed runs/photos --data folder --split train --neighbours 6 --out alike.png data.path=holiday
   relata embed runs/cifar10-conv4-relational-seed1 --neighbours 10 --images 0,7,42 --out alike.png
 
-With --neighbours a picture is written: each image, and beside it those of the run's own training data that its features are
-nearest to by cosine. A whole green frame marks one of the same class, a broken orange frame one of another."))]
+With --neighbours a picture is written: each image, and beside it the images of the run's training data whose features are nearest
+by cosine. A solid green frame marks an image of the same class, a dashed orange frame one of another."))]
 pub struct Arguments {
     /// The run's folder
     #[arg(value_name = "RUN")]
@@ -39,20 +39,20 @@ pub struct Arguments {
     /// The data set; without it, the run's own
     #[arg(long, value_name = "NAME")]
     data: Option<String>,
-    /// train, test, unlabelled, or validation where data.validation holds images out; without it, test where the data have such
-    /// a split, else train
+    /// train, test, unlabelled, or validation (where data.validation holds images out); without it, test, or train where there is
+    /// no test split
     #[arg(long, value_name = "SPLIT")]
     split: Option<String>,
-    /// Which checkpoint
+    /// The checkpoint: last, or another name below the run's checkpoints folder, such as epoch-0050
     #[arg(long, value_name = "NAME", default_value = "last")]
     checkpoint: String,
-    /// Draws images with their N nearest training images instead
+    /// Draws images, each beside its N nearest training images, instead of writing features
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=50))]
     neighbours: Option<u16>,
-    /// Which images of the split, counted from 0; without it, eight of them, spread over the classes
+    /// The images of the split to draw, counted from 0; without it, eight, spread over the classes
     #[arg(long, value_name = "0,1,2", value_delimiter = ',', requires = "neighbours")]
     images: Vec<usize>,
-    /// A file that ends in .safetensors, .npy or .csv; in .png with --neighbours
+    /// The file to write: .safetensors, .npy or .csv; .png with --neighbours
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }

@@ -18,10 +18,10 @@ pub struct Arguments {
     /// The run's folder
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// Which checkpoint
+    /// The checkpoint: last, or another name below the run's checkpoints folder, such as epoch-0050
     #[arg(long, value_name = "NAME", default_value = "last")]
     checkpoint: String,
-    /// The file; without it, <run>.safetensors in the current folder
+    /// The file to write; without it, <run>.safetensors in the current folder
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

@@ -15,7 +15,7 @@ use crate::{Config, Result, network, provenance};
   relata import resnet34.pth --backbone resnet34 --data stl10 --out runs/published
   relata probe runs/published --data stl10 data.root=datasets
 
-The weights' tensors must have the reference's or torchvision's names; a prefix such as module. or backbone. is passed over."))]
+The tensors must have the names of the paper's code or of torchvision. A prefix such as module. or backbone. is ignored."))]
 pub struct Arguments {
     /// Weights of PyTorch (.pth, .pt, .tar) or safetensors
     #[arg(value_name = "FILE")]
@@ -33,10 +33,10 @@ pub struct Arguments {
     /// augment.mean and augment.std say others; without it, those of shapes
     #[arg(long, value_name = "NAME")]
     data: Option<String>,
-    /// A file that ends in .safetensors, or a folder: a run that can be probed
+    /// What to write: a file that ends in .safetensors, or a folder for a run that can be probed
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Replaces a run that is there
+    /// Replaces the run that the folder holds
     #[arg(long)]
     overwrite: bool,
 }

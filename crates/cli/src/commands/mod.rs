@@ -20,19 +20,19 @@ use crate::terminal::{interrupt, output, warnings};
 /// What can be asked of Relata.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Trains a backbone, probes it and writes a report
+    /// Trains a backbone, scores its features and writes a report
     Train(train::Arguments),
-    /// Trains recipes with several seeds and tables what they reach
+    /// Trains recipes with several seeds and compares their scores in a table
     Compare(compare::Arguments),
-    /// Scores a run's backbone beside random weights, or features from files
+    /// Scores a run's backbone beside one of random weights, or features from files
     Probe(probe::Arguments),
     /// Writes the features of a data set's images to a file
     Embed(embed::Arguments),
     /// Writes the report of a run again, or one page that compares runs
     Report(report::Arguments),
-    /// Lists, verifies and shows data sets
+    /// Lists, downloads, checks and shows data sets
     Data(data::Arguments),
-    /// Takes weights from PyTorch (.pth, .pt, .tar) or safetensors
+    /// Reads weights of PyTorch (.pth, .pt, .tar) or safetensors
     Import(import::Arguments),
     /// Writes a run's backbone as safetensors under torchvision's names
     Export(export::Arguments),

@@ -26,8 +26,8 @@ use crate::{Config, Error, Result};
   relata probe --features train.npy --labels train.labels.npy --test-features test.npy --test-labels test.labels.npy
   relata probe --features train.safetensors --test-features test.safetensors --protocol all --out scores
 
-Results go to the run's probes folder, each named by its protocol and by what differs from the run's own settings: linear.json,
-linear-epochs=50.json, linear-cifar100-seeds=1+2+3.json. None overwrites another request."))]
+Results go to the run's folder probes. A file is named by its protocol and by the settings that differ from the run's own:
+linear.json, linear-epochs=50.json, linear-cifar100-seeds=1+2+3.json. So no result overwrites that of other settings."))]
 pub struct Arguments {
     /// The run's folder; none with --features
     #[arg(value_name = "RUN", required_unless_present = "features")]
@@ -37,28 +37,28 @@ pub struct Arguments {
     settings: Vec<String>,
     #[arg(long, value_name = "PROTOCOL", help = protocol_help(), long_help = protocol_long_help())]
     protocol: Option<String>,
-    /// Another data set than the run's own; images are prepared as the backbone was trained
+    /// Another data set than the run's own; its images are prepared as those that the backbone was trained on
     #[arg(long, value_name = "NAME")]
     data: Option<String>,
-    /// Which checkpoint
+    /// The checkpoint: last, or another name below the run's checkpoints folder, such as epoch-0050
     #[arg(long, value_name = "NAME", default_value = "last")]
     checkpoint: String,
-    /// Training features from anywhere in the place of a run: .npy, .safetensors or .csv
+    /// Training features from a file instead of a run: .npy, .safetensors or .csv
     #[arg(long, value_name = "FILE", requires = "test_features", conflicts_with_all = ["data", "checkpoint"])]
     features: Option<PathBuf>,
-    /// Their labels, .npy; without it, those in the file or in .labels.npy beside it
+    /// Labels of the training features, .npy; without it, those in the features' file or in .labels.npy beside it
     #[arg(long, value_name = "FILE", requires = "features")]
     labels: Option<PathBuf>,
-    /// Test features
+    /// Test features, in a file of the same kinds
     #[arg(long, value_name = "FILE", requires = "features")]
     test_features: Option<PathBuf>,
-    /// Their labels
+    /// Labels of the test features
     #[arg(long, value_name = "FILE", requires = "features")]
     test_labels: Option<PathBuf>,
-    /// A folder for the result files of scored feature files, one a protocol
+    /// With --features: the folder for the results, one file for each protocol
     #[arg(long, value_name = "FOLDER", requires = "features")]
     out: Option<PathBuf>,
-    /// Scores from several seeds, as mean and standard deviation; without it, probe.seed alone
+    /// Scores with each of several seeds, and gives mean and standard deviation; without it, probe.seed alone
     #[arg(long, value_name = "1,2,3", value_delimiter = ',', value_parser = seed())]
     seeds: Vec<u64>,
 }

@@ -12,18 +12,17 @@ const COMPARISON: &str = "comparison.html";
 
 #[derive(Debug, Args)]
 #[command(after_help = crate::terminal::program::help("Examples:
-  relata report runs/shapes-conv4-relational-seed1             the run's own report.html, written again
+  relata report runs/shapes-conv4-relational-seed1             writes the run's report.html again
   relata report runs/shapes-conv4-relational-seed1 --out page.html
   relata report runs/a runs/b runs/c --out comparison.html
 
-A page is one file that needs nothing else: no network, no scripts. A comparison shows settings, scores with their bounds
-and published figures, training curves, confusion matrices, features with and without their labels, and nearest neighbours;
-runs that differ in their seed alone get a mean."))]
+A page is one file that needs no network and no scripts. A comparison shows settings, scores beside random weights and published
+figures, training curves, confusion matrices, features, and nearest neighbours. Runs that differ in their seed alone get a mean."))]
 pub struct Arguments {
     /// Folders of runs; several make one page that compares them
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
-    /// Where the page goes; without it, a comparison to comparison.html, one run's page to its folder alone
+    /// The page's file; without it, comparison.html for several runs, report.html in its folder for one
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

@@ -22,8 +22,8 @@ use entry::{Entry, State};
   relata compare configs/cifar10/conv4-relational.toml configs/cifar10/conv4-simclr.toml --seeds 1,2,3 data.root=datasets
   relata compare configs/shapes/sweep.toml --out runs/sweep
 
-Each run has its folder below --out. What is done is not run again, what was interrupted goes on, and a run that fails does
-not keep the others from running. At the end: a table here, compare.md, compare.json and compare.html there.
+Each run gets a folder below --out. The same command again skips runs that are done and continues those that were interrupted.
+A run that fails does not stop the others. At the end the table is printed, and compare.md, compare.json and compare.html are written.
 
 A sweep file names recipes, seeds, settings for all runs, and lists of values to combine:
   recipes = [\"configs/shapes/conv4-relational.toml\"]

@@ -33,7 +33,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Lists the data sets that can be read, and what of each is below data.root: all, some, its archive, or nothing
+    /// Lists the data sets, and how much of each is below data.root
     #[command(after_help = crate::terminal::program::help("Examples:\n  relata data list\n  relata data list data.root=/mnt/datasets"))]
     List {
         /// Settings of data.*, such as data.root=datasets
@@ -43,7 +43,7 @@ enum Action {
     /// Downloads a data set from its publisher, checks it and unpacks it below data.root
     #[cfg(feature = "fetch")]
     #[command(
-        after_help = crate::terminal::program::help("Examples:\n  relata data fetch cifar10\n  relata data fetch stl10 data.root=/mnt/datasets\n  relata data fetch cifar100 --hub        (a build with the feature hub)\n\nA download that was cut off goes on where it stopped. An archive that lies in data.root already is used.")
+        after_help = crate::terminal::program::help("Examples:\n  relata data fetch cifar10\n  relata data fetch stl10 data.root=/mnt/datasets\n  relata data fetch cifar100 --hub        (a build with the feature hub)\n\nA download that was interrupted continues where it stopped. An archive that is in data.root already is used.")
     )]
     Fetch {
         /// The data set
@@ -63,7 +63,7 @@ enum Action {
         )]
         hub: Option<String>,
     },
-    /// Reads every image of every split and lists all that is broken, missing, or not its publisher's
+    /// Reads every image of every split and lists what is broken, missing, or not as published
     #[command(
         after_help = crate::terminal::program::help("Examples:\n  relata data verify cifar10 data.root=datasets\n  relata data verify folder data.path=photos")
     )]
@@ -75,7 +75,7 @@ enum Action {
         #[arg(value_name = "KEY=VALUE")]
         settings: Vec<String>,
     },
-    /// Computes mean and standard deviation of each colour channel of a split, to normalise with
+    /// Computes the mean and standard deviation of each colour channel of a split, for augment.mean and augment.std
     #[command(
         after_help = crate::terminal::program::help("Examples:\n  relata data stats cifar10\n  relata data stats folder data.path=photos data.split=unlabelled")
     )]
@@ -87,9 +87,9 @@ enum Action {
         #[arg(value_name = "KEY=VALUE")]
         settings: Vec<String>,
     },
-    /// Writes all splits of a data set, decoded, into one file that is read many times faster, and says how much faster
+    /// Writes all splits of a data set, decoded, into one file that is read many times faster
     #[command(
-        after_help = crate::terminal::program::help("Examples:\n  relata data pack folder data.path=photos --out photos.pack\n  relata train configs/folder/conv4-relational.toml data.dataset=pack data.path=photos.pack\n\nAn image takes width x height x 3 bytes. A split that is not there is left out, and said. A file of that name is replaced when the new one is whole.")
+        after_help = crate::terminal::program::help("Examples:\n  relata data pack folder data.path=photos --out photos.pack\n  relata train configs/folder/conv4-relational.toml data.dataset=pack data.path=photos.pack\n\nAn image takes width x height x 3 bytes. A split that is missing is left out, with a note. An older file of that name is replaced once the new one is complete.")
     )]
     Pack {
         /// The data set
@@ -98,11 +98,11 @@ enum Action {
         /// Settings of data.*, such as data.path=photos
         #[arg(value_name = "KEY=VALUE")]
         settings: Vec<String>,
-        /// The file
+        /// The file to write
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Draws a sheet of images as a PNG, a row for each class; or images beside the views that training would see
+    /// Draws images as a PNG, a row for each class; or images beside the views that training would see
     #[command(
         after_help = crate::terminal::program::help("Examples:\n  relata data preview tiny --out sheet.png\n  relata data preview stl10 data.split=unlabelled --images 12\n  relata data preview cifar10 --views augment.jitter.hue=0.5 --out views.png")
     )]
@@ -116,13 +116,13 @@ enum Action {
         /// Number of images of each class; with --views, of images, one a row
         #[arg(long, value_name = "N", default_value_t = 8)]
         images: usize,
-        /// At most as many classes
+        /// Number of classes at most
         #[arg(long, value_name = "N", default_value_t = ContactSheetOptions::default().rows, conflicts_with = "views")]
         rows: usize,
         /// Draws each image beside its views
         #[arg(long)]
         views: bool,
-        /// The PNG
+        /// The PNG to write
         #[arg(long, value_name = "FILE", default_value = "preview.png")]
         out: PathBuf,
     },

@@ -10,27 +10,28 @@ use crate::{Config, Error, Result};
 
 #[derive(Debug, Args)]
 #[command(after_help = crate::terminal::program::help("Examples:
-  relata train                                               shapes, in half a minute: a first look
+  relata train                                               the data set shapes, in half a minute: a first look
   relata train configs/cifar10/conv4-relational.toml data.root=datasets
   relata train data.dataset=folder data.path=photos augment.side=64 --out runs/photos
-  relata train --out runs/photos --resume train.epochs=100   go on, for longer
+  relata train --out runs/photos --resume train.epochs=100   continue, for longer
+  relata train --dry-run                                     every setting with its value
 
 Without a RECIPE, the data set shapes takes the built-in quick.toml, any other data set the defaults.
-Ctrl-C finishes the step and saves; a second one ends at once."))]
+Ctrl-C finishes the step and saves; a second one stops at once."))]
 pub struct Arguments {
-    /// A TOML file with settings, then settings that win over it, such as train.epochs=10 augment.jitter.hue=0.5
+    /// A TOML file with settings, then settings that replace its own, such as train.epochs=10 augment.jitter.hue=0.5
     #[arg(value_name = "RECIPE | KEY=VALUE")]
     pub(super) recipe_and_settings: Vec<String>,
     /// The run's folder; without it, runs/<dataset>-<backbone>-<method>-seed<seed>
     #[arg(long, value_name = "RUN")]
     pub(super) out: Option<PathBuf>,
-    /// Goes on with the run where its last checkpoint left it; its configuration comes from its folder
+    /// Continues the run in the folder from its last checkpoint, with the settings that it was started with
     #[arg(long, conflicts_with = "overwrite")]
     pub(super) resume: bool,
-    /// Replaces a run that is there
+    /// Replaces the run that the folder holds
     #[arg(long)]
     pub(super) overwrite: bool,
-    /// Prints the configuration and what the run would take, and stops
+    /// Prints every setting, the number of steps and the memory needed, and trains nothing
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Writes no report at the end
