@@ -16,7 +16,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     // `ops` for the matrix products of the linear probe and kNN; never `train`: a score must not need a trainer.
     ("probe", &["data", "augment", "model", "ops", "optim", "cluster", "artifact"]),
     ("artifact", &[]),
-    ("report", &["artifact"]),
+    // `ops` for the eigenvectors of the picture of features.
+    ("report", &["artifact", "ops"]),
     ("cli", &["data", "augment", "ops", "model", "optim", "cluster", "train", "probe", "artifact", "report"]),
     ("testkit", &[]),
     // The rooms beside `cli` for `bench`, which times them one by one.

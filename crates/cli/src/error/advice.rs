@@ -22,7 +22,9 @@ impl Error {
             Self::OtherData { .. } => {
                 "point data.root or data.path at the data that the run was trained on, or train a new run (--out)"
             }
-            Self::Data(relata_data::Error::UnknownDataset { name, known }) => {
+            Self::Data(relata_data::Error::UnknownDataset { name, known })
+            | Self::Data(relata_data::Error::UnknownSetting { key: name, known })
+            | Self::Probe(relata_probe::Error::UnknownProtocol { name, known }) => {
                 let nearest = suggest::nearest(name, known.iter().map(String::as_str))?;
                 return Some(format!("did you mean {nearest:?}?"));
             }

@@ -38,15 +38,9 @@ impl Error {
                 relata_train::Error::Artifact(error) => artifact_code(error),
                 _ => FAILURE,
             },
-            Self::Probe(error) => match error {
-                relata_probe::Error::Setting { .. }
-                | relata_probe::Error::UnknownProtocol { .. }
-                | relata_probe::Error::NeedsBackbone { .. }
-                | relata_probe::Error::Unlabelled { .. }
-                | relata_probe::Error::UnknownFormat { .. }
-                | relata_probe::Error::Read { .. } => USAGE,
-                relata_probe::Error::Images(error) => augment_code(error),
-                relata_probe::Error::Artifact(error) => artifact_code(error),
+            Self::Probe(relata_probe::Error::Images(error)) => augment_code(error),
+            Self::Probe(error) => match error.kind() {
+                relata_probe::ErrorKind::Usage => USAGE,
                 _ => FAILURE,
             },
             Self::Artifact(error) => artifact_code(error),
