@@ -29,7 +29,7 @@ pub struct DataConfig {
     /// Default 0: all.
     pub limit: usize,
     /// Takes that many images out of the training split, each class its share, to choose settings by: training goes without
-    /// them, and scores come from them in the place of the test split, which stays unseen. Default 0: none.
+    /// them, and scores come from them instead of the test split, which stays unseen. Default 0: none.
     pub validation: usize,
     /// Which images those are. Default 1. Not the run's seed, so that runs of several seeds are scored on the same ones.
     pub validation_seed: u64,
@@ -134,7 +134,7 @@ impl<'de> Deserialize<'de> for OwnSettings {
     }
 }
 
-/// Reads the keys of `[data]` that no field of [`DataConfig`] has: a key that is none of a data set's is unknown.
+/// Reads the keys of `[data]` that no field of [`DataConfig`] has: a key that no data set has is unknown.
 struct OwnSettingsVisitor;
 
 impl<'de> Visitor<'de> for OwnSettingsVisitor {
@@ -168,7 +168,7 @@ impl<'de> Visitor<'de> for OwnSettingsVisitor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnBadImage {
-    /// Stop with an error when the image is asked for.
+    /// Stop with an error when the image is read.
     #[default]
     Error,
     /// Read every file once when the data set is opened, and leave out, with a warning each, those that cannot be read.

@@ -31,8 +31,8 @@ pub trait Dataset: Send + Sync {
     /// [`open`](crate::open) are known by theirs in the other splits.
     fn source(&self, index: usize) -> String;
 
-    /// Reads the files that have the published length, and gives an error for each that is not the published one, where that can be
-    /// told apart: records have no checksum of their own. For [`verify`](crate::verify); without such files, nothing.
+    /// Reads the files that have the published length, and gives an error for each whose checksum is not the published one:
+    /// records have no checksum of their own. For [`verify`](crate::verify); without such files, nothing.
     fn damaged_files(&self) -> Vec<Error> {
         Vec::new()
     }

@@ -127,8 +127,8 @@ pub enum Error {
         /// Names found.
         got: usize,
     },
-    /// A file that is no pack, or no whole one.
-    #[error("{} is no pack that can be read: {reason}; pack the images again", path.display())]
+    /// A file that is not a pack, or not all of one.
+    #[error("{} cannot be read as a pack: {reason}; pack the images again", path.display())]
     BadPack {
         /// The file.
         path: PathBuf,
@@ -172,7 +172,7 @@ pub enum Error {
     Incomplete {
         /// The folder.
         folder: PathBuf,
-        /// What is not in it; nothing where it is no folder, but a file, or a link that leads nowhere.
+        /// What is not in it. Empty where it is not a folder, but a file or a dangling link.
         missing: Vec<PathBuf>,
     },
     /// An archive that is not the one that its publisher offers.
@@ -209,7 +209,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// An archive that unpacks to more than any data set does; nothing of it is left.
-    #[error("{} unpacks to more than {limit}: it is no data set, or larger than the limits", path.display())]
+    #[error("{} unpacks to more than {limit}: it is not a data set, or larger than the limits", path.display())]
     ArchiveTooLarge {
         /// The archive.
         path: PathBuf,
@@ -253,7 +253,7 @@ pub enum Error {
         /// Rows found.
         got: usize,
     },
-    /// A row of one of the hub's files that is no image with its labels.
+    /// A row of one of the hub's files that does not hold an image with its labels.
     #[error("{}, row {row}: {problem}", path.display())]
     HubRow {
         /// The file.
@@ -272,7 +272,7 @@ pub enum Error {
         folder: PathBuf,
     },
     /// A list that says something twice.
-    #[error("{}, line {line}: {name} stands in line {first} already; take one of the two out", path.display())]
+    #[error("{}, line {line}: {name} is in line {first} already; remove one of the two", path.display())]
     DuplicateLine {
         /// The list.
         path: PathBuf,
@@ -283,8 +283,8 @@ pub enum Error {
         /// What both name.
         name: String,
     },
-    /// Two images of the same name, where a list tells them apart by that.
-    #[error("{} and {} have the same name, and {} gives labels by names: take one of the two out",
+    /// Two images of the same name, where a list names images by file name alone.
+    #[error("{} and {} have the same name, and {} gives labels by names: remove one of the two",
             path.display(), other.display(), list.display())]
     SameName {
         /// The first image.
@@ -295,7 +295,7 @@ pub enum Error {
         list: PathBuf,
     },
     /// Folders that are called like splits, but not as these are called here.
-    #[error("{} holds {folders}: by place a class, by name a split; call the folders train and test (or val)", path.display())]
+    #[error("{} holds {folders}: such a folder is a class here, but its name is that of a split; call the folders train and test (or val)", path.display())]
     SplitNames {
         /// The folder.
         path: PathBuf,
@@ -310,7 +310,7 @@ pub enum Error {
         /// The image file's name.
         name: String,
     },
-    /// A `WordNet` id that is none of the data set's classes.
+    /// A `WordNet` id that the data set has no class for.
     #[error("{} names class {wnid}, which is not listed in {}", path.display(), list.display())]
     UnknownWnid {
         /// The folder of the class, or the list that names it.
@@ -320,10 +320,10 @@ pub enum Error {
         /// The list of all classes.
         list: PathBuf,
     },
-    /// An image whose path is no text: two such would read alike, as classes and as images.
-    #[error("the name of {path:?} is no UTF-8, and could be taken for another's: rename it")]
+    /// An image whose path is not UTF-8: two such paths could read alike, as classes and as images.
+    #[error("the name of {path:?} is not UTF-8, and could be confused with another: rename it")]
     NameNotText {
-        /// The image file; which of its names it is, the escaped bytes tell.
+        /// The image file; the escaped bytes show which of its names it is.
         path: PathBuf,
     },
     /// A folder that holds both images and folders of images: it could be meant either way.
@@ -354,13 +354,13 @@ pub enum Error {
     NoSuchSplit {
         /// The data set's folder.
         path: PathBuf,
-        /// The split asked for.
+        /// The split requested.
         split: Split,
         /// Why, and what would give it one.
         reason: String,
     },
     /// An index past the end.
-    #[error("image {index} is asked for, but there are {len}")]
+    #[error("there is no image {index}: there are {len}")]
     IndexOutOfRange {
         /// The index.
         index: usize,
@@ -489,7 +489,7 @@ fn get_again(offered: bool) -> &'static str {
 fn lacks(folder: &Path, missing: &[PathBuf]) -> String {
     const NAMED: usize = 3;
     if missing.is_empty() {
-        return "is no folder, or a link that leads nowhere".to_owned();
+        return "is not a folder, or is a dangling link".to_owned();
     }
     let names: Vec<_> =
         missing.iter().take(NAMED).map(|path| path.strip_prefix(folder).unwrap_or(path).display().to_string()).collect();

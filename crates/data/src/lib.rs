@@ -18,12 +18,15 @@
 //! # Ok::<(), relata_data::Error>(())
 //! ```
 //!
-//! A data set by its name and settings: [`open`], [`DataConfig`], [`catalogue`]; what of it is there: [`presence`]; how far the opening
-//! of a large folder is: [`open_watched`]. One of them directly: [`Shapes::new`],
-//! [`Cifar10::open`], [`Cifar100::open`], [`Stl10::open`], [`Tiny::open`], [`Slim::open`], [`Folder::open`], [`Pack::open`], which reads what [`pack`] has written.
-//! Packed as its publisher offers it: [`unpack_if_needed`], and `fetch` with the feature of that name. From the Hugging Face
-//! hub: `fetch_from_hub` with the feature `hub`. A part of one:
-//! [`Subset`]. What it holds: [`verify`], [`channel_statistics`], [`contact_sheet`]. Your own: implement [`Dataset`].
+//! | to | use |
+//! |---|---|
+//! | open a data set by name | [`DataConfig`], [`open`]; with its progress, [`open_watched`]; with images held out, [`open_with_validation`] |
+//! | see which there are, and what is on disk | [`catalogue`], [`presence`] |
+//! | open one directly | [`Shapes`], [`Cifar10`], [`Cifar100`], [`Stl10`], [`Tiny`], [`Slim`], [`Folder`], [`Pack`] |
+//! | get it | [`unpack_if_needed`]; `fetch` (feature `fetch`), `fetch_from_hub` (feature `hub`); into one file, [`pack()`] |
+//! | take a part of it | [`Subset`] |
+//! | look into it | [`verify`], [`channel_statistics`], [`contact_sheet`], [`images_per_second`] |
+//! | bring your own | implement [`Dataset`]; to give it a name here, one file and one line in `src/sets` |
 
 mod dataset;
 mod image;
@@ -70,3 +73,7 @@ pub use sets::{
     OwnSettings, Pack, PackSummary, SettingKind, SettingValue, Shapes, ShapesOptions, Slim, Statistics, Stl10, Tiny, catalogue,
     entry, own_settings, pack,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -13,9 +13,9 @@ const LARGE: usize = 256 << 20;
 const READ: usize = 16 << 20;
 
 /// A whole file mapped into memory, read only. However much of a large one is read, little of it counts as the program's memory, as
-/// long as readers tell what they [`have read`](Mapped::have_read).
+/// long as readers report what they [`have read`](MappedFile::have_read).
 #[derive(Debug)]
-pub(crate) struct Mapped {
+pub(crate) struct MappedFile {
     map: Mmap,
     read: AtomicUsize,
 }
@@ -23,17 +23,17 @@ pub(crate) struct Mapped {
 /// Maps a file. It must not be empty on systems that cannot map nothing; check first.
 ///
 /// This is the only module of the crate with `unsafe`.
-pub(crate) fn map(path: &Path) -> Result<Mapped> {
+pub(crate) fn map(path: &Path) -> Result<MappedFile> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     // SAFETY: the map is read only. Its bytes are only ever read as `u8`, for which every bit pattern is valid. What remains is that
     // nobody may cut the file short while it is mapped; data sets are written once and read afterwards, and the README asks users
     // to replace them rather than to edit them in place.
     let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-    Ok(Mapped { map, read: AtomicUsize::new(0) })
+    Ok(MappedFile { map, read: AtomicUsize::new(0) })
 }
 
-impl Mapped {
+impl MappedFile {
     /// Counts `bytes` that were read. They need not have been let go of: what is given back is read from the file again.
     pub(crate) fn have_read(&self, bytes: usize) {
         if self.map.len() < LARGE {
@@ -57,7 +57,7 @@ impl Mapped {
     fn give_back(&self) {}
 }
 
-impl Deref for Mapped {
+impl Deref for MappedFile {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {

@@ -5,27 +5,27 @@ use crate::archive::is_there;
 use crate::sets::OpenRequest;
 use crate::{Broken, DataConfig, Dataset, OnBadImage, Progress, Result, Split, Subset, entry, verify};
 
-/// What is told while a data set is opened, from any thread: to open a large folder may take minutes.
+/// What happens while a data set is opened, which may take minutes for a large folder. Reported from any thread.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Opening<'a> {
-    /// So many images of a folder are listed; how many there are is known at the end.
+    /// Some images of a folder are listed. How many there are is known at the end.
     Listed {
-        /// So far.
+        /// Images listed so far.
         images: usize,
     },
-    /// With [`OnBadImage::Skip`]: so many files were read, to find those that cannot be. The last number comes exactly once.
+    /// With [`OnBadImage::Skip`], some images were read, to find those that cannot be. The last number comes exactly once.
     Read {
-        /// So far.
+        /// Images read so far.
         images: usize,
-        /// Of so many.
+        /// Images of the split.
         of: usize,
     },
     /// An image that cannot be read, and is left out.
     LeftOut(&'a Broken),
 }
 
-/// Whoever is told.
+/// Receives each [`Opening`].
 pub type Watch<'a> = dyn Fn(Opening<'_>) + Sync + 'a;
 
 /// Opens the split `split` of the data set that `config` describes.
@@ -50,7 +50,7 @@ pub fn open(config: &DataConfig, split: Split) -> Result<Arc<dyn Dataset>> {
     open_watched(config, split, &|_| ())
 }
 
-/// As [`open`], telling `watch` how far it is and which images it leaves out.
+/// As [`open`], reporting to `watch` how far it is and which images it leaves out.
 ///
 /// # Errors
 /// As [`open`].
@@ -100,7 +100,7 @@ pub fn open_with_validation(config: &DataConfig) -> Result<TrainingImages> {
     open_with_validation_watched(config, &|_| ())
 }
 
-/// As [`open_with_validation`], telling `watch` as [`open_watched`] does.
+/// As [`open_with_validation`], reporting to `watch` as [`open_watched`] does.
 ///
 /// # Errors
 /// As [`open`].
@@ -114,7 +114,7 @@ pub fn open_with_validation_watched(config: &DataConfig, watch: &Watch<'_>) -> R
 
 /// Unpacks the data set's archive if that lies in the root and the folder does not; says whether it did.
 ///
-/// [`open`] does the same without a word on its progress. Without the feature `archives` this does nothing, and
+/// [`open`] does the same without reporting its progress. Without the feature `archives` this does nothing, and
 /// the data set will say that its folder is missing.
 ///
 /// # Errors

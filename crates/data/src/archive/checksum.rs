@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// What a file's bytes must come to, in hexadecimal digits.
+/// The checksum that a file must have, in hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Checksum {
     /// What publishers of data sets give: it finds damage, not malice.

@@ -20,7 +20,7 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// What the archive's bytes must come to, where that is known.
+    /// The checksum that the archive must have, where it is known.
     #[must_use]
     pub fn checksum(&self) -> Option<Checksum> {
         self.md5.map(|digits| Checksum::Md5(digits.to_owned()))

@@ -12,7 +12,7 @@ use ureq::typestate::AgentScope;
 use super::check::check;
 use super::checksum::Checksum;
 use super::description::Archive;
-use super::place::is_there_whole;
+use super::folder::is_there_whole;
 use super::progress::{Progress, Work};
 use super::unpack::{UnpackLimits, unpack};
 use crate::sync::sync_folder;
@@ -50,7 +50,7 @@ const CHUNK_BYTES: usize = 128 * 1024;
 /// Downloads the archive into `root`, checks its MD5, unpacks it and returns the folder; the archive stays.
 ///
 /// What is there already is not done again: neither a folder, nor an archive, nor the beginning of one. A download that was cut
-/// off goes on from `<archive.file>.part` where the server can do that (HTTP ranges), and starts anew where it cannot; what is
+/// off goes on from `<archive.file>.part` where the server can do that (HTTP ranges), and starts again where it cannot; what is
 /// there is given up only for an answer that may be the file: not for a web page, nor for a file of another length.
 /// The archive's name appears only once all of it is there and right.
 ///
@@ -74,7 +74,7 @@ pub fn fetch(archive: &Archive, root: &Path, options: &FetchOptions, progress: &
     unpack(archive, root, &UnpackLimits::default(), progress)
 }
 
-/// One file from its address to its place, by way of `<place>.part`.
+/// One file from its address to its path, by way of `<place>.part`.
 pub(crate) struct Download<'a> {
     url: String,
     path: PathBuf,
@@ -83,7 +83,7 @@ pub(crate) struct Download<'a> {
     checksum: Option<Checksum>,
     options: &'a FetchOptions,
     progress: &'a dyn Fn(Progress),
-    /// Whether the server has given what was asked for so far: else it is asked for the whole file.
+    /// Whether the server has sent the ranges that were requested so far. If not, the whole file is requested.
     ranges: Cell<bool>,
 }
 
@@ -199,7 +199,7 @@ impl<'a> Download<'a> {
             200 => header(&response, "content-length").and_then(|length| length.parse().ok()),
             206 => match header(&response, "content-range").and_then(content_range) {
                 Some((start, total)) if start == have => total,
-                _ => return Err(whole_next("the server sent another part of the file than was asked for")),
+                _ => return Err(whole_next("the server sent another part of the file than was requested")),
             },
             // What is there is the whole file, whose length was not known; its checksum decides.
             416 if header(&response, "content-range").and_then(length_alone) == Some(have) && rest => return Ok(()),
@@ -209,7 +209,7 @@ impl<'a> Download<'a> {
         };
         // All that speaks against the answer, before anything is given up for it.
         if header(&response, "content-type").is_some_and(|kind| kind.trim_start().starts_with("text/html")) {
-            return Err(Stop::ForGood("the server answered with a web page in the place of the file".to_owned()));
+            return Err(Stop::ForGood("the server answered with a web page instead of the file".to_owned()));
         }
         match (total, self.bytes) {
             (Some(offered), Some(expected)) if offered != expected => {
@@ -250,7 +250,7 @@ impl<'a> Download<'a> {
             }
             have += read as u64;
             if let Some(total) = total.filter(|total| have > *total) {
-                // This answer is no good; what was there before it may be.
+                // This answer is wrong; what was there before it may be right.
                 part.set_len(start).map_err(Stop::Disk)?;
                 return Err(Stop::ForGood(format!("the server sends more than the {total} bytes of the file")));
             }
@@ -298,7 +298,7 @@ pub(crate) fn agent_builder(options: &FetchOptions) -> ConfigBuilder<AgentScope>
         .http_status_as_error(false)
 }
 
-/// Empties the file, to begin anew.
+/// Empties the file, to start again.
 fn restart(part: &mut File) -> Result<u64, Stop> {
     part.set_len(0).and_then(|()| part.rewind()).map_err(Stop::Disk)?;
     Ok(0)

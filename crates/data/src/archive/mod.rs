@@ -6,7 +6,7 @@ mod checksum;
 mod description;
 #[cfg(feature = "fetch")]
 mod fetch;
-mod place;
+mod folder;
 mod progress;
 #[cfg(feature = "archives")]
 mod unpack;
@@ -19,9 +19,9 @@ pub use self::description::Archive;
 pub(crate) use self::fetch::{Download, agent_builder, answered_with, header, is_final};
 #[cfg(feature = "fetch")]
 pub use self::fetch::{FetchOptions, fetch};
-pub(crate) use self::place::is_there;
+pub(crate) use self::folder::is_there;
 #[cfg(feature = "hub")]
-pub(crate) use self::place::{is_there_whole, put_in_place, remove_leftovers};
+pub(crate) use self::folder::{is_there_whole, put_in_place, remove_leftovers};
 pub use self::progress::{Progress, Work};
 #[cfg(feature = "archives")]
 pub use self::unpack::{UnpackLimits, unpack};

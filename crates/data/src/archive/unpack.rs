@@ -7,7 +7,7 @@ use zip::ZipArchive;
 
 use super::check::check;
 use super::description::Archive;
-use super::place::{is_there, put_in_place, remove_leftovers};
+use super::folder::{is_there, put_in_place, remove_leftovers};
 use super::progress::{Progress, Work};
 use crate::{Error, Result};
 
@@ -118,7 +118,7 @@ impl Unpacking<'_> {
             if kind.is_pax_global_extensions() {
                 continue;
             }
-            let Some(path) = self.place(&name)? else {
+            let Some(path) = self.destination(&name)? else {
                 // It is unpacked too, if only to get past it. A few bytes of it can promise any size.
                 self.bytes = self.bytes.saturating_add(entry.size());
                 self.check_bytes()?;
@@ -152,7 +152,7 @@ impl Unpacking<'_> {
             let mut entry = zip.by_index(index).map_err(|error| self.bad(error))?;
             let name = entry.name().map_err(|error| self.bad(error))?.into_owned();
             packed_bytes = u64::saturating_add(packed_bytes, entry.compressed_size());
-            if let Some(path) = self.place(&name)? {
+            if let Some(path) = self.destination(&name)? {
                 if entry.is_symlink() {
                     return Err(self.refused(&name, "is a link"));
                 } else if entry.is_dir() {
@@ -167,7 +167,7 @@ impl Unpacking<'_> {
     }
 
     /// Where an entry is written; `None` where it is not part of the folder that is wanted.
-    fn place(&mut self, name: &str) -> Result<Option<PathBuf>> {
+    fn destination(&mut self, name: &str) -> Result<Option<PathBuf>> {
         self.entries += 1;
         if self.entries > self.limits.entries {
             return Err(self.too_large(format!("{} entries", self.limits.entries)));

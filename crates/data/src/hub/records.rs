@@ -13,7 +13,7 @@ use super::source::{HubSource, HubSplit};
 use crate::archive::hexadecimal;
 use crate::{Error, Result};
 
-/// Writes the rows of a split's files, in order, as the publisher's files of records; `wrote` is told the bytes of each.
+/// Writes the rows of a split's files, in order, as the publisher's files of records; `wrote` is called with the number of bytes of each.
 pub(super) fn write_split(
     source: &HubSource,
     split: &HubSplit,
@@ -97,7 +97,7 @@ fn field<'a>(row: &'a Row, column: &str) -> Option<&'a Field> {
 /// What a column holds, for messages: never the bytes themselves.
 fn kind(field: Option<&Field>) -> String {
     match field {
-        None => "nothing, for there is none".to_owned(),
+        None => "nothing: there is no such column".to_owned(),
         Some(Field::Null) => "null".to_owned(),
         Some(Field::Group(group)) => {
             let names: Vec<&str> = group.get_column_iter().map(|(name, _)| name.as_str()).collect();
@@ -164,7 +164,7 @@ impl RecordWriter<'_> {
         Ok(())
     }
 
-    /// Gives every file its name: by its MD5 where the publisher has one of that, by its place where not.
+    /// Gives every file its name: by its MD5 where the publisher has one of that, by its position where not.
     fn finish(self) -> Result<()> {
         let (mut names, mut strangers) = (self.split.files.to_vec(), Vec::new());
         for written in self.files {

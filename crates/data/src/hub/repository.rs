@@ -14,10 +14,10 @@ use crate::{Archive, Checksum, Error, FetchOptions, Progress, Result};
 
 /// The branch to which the hub converts every data set; `candle_datasets` reads this one and no other.
 const BRANCH: &str = "refs/convert/parquet";
-/// How the branch stands in an address: as one segment.
+/// The branch in an address, where it is one segment.
 const BRANCH_SEGMENT: &str = "refs%2Fconvert%2Fparquet";
 const USER_AGENT: &str = concat!("relata/", env!("CARGO_PKG_VERSION"));
-/// Cannot stand in a header, so that none is sent. Without it the hub's library would look for one in the home folder.
+/// No valid header value, so that none is sent. Without it the hub's library would look for one in the home folder.
 const NO_TOKEN: &str = "\n";
 
 /// Which hub, and how patient.
@@ -43,7 +43,7 @@ pub(super) struct Table {
     pub(super) reader: SerializedFileReader<File>,
 }
 
-/// A data set's place on the hub.
+/// A data set's repository on the hub.
 pub(super) struct Repository<'a> {
     pub(super) source: &'a HubSource,
     pub(super) archive: &'a Archive,
@@ -68,7 +68,7 @@ struct Listed {
 impl Repository<'_> {
     /// Brings whatever is missing, and opens all.
     ///
-    /// `candle_datasets` lists and opens. The bytes are brought into its cache beforehand, because its own transfer begins anew
+    /// `candle_datasets` lists and opens. The bytes are brought into its cache beforehand, because its own transfer starts again
     /// where a connection was cut, waits for a silent server for ever, compares no checksum, and in part (xet) keeps its files in
     /// the home folder.
     pub(super) fn tables(&self) -> Result<Vec<Table>> {
@@ -79,7 +79,7 @@ impl Repository<'_> {
         for file in &files {
             self.bring(&commit, &file.name, &snapshot.join(&file.name))?;
         }
-        // The cache says in such a file which commit a branch stands at.
+        // Such a file of the cache names the commit of a branch.
         let reference = folder.join("refs").join(BRANCH);
         make_parent(&reference)?;
         fs::write(&reference, &commit).map_err(|source| Error::Write { path: reference, source })?;
@@ -124,7 +124,7 @@ impl Repository<'_> {
             if sibling.rfilename.ends_with(".parquet") {
                 // All of them are opened, and a name is a path: none may lead elsewhere.
                 let Some(split) = self.split_of(&sibling.rfilename) else {
-                    return Err(self.failed(format!("it lists {}, which is none of the data set's files", sibling.rfilename)));
+                    return Err(self.failed(format!("it lists {}, which is not one of the data set's files", sibling.rfilename)));
                 };
                 files.push(Listed { name: sibling.rfilename, split });
             }

@@ -1,4 +1,4 @@
-/// Why a row of one of the hub's files is no record.
+/// Why a row of one of the hub's files cannot become a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RowProblem {

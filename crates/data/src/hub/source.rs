@@ -1,6 +1,6 @@
 use crate::Split;
 
-/// Where the hub has a data set whose publisher offers files of fixed-size records, and how the one becomes the other.
+/// Where the hub has a data set whose publisher offers files of fixed-size records, and how the hub's rows become those records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HubSource {
     /// The repository, `owner/name`.

@@ -62,7 +62,7 @@ pub fn contact_sheet(dataset: &dyn Dataset, options: &ContactSheetOptions) -> Re
     for (row, (_, images)) in rows.iter().enumerate() {
         for (column, &index) in images.iter().enumerate() {
             let tile = fit(dataset.image(index)?, tile_px as u32);
-            let centred = |place: usize, side: u32| (place * (tile_px + gap_px) + (tile_px - side as usize) / 2) as i64;
+            let centred = |tile: usize, side: u32| (tile * (tile_px + gap_px) + (tile_px - side as usize) / 2) as i64;
             image::imageops::replace(&mut sheet, &tile, centred(column, tile.width()), centred(row, tile.height()));
         }
     }

@@ -84,7 +84,7 @@ pub fn verify(dataset: &dyn Dataset, progress: impl Fn(usize, usize) + Sync) -> 
     }
 }
 
-/// What some of the images come to.
+/// The counts of some of the images.
 #[derive(Default)]
 struct Tally {
     broken: Vec<Broken>,

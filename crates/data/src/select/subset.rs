@@ -6,7 +6,7 @@ use crate::{Dataset, Error, Image, Result};
 /// Some images of another data set, in an order of their own; classes stay as they are.
 pub struct Subset {
     whole: Arc<dyn Dataset>,
-    /// Index in `whole` of each image; `None` stands for the first `len`, as they are.
+    /// Index in `whole` of each image; `None`: the first `len`, as they are.
     indices: Option<Vec<usize>>,
     len: usize,
     fingerprint: String,

@@ -137,7 +137,7 @@ impl Dataset for Cifar10 {
         self.files.source(index)
     }
 
-    /// Over every byte of the split's files; computed when first asked for (0.3 s for the whole training set).
+    /// Over every byte of the split's files; computed at the first call (0.3 s for the whole training set).
     fn fingerprint(&self) -> &str {
         self.fingerprint.get_or_init(|| {
             let labels = if self.split == Split::Unlabelled { "without labels" } else { "with labels" };

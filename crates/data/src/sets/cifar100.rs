@@ -147,7 +147,7 @@ impl Dataset for Cifar100 {
         self.files.source(index)
     }
 
-    /// Over every byte of the split's file, and which labels are taken; computed when first asked for.
+    /// Over every byte of the split's file, and which labels are taken; computed at the first call.
     fn fingerprint(&self) -> &str {
         self.fingerprint.get_or_init(|| {
             let labels = if self.split == Split::Unlabelled { "without labels" } else { self.labels.dataset_name() };

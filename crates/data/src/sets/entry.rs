@@ -47,7 +47,7 @@ impl DatasetEntry {
 /// Where the images of a data set come from.
 #[derive(Debug, Clone, Copy)]
 pub enum Location {
-    /// Nowhere: they are drawn when asked for.
+    /// Nowhere: they are drawn on request.
     Embedded,
     /// The folder of this archive, below the data root.
     BelowRoot(Archive),
@@ -79,7 +79,7 @@ pub(crate) struct OpenRequest<'a> {
     pub(crate) path: &'a Path,
     pub(crate) split: Split,
     pub(crate) settings: &'a OwnSettings,
-    /// Told how many images of a folder are listed so far.
+    /// Called with the number of images of a folder that are listed so far.
     pub(crate) listed: &'a dyn Fn(usize),
 }
 

@@ -78,8 +78,8 @@ mod tests {
     #[test]
     fn names_are_unlike_and_a_shared_setting_is_one() {
         let mut settings: HashMap<&str, &OwnSetting> = HashMap::new();
-        for (place, entry) in CATALOGUE.iter().enumerate() {
-            assert!(CATALOGUE[..place].iter().all(|before| before.name != entry.name), "{}", entry.name);
+        for (index, entry) in CATALOGUE.iter().enumerate() {
+            assert!(CATALOGUE[..index].iter().all(|before| before.name != entry.name), "{}", entry.name);
             for setting in entry.settings {
                 assert_eq!(*settings.entry(setting.key).or_insert(setting), setting);
                 assert!(setting.allows(&setting.default_value()), "{}", setting.key);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::digest::{Fingerprint, damage};
-use crate::mmap::{Mapped, map};
+use crate::mmap::{MappedFile, map};
 use crate::{Error, HubSplit, Image, Result};
 
 /// The files of one split, one after the other.
@@ -84,7 +84,7 @@ impl RecordFiles {
 #[derive(Debug)]
 pub(crate) struct RecordFile {
     path: PathBuf,
-    bytes: Mapped,
+    bytes: MappedFile,
     layout: RecordLayout,
 }
 

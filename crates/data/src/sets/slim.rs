@@ -47,7 +47,7 @@ impl Slim {
     /// The folder's name.
     pub const FOLDER: &str = "SlimageNet64";
 
-    /// Lists the images. None is read; a broken one, or one that is not 64 x 64 px, is an error when it is asked for.
+    /// Lists the images. None is read; a broken one, or one that is not 64 x 64 px, is an error when it is read.
     ///
     /// # Errors
     /// [`Error::Missing`] where the folder or the split's is not there, [`Error::UnknownClass`], or [`Folder::open`]'s.

@@ -78,7 +78,7 @@ const HINT: &str = "STL-10 is read from the folder stl10_binary of the publisher
 /// The folder `stl10_binary` holds `train_X.bin`, `train_y.bin`, `test_X.bin`, `test_y.bin`, `unlabeled_X.bin` and
 /// `class_names.txt`. The publisher counts labels from 1 and stores each colour plane column by column; here labels count
 /// from 0 and images are upright. The images are memory-mapped, so that the 2.8 GB of `unlabeled_X.bin` are opened at once
-/// and read as they are asked for. Files with fewer or more than the usual records are taken as they are, with a warning.
+/// and read image by image. Files with fewer or more than the usual records are taken as they are, with a warning.
 #[derive(Debug)]
 pub struct Stl10 {
     published: Published,

@@ -66,7 +66,7 @@ impl Tiny {
     pub const FOLDER: &str = "tiny-imagenet-200";
 
     /// Lists the images and reads their labels. No image is read; a broken one, or one that is not 64 x 64 px, is an error
-    /// when it is asked for.
+    /// when it is read.
     ///
     /// # Errors
     /// [`Error::Missing`] where the folder, a list or an annotated image is not there, [`Error::EmptyFolder`],
@@ -149,7 +149,7 @@ fn missing(folder: &Path) -> Vec<PathBuf> {
 
 /// The lines of a list that are not empty, each with its number, counted from 1.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().map(|(place, line)| (place + 1, line.trim_end())).filter(|(_, line)| !line.is_empty())
+    text.lines().enumerate().map(|(index, line)| (index + 1, line.trim_end())).filter(|(_, line)| !line.is_empty())
 }
 
 fn read_list(path: &Path) -> Result<String> {
@@ -243,9 +243,9 @@ fn annotated(root: &Path, wnids: &[String], lister: Lister<'_>) -> Result<Labell
     let listed = all_images(root, "val/images", lister)?;
     let mut images: HashMap<String, ImageFile> = HashMap::with_capacity(listed.len());
     for file in listed {
-        let place = root.join(&file.relative);
+        let path_of_file = root.join(&file.relative);
         if let Some(first) = images.insert(file_name(&file), file) {
-            return Err(Error::SameName { path: root.join(first.relative), other: place, list: path });
+            return Err(Error::SameName { path: root.join(first.relative), other: path_of_file, list: path });
         }
     }
     let text = read_list(&path)?;

@@ -18,25 +18,25 @@ use tempfile::TempDir;
 /// What the server does with one connection.
 #[derive(Debug, Clone, Copy)]
 enum Answer {
-    /// The rest that was asked for, as it should.
+    /// The rest that was requested, as it should.
     Well,
-    /// As many bytes of what was asked for, then an end.
+    /// As many bytes of what was requested, then an end.
     CutAfter(usize),
-    /// All of the file, whatever was asked for.
+    /// All of the file, whatever was requested.
     IgnoresRange,
-    /// All of the file, whatever was asked for, cut after as many bytes.
+    /// All of the file, whatever was requested, cut after as many bytes.
     IgnoresRangeAndCutsAfter(usize),
-    /// Another range than was asked for.
+    /// Another range than was requested.
     OtherRange,
     /// The right length of wrong bytes.
     WrongBytes,
     /// A file of another length.
     WrongLength,
-    /// The page of a network that wants a password first, whatever was asked for.
+    /// The page of a network that wants a password first, whatever was requested.
     Portal,
     /// A page that does not say it is one, shorter than the file.
     ShortPage,
-    /// That nothing is behind the beginning that was asked for, and how long the file is.
+    /// That nothing is behind the beginning that was requested, and how long the file is.
     NothingBehind,
     /// No length, all bytes and one more.
     OneByteTooMany,
@@ -48,7 +48,7 @@ enum Answer {
     HangUp,
 }
 
-/// A file, the archive that describes it, and the ranges that the server was asked for.
+/// A file, the archive that describes it, and the ranges that were requested of the server.
 struct Server {
     file: Vec<u8>,
     archive: Archive,
@@ -76,13 +76,13 @@ fn serve(answers: &[Answer]) -> Server {
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/set.tar.gz", listener.local_addr().unwrap());
-    let (tell, asked) = channel();
+    let (requested, asked) = channel();
     let (answers, served) = (answers.to_vec(), file.clone());
     thread::spawn(move || {
         for answer in answers {
             let (stream, _) = listener.accept().unwrap();
             let start = read_request(&stream);
-            let _ = tell.send(start);
+            let _ = requested.send(start);
             // A client that has heard enough may be gone.
             let _ = reply(stream, answer, &served, start);
         }
@@ -93,7 +93,7 @@ fn serve(answers: &[Answer]) -> Server {
     Server { file, archive, asked }
 }
 
-/// The start of the range that is asked for.
+/// The start of the range that is requested.
 fn read_request(stream: &TcpStream) -> Option<u64> {
     let mut start = None;
     for line in BufReader::new(stream).lines().map(Result::unwrap).take_while(|line| !line.is_empty()) {
@@ -175,7 +175,7 @@ fn new_root() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// Fetches, and says which ranges the server was asked for.
+/// Fetches, and says which ranges were requested.
 fn ranges(answers: &[Answer]) -> Vec<Option<u64>> {
     let (server, root) = (serve(answers), new_root());
     fetch_quietly(&server, root.path()).unwrap();
@@ -337,7 +337,7 @@ fn a_whole_beginning_of_unknown_length_is_the_file() {
     fs::write(root.path().join("set.tar.gz.part"), &server.file).unwrap();
     fetch_quietly(&server, root.path()).unwrap();
     assert_eq!(server.asked.try_iter().collect::<Vec<_>>(), [Some(server.file.len() as u64)]);
-    // The right length of wrong bytes is found by the checksum, and brought anew.
+    // The right length of wrong bytes is found by the checksum, and downloaded again.
     let (mut server, root) = (serve(&[Answer::NothingBehind, Answer::Well]), new_root());
     server.archive.bytes = None;
     fs::write(root.path().join("set.tar.gz.part"), vec![1; server.file.len()]).unwrap();

@@ -289,9 +289,9 @@ fn a_name_that_comes_twice_is_refused() {
     // To the letter: what writes archives refuses to do so, so that one name is made of another.
     let entries: [Entry<'_>; 2] = [("set/a", EntryType::Regular, b"1"), ("set/b", EntryType::Regular, b"2")];
     let mut bytes = zip(&entries);
-    let places: Vec<usize> = (0..bytes.len() - 5).filter(|&at| &bytes[at..at + 5] == b"set/b").collect();
-    assert_eq!(places.len(), 2, "in front of the file, and in the directory");
-    places.into_iter().for_each(|at| bytes[at + 4] = b'a');
+    let positions: Vec<usize> = (0..bytes.len() - 5).filter(|&at| &bytes[at..at + 5] == b"set/b").collect();
+    assert_eq!(positions.len(), 2, "in front of the file, and in the directory");
+    positions.into_iter().for_each(|at| bytes[at + 4] = b'a');
     let error = refused(&ZIP, &bytes, &UnpackLimits::default());
     assert!(matches!(&error, Error::BadArchive { reason, .. } if reason.contains("twice")), "{error}");
 }
@@ -334,7 +334,7 @@ fn a_size_that_no_counter_holds_is_stopped_too() {
     for name in ["other/a", "set/a"] {
         plain.set_size(5);
         tar.append_data(&mut plain, name, &b"bytes"[..]).unwrap();
-        // Five bytes more, and the counter would begin anew.
+        // Five bytes more, and the counter would start again.
         tar.append(&sparse, &[][..]).unwrap();
     }
     let bytes = tar.into_inner().unwrap().finish().unwrap();

@@ -65,18 +65,18 @@ fn an_index_gives_the_same_list_and_fingerprint() {
 }
 
 #[test]
-fn how_many_images_there_are_is_told_from_an_index_too() {
+fn the_number_of_images_is_reported_from_an_index_too() {
     let root = photos();
     let config =
         DataConfig { dataset: "folder".into(), path: root.path().into(), ..DataConfig::default() }.with("index", true).unwrap();
     for _ in 0..2 {
-        let told = std::sync::Mutex::new(Vec::new());
+        let reported = std::sync::Mutex::new(Vec::new());
         open_watched(&config, Split::Unlabelled, &|at| match at {
-            Opening::Listed { images } => told.lock().unwrap().push(images),
+            Opening::Listed { images } => reported.lock().unwrap().push(images),
             other => panic!("no image is read: {other:?}"),
         })
         .unwrap();
-        assert_eq!(told.into_inner().unwrap(), [6]);
+        assert_eq!(reported.into_inner().unwrap(), [6]);
     }
 }
 
@@ -90,7 +90,7 @@ fn the_first_opening_writes_the_index_and_leaves_the_folders_time() {
 }
 
 #[test]
-fn whoever_may_read_the_images_may_read_their_index() {
+fn who_may_read_the_images_may_read_their_index() {
     use std::os::unix::fs::PermissionsExt;
     let root = photos();
     open(root.path(), true);

@@ -353,7 +353,7 @@ fn the_fingerprint_knows_names_sizes_and_split() {
     }
     let fingerprint = |folder: &TempDir, split| open(folder.path(), split).unwrap().fingerprint().to_owned();
     let before = fingerprint(&one, Split::Train);
-    assert_eq!(before, fingerprint(&other, Split::Train), "the place does not matter");
+    assert_eq!(before, fingerprint(&other, Split::Train), "the folder does not matter");
     assert_ne!(before, fingerprint(&one, Split::Test));
     write_image(&other.path().join("dog/000.png"), 6, 7, 0);
     assert_ne!(before, fingerprint(&other, Split::Train));
@@ -409,12 +409,12 @@ fn names_that_would_read_alike_are_refused() {
             }
         }
     }
-    // What is no image, and a place that is the same for all of them, may be called anything.
+    // What is no image, and a folder that is the same for all of them, may be called anything.
     let folder = new_folder();
-    let place = folder.path().join(OsStr::from_bytes(b"pl\xe9ce"));
-    write_image(&place.join("cat/1.png"), 5, 7, 0);
-    write_bytes(&place.join("cat").join(OsStr::from_bytes(b"n\xf6tes.txt")), b"");
-    assert_eq!(open(&place, Split::Train).unwrap().class_names(), ["cat"]);
+    let root = folder.path().join(OsStr::from_bytes(b"pl\xe9ce"));
+    write_image(&root.join("cat/1.png"), 5, 7, 0);
+    write_bytes(&root.join("cat").join(OsStr::from_bytes(b"n\xf6tes.txt")), b"");
+    assert_eq!(open(&root, Split::Train).unwrap().class_names(), ["cat"]);
 }
 
 #[test]

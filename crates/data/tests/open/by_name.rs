@@ -166,7 +166,7 @@ fn the_listing_of_a_folder_tells_how_far_it_is() {
 }
 
 #[test]
-fn whoever_opens_is_told_which_images_are_left_out() {
+fn opening_reports_which_images_are_left_out() {
     let folder = tempfile::tempdir().unwrap();
     write_class_folder(folder.path(), &[("cat", 3), ("dog", 4)], "png");
     write_truncated(&folder.path().join("cat/001.png"), 50, 70);

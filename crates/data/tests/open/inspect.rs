@@ -121,7 +121,7 @@ fn a_sheet_has_a_row_a_class_and_keeps_corners() {
         assert_eq!(sheet.image.pixel(left + 5, top + 1), CORNER, "row {row}, column {column}");
         assert_eq!(sheet.image.pixel(left + 8, top + 4), CORNER, "enlarged by a whole factor");
         assert_eq!(sheet.image.pixel(left + 4, top + 1), [255; 3], "the tile around it is white");
-        // The bottom right pixel, (4, 6), is of column x 11, row x 13 and the image's mark, which is its place in the class.
+        // The bottom right pixel, (4, 6), is of column x 11, row x 13 and the image's mark, which is its number in the class.
         assert_eq!(sheet.image.pixel(left + 24, top + 28), [44, 78, column as u8]);
     }
 }

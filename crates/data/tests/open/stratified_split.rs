@@ -54,13 +54,13 @@ fn shares_of_one_seed_are_nested_in_order_and_repeatable() {
 
 #[test]
 fn a_share_is_spread_over_the_whole_class() {
-    // Of 1000 places in each of ten classes a tenth each: the mean of 1000 of them is 4999.5 give or take 2887 / sqrt(1000).
+    // Of 1000 positions in each of ten classes a tenth each: the mean of 1000 of them is 4999.5 give or take 2887 / sqrt(1000).
     let picked = indices(&Subset::stratified(shapes(), 0.1, 3).unwrap());
     let mean = picked.iter().sum::<usize>() as f64 / picked.len() as f64;
     assert!((mean - 4999.5).abs() < 5.0 * 91.3, "mean {mean}");
     // Each class is drawn by itself, not all alike.
-    let places = |class: usize| picked.iter().filter(|index| *index % 10 == class).map(|index| index / 10).collect::<Vec<_>>();
-    assert_ne!(places(0), places(1));
+    let positions = |class: usize| picked.iter().filter(|index| *index % 10 == class).map(|index| index / 10).collect::<Vec<_>>();
+    assert_ne!(positions(0), positions(1));
 }
 
 #[test]

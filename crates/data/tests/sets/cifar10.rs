@@ -186,7 +186,7 @@ fn the_published_files_hold_what_is_known_of_them() {
     assert_eq!((train.label(0), train.image(0).unwrap().pixel(0, 0)), (Some(6), [59, 62, 63]));
     assert_eq!((test.label(0), test.image(0).unwrap().pixel(0, 0)), (Some(3), [158, 112, 49]));
 
-    // Another way to the same bytes: whole files, one place at a time.
+    // Another way to the same bytes: whole files, one byte position at a time.
     let third = fs::read(folder.join("data_batch_3.bin")).unwrap();
     for record in [0, 17, 9999] {
         let image = train.image(20_000 + record).unwrap();

@@ -119,8 +119,8 @@ fn a_pack_does_not_depend_on_where_the_images_lay_and_does_not_tell() {
         fs::read(path).unwrap()
     });
     assert!(written[0] == written[1]);
-    let place = elsewhere.path().to_str().unwrap().as_bytes();
-    assert!(!written[1].windows(place.len()).any(|bytes| bytes == place), "the place is in the pack");
+    let folder_name = elsewhere.path().to_str().unwrap().as_bytes();
+    assert!(!written[1].windows(folder_name.len()).any(|bytes| bytes == folder_name), "the folder is in the pack");
     assert_eq!(Pack::open(&folder.path().join("there"), Split::Train).unwrap().source(0).split(", ").last(), Some("cat/000.png"));
 }
 
@@ -137,7 +137,7 @@ fn a_fingerprint_is_of_the_split_and_covers_pixels_labels_and_classes() {
     assert_eq!(fingerprint(&packed(&folder).0), whole, "nor does a file's name");
     fs::rename(photos.join("dog"), photos.join("elk")).unwrap();
     let mut seen = vec![whole, fingerprint(&packed(&folder).0)];
-    // The classes change places.
+    // The classes are swapped.
     fs::rename(photos.join("elk"), photos.join("bat")).unwrap();
     fs::rename(photos.join("cat"), photos.join("elk")).unwrap();
     fs::rename(photos.join("bat"), photos.join("cat")).unwrap();

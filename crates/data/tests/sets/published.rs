@@ -86,7 +86,7 @@ fn check(name: &str, folder: &Path) {
             let index = match (&picked.index, &picked.file) {
                 (Some(index), _) => *index,
                 (None, Some(file)) => (0..dataset.len()).find(|&index| dataset.source(index).ends_with(file)).unwrap(),
-                (None, None) => panic!("an image has a place or a file"),
+                (None, None) => panic!("an image has an index or a file"),
             };
             assert_eq!(dataset.label(index), picked.label, "{name} {split}, image {index}");
             check_pixels(&dataset.image(index).unwrap(), picked, &dataset.source(index));

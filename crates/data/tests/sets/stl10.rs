@@ -52,7 +52,7 @@ fn touched_kib(file: &std::path::Path) -> usize {
 #[test]
 fn the_whole_unlabelled_split_is_opened_without_being_read() {
     const RECORD: u64 = 27_648;
-    // What the kernel brings along with a page that is touched: 64 KiB as it comes, 2 MiB where it has been told to.
+    // What the kernel brings along with a page that is touched: 64 KiB as it comes, 2 MiB where it is set so.
     const AROUND_KIB: usize = 2048;
     let root = tempfile::tempdir().unwrap();
     let folder = write_stl10(root.path(), 1);

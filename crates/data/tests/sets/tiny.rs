@@ -31,7 +31,7 @@ fn labels_count_the_sorted_classes_and_training_goes_round_them() {
     let (_root, folder) = published();
     let train = Tiny::open(&folder, Split::Train).unwrap();
     assert_eq!(train.len(), 9);
-    // Two classes whose first word is the same are told apart by all their words.
+    // Two classes whose first word is the same are named by all their words.
     assert_eq!(train.class_names(), ["goldfish", "crane, wading bird", "crane"]);
     for index in 0..9 {
         let wnid = ["n01000000", "n02000000", "n03000000"][index % 3];

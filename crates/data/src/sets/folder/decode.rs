@@ -72,7 +72,7 @@ pub(super) fn decode(path: &Path, limits: PixelLimits) -> Result<Image> {
             let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
             pixels(path, decoder, orientation)?
         }
-        Err(_) => return Err(broken("it is none of PNG, JPEG and WebP")),
+        Err(_) => return Err(broken("it is neither PNG nor JPEG nor WebP")),
     };
     let (width_px, height_px) = (image.width() as usize, image.height() as usize);
     Image::new(width_px, height_px, rgb_over_black(image)).ok_or_else(|| broken("it has no pixels"))

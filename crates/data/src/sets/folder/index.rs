@@ -21,14 +21,14 @@ const FORM: &str = "relata-index 1";
 const ROUNDING: Duration = Duration::from_secs(2);
 
 /// As [`list`], from the index where that is fresh; else the index is written, as far as the folder can be written to.
-pub(super) fn list_with_index(root: &Path, name: &str, tell: &dyn Fn(usize)) -> Result<FolderListing> {
+pub(super) fn list_with_index(root: &Path, name: &str, listed_so_far: &dyn Fn(usize)) -> Result<FolderListing> {
     let stored = stored_at(root, name);
     if let Some(listed) = read(root, name, &stored) {
         return Ok(listed);
     }
     // Made before the list is: a file system has a clock of its own, and to write into `root` changes its time.
     let temporary = make_folder(root).and_then(|folder| temporary_in(&folder));
-    let listed = list(root, name, tell)?;
+    let listed = list(root, name, listed_so_far)?;
     let written = temporary.and_then(|mut file| {
         let start = file.as_file().metadata()?.modified()?;
         let settled = |time: &SystemTime| time.checked_add(ROUNDING).is_some_and(|time| time < start);

@@ -50,10 +50,10 @@ fn list_plain(root: &Path, options: &FolderOptions, lister: Lister<'_>) -> Resul
                 return Err(Error::SplitNames { path: root.to_owned(), folders: only.clone() });
             }
             for (_, files) in &mut classes {
-                let mut place = 0;
+                let mut nth = 0;
                 files.retain(|_| {
-                    place += 1;
-                    (place % every == 0) == (options.split == Split::Test)
+                    nth += 1;
+                    (nth % every == 0) == (options.split == Split::Test)
                 });
             }
             let listing = labelled(classes);

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 pub(crate) const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 
 /// An image file below the data set's folder. Its path from there is UTF-8, as [`list`] checks: labels and identities are made of
-/// it, and what is no text has no spelling of its own.
+/// it, and a path that is not UTF-8 has no unique spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ImageFile {
     /// Its path from the data set's folder.
@@ -44,15 +44,15 @@ impl FolderListing {
     }
 }
 
-/// Images between two words on how many there are: a fast disk lists as many in some milliseconds.
-const TELL_EVERY: usize = 1000;
+/// Images between two reports of their number: a fast disk lists as many in some milliseconds.
+const REPORT_EVERY: usize = 1000;
 
 /// Lists the folder `name` of `root`: the images of a folder right behind it, before those of its sub-folders. A link that leads
-/// nowhere and has an image's name is listed: reading it will fail, or be skipped. Other such links are left out. `tell` hears of every
-/// [`TELL_EVERY`]th image.
+/// nowhere and has an image's name is listed: reading it will fail, or be skipped. Other such links are left out. `listed_so_far` is called at every
+/// [`REPORT_EVERY`]th image.
 ///
 /// On one thread: with 100,000 files in the system's memory, several were no faster.
-pub(super) fn list(root: &Path, name: &str, tell: &dyn Fn(usize)) -> Result<FolderListing> {
+pub(super) fn list(root: &Path, name: &str, listed_so_far: &dyn Fn(usize)) -> Result<FolderListing> {
     let folder = root.join(name);
     let mut listed = FolderListing::default();
     let from_root = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
@@ -82,8 +82,8 @@ pub(super) fn list(root: &Path, name: &str, tell: &dyn Fn(usize)) -> Result<Fold
         } else if entry.file_type().is_file() && is_image(entry.path()) {
             let size_bytes = entry.metadata().map_err(|source| io_error(&folder, source))?.len();
             listed.push(relative(entry.path())?, size_bytes);
-            if listed.files.len().is_multiple_of(TELL_EVERY) {
-                tell(listed.files.len());
+            if listed.files.len().is_multiple_of(REPORT_EVERY) {
+                listed_so_far(listed.files.len());
             }
         }
     }

@@ -81,7 +81,7 @@ pub const JPEG_DECODER: &str = if cfg!(feature = "jpeg-turbo") { "libjpeg-turbo"
 /// Images of any size in ordinary folders: PNG, JPEG and WebP files, by their endings in upper or lower case.
 ///
 /// Three layouts are understood; files and folders whose names start with a dot are left out in all of them, and links
-/// are followed. An image that is a link to nothing, as in a checkout without its large files, is broken when it is asked for.
+/// are followed. An image that is a link to nothing, as in a checkout without its large files, is broken: an error when it is read.
 ///
 /// | layout | train | test | unlabelled |
 /// |---|---|---|---|
@@ -95,7 +95,7 @@ pub const JPEG_DECODER: &str = if cfg!(feature = "jpeg-turbo") { "libjpeg-turbo"
 /// the classes are those of `train/`; a class that only the test images have is an error.
 ///
 /// Images become RGB8: grey levels are repeated, 16-bit values scaled, palettes looked up, transparent pixels laid over
-/// black, and photographs turned upright where their EXIF data says so. The format is told by the content, not the ending.
+/// black, and photographs turned upright where their EXIF data says so. The content decides the format, not the ending.
 ///
 /// The fingerprint covers relative paths and file sizes, not the pixels.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Lists the images of `path`. No image is read; a broken one is an error when it is asked for.
+    /// Lists the images of `path`. No image is read; a broken one is an error when it is read.
     ///
     /// # Errors
     /// [`Error::NoSuchPath`], [`Error::EmptyFolder`], [`Error::MixedFolder`], [`Error::SplitNames`], [`Error::NameNotText`],

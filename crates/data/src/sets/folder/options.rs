@@ -18,12 +18,12 @@ pub struct FolderOptions {
     /// Default 0: whole.
     ///
     /// It saves time, and memory, where photographs are much larger than the views made of them, and gives other pixels than
-    /// decoding the whole image and then resizing it; the fingerprint tells. Of other files, and of JPEGs in CMYK or
+    /// decoding the whole image and then resizing it; its fingerprint is another. Of other files, and of JPEGs in CMYK or
     /// RGB, nothing is left out. Needs the feature `jpeg-turbo`.
     pub jpeg_side_px: u32,
     /// Keeps the list of images in the sub-folder `.relata-index` for the next opening. Default false.
     ///
-    /// The list is made anew where a folder has changed, that is where an image came, went or was renamed. An image that is
+    /// The folder is listed again where it has changed, that is where an image came, went or was renamed. An image that is
     /// rewritten in place is read as it is, but the fingerprint goes on saying its old size.
     pub index: bool,
 }

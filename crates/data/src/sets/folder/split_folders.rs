@@ -8,7 +8,7 @@ use walkdir::WalkDir;
 use super::listing::{dangling, hidden, is_image, starts_with_dot};
 use crate::{Error, Result};
 
-/// What the folder of test images may be called, the likeliest to be held back for scores first.
+/// What the folder of test images may be called. Of several, the first in this list is read.
 pub(super) const TEST_FOLDERS: [&str; 4] = ["test", "val", "valid", "validation"];
 
 /// What folders of splits are called, here or elsewhere, in lower case.
@@ -34,7 +34,7 @@ pub(super) fn holds_splits(root: &Path) -> Result<bool> {
     Ok(!folders.iter().filter(may_be_class).any(|folder| holds_image(&root.join(folder))))
 }
 
-/// `Training/` beside `Testing/` would be two classes, of which a probe then tells one from the other.
+/// `Training/` beside `Testing/` would be two classes, and a probe would learn to separate them.
 fn refuse_splits_by_other_names(root: &Path, folders: &[String]) -> Result<()> {
     let (splits, others): (Vec<_>, Vec<_>) = folders.iter().partition(|folder| names_a_split(folder));
     if splits.len() < 2 {

@@ -54,7 +54,7 @@ impl Tree {
 pub(crate) struct Lister<'a> {
     /// Whether the list is taken from the index of an earlier call where no folder has changed.
     pub(crate) index: bool,
-    /// Told the number of images so far, now and then and at the end.
+    /// Called with the number of images so far, now and then and at the end.
     pub(crate) listed: &'a dyn Fn(usize),
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Jpeg<'a> {
 impl<'a> Jpeg<'a> {
     /// `None` for what is left to the other decoder.
     pub(super) fn open(bytes: &'a [u8]) -> Option<Self> {
-        // To make one costs a hundredth of the smallest image's decoding: not worth a place to keep it.
+        // Making one costs a hundredth of decoding the smallest image: not worth keeping it.
         let mut decompressor = Decompressor::new().ok()?;
         let header = decompressor.read_header(bytes).ok()?;
         let known = matches!(header.colorspace, Colorspace::YCbCr | Colorspace::Gray) && !header.is_lossless;

@@ -145,7 +145,7 @@ impl SplitTable {
         for index in 0..len {
             let (number, label) = table.entry(cursor.bytes, index).ok_or("a split leads out of it")?;
             if number >= images || label.is_some_and(|label| label >= table.class_names.len()) {
-                return Err(format!("image {index} of its {split} split is no image of it, or of no class"));
+                return Err(format!("image {index} of its {split} split names an image or a class that it does not have"));
             }
         }
         Ok(table)
@@ -194,6 +194,6 @@ impl<'a> Cursor<'a> {
 
     fn text(&mut self) -> Result<String, String> {
         let length = self.u32()? as usize;
-        String::from_utf8(self.take(length)?.to_vec()).map_err(|_| "a name in it is no text".to_owned())
+        String::from_utf8(self.take(length)?.to_vec()).map_err(|_| "a name in it is not UTF-8".to_owned())
     }
 }

@@ -10,7 +10,7 @@ use self::layout::{Directory, HEADER_BYTES, Header, SplitTable};
 pub use self::write::{PackSummary, pack};
 use super::entry::{DatasetEntry, Location, OpenRequest, Statistics};
 use crate::digest::Fingerprint;
-use crate::mmap::Mapped;
+use crate::mmap::MappedFile;
 use crate::{Dataset, Error, Image, Result, Split};
 
 /// Any data set, packed.
@@ -56,7 +56,7 @@ fn open(request: &OpenRequest<'_>) -> Result<Arc<dyn Dataset>> {
 #[derive(Debug)]
 pub struct Pack {
     path: PathBuf,
-    bytes: Mapped,
+    bytes: MappedFile,
     directory: Directory,
     which: Split,
     split: SplitTable,
@@ -67,7 +67,7 @@ impl Pack {
     /// Opens one split.
     ///
     /// # Errors
-    /// [`Error::NoSuchPath`], [`Error::BadPack`] for a file that is none, is cut short, damaged or of another version,
+    /// [`Error::NoSuchPath`], [`Error::BadPack`] for a file that is not a pack, is cut short, damaged or of another version,
     /// [`Error::NoSuchSplit`], or [`Error::Io`].
     pub fn open(path: &Path, split: Split) -> Result<Self> {
         let bad = |reason: String| Error::BadPack { path: path.to_owned(), reason };
@@ -130,7 +130,7 @@ impl Dataset for Pack {
     }
 
     /// Over the class names, and each image's size, CRC-32 and label: what the split holds, wherever it was packed from, and whatever
-    /// splits lie beside it. Computed when first asked for.
+    /// splits lie beside it. Computed at the first call.
     fn fingerprint(&self) -> &str {
         self.fingerprint.get_or_init(|| {
             let names = &self.split.class_names;

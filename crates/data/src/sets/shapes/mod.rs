@@ -88,12 +88,12 @@ impl Default for ShapesOptions {
     }
 }
 
-/// The embedded data set: ten classes of figures, drawn when asked for, from (seed, split, index) alone.
+/// The embedded data set: ten classes of figures. Each image is drawn on request, from (seed, split, index) alone.
 ///
 /// The class is the shape, and the shape only: disc, square, triangle, star, plus, ring, crescent, burst, bar, two discs.
-/// Colours, place, size, angle, stripes, noise and stray dots are drawn without regard to it. Figure and background always
+/// Colours, position, size, angle, stripes, noise and stray dots are drawn without regard to it. Figure and background always
 /// differ in brightness, so that grey-scale images still show the figure; which of them is the brighter is left to chance.
-/// An image can therefore be told from others by its colours, but its class cannot: a lesson in what augmentation is for.
+/// Colours therefore distinguish images, but not classes: a lesson in what augmentation is for.
 ///
 /// The classes take turns: the label is `index % 10`. The pixels do not depend on the machine: where they are decided,
 /// only operations that IEEE 754 fixes to the bit are used (the far tails of the noise excepted, whose logarithm could in

@@ -46,7 +46,7 @@ pub(super) fn numbers(seed: u64, stream: u64) -> ChaCha8Rng {
 }
 
 impl Scene {
-    /// Draws a scene. The class has no part in it, so nothing but the figure can tell of the class.
+    /// Draws a scene. It does not depend on the class, so nothing but the figure shows the class.
     pub(super) fn draw(rng: &mut ChaCha8Rng, difficulty: Difficulty) -> Self {
         let background = colour(rng);
         let foreground = loop {

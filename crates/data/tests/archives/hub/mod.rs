@@ -91,7 +91,7 @@ fn new_root() -> TempDir {
 }
 
 /// Where a file of the hub's lies below the root.
-fn place(root: &Path, name: &str) -> PathBuf {
+fn cached(root: &Path, name: &str) -> PathBuf {
     root.join("hub/datasets--uoft-cs--cifar10/snapshots").join(COMMIT).join(name)
 }
 
@@ -227,7 +227,7 @@ fn two_fetches_give_the_same_bytes_and_the_second_downloads_nothing() {
     let first = record_files(&folder);
     assert_eq!(server.requests().iter().filter(|(request, _)| request.starts_with("GET /bytes/")).count(), 2);
     fetch_small(&server, root.path()).unwrap();
-    assert_eq!(server.requests(), [], "what is there is not asked for");
+    assert_eq!(server.requests(), [], "what is there is not requested");
     fs::remove_dir_all(&folder).unwrap();
     fetch_small(&server, root.path()).unwrap();
     assert!(server.requests().iter().all(|(request, _)| !request.starts_with("GET /bytes/")), "the hub's files are kept");
@@ -271,7 +271,7 @@ fn bytes_other_than_the_hub_promises_are_removed() {
 #[test]
 fn a_file_put_there_by_hand_is_checked_and_used() {
     let (server, root) = (serve(&train_rows(), Faults::default()), new_root());
-    let path = place(root.path(), TRAIN);
+    let path = cached(root.path(), TRAIN);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, b"something else").unwrap();
     let error = fetch_small(&server, root.path()).unwrap_err();
@@ -405,7 +405,7 @@ fn names_and_commits_that_lead_elsewhere_are_refused() {
     for name in names {
         let server = serve(&train_rows(), Faults { listed: vec![name], ..Faults::default() });
         assert_hub_error(&failure(&server));
-        assert_eq!(server.requests().len(), 1, "only the listing is asked for: {name}");
+        assert_eq!(server.requests().len(), 1, "only the listing is requested: {name}");
     }
     for commit in ["", "main", "../../../0123456789012345678901234567890"] {
         assert_hub_error(&failure(&serve(&train_rows(), Faults { commit: Some(commit), ..Faults::default() })));

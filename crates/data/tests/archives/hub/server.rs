@@ -23,7 +23,7 @@ pub(crate) struct Faults {
     pub(crate) silent: bool,
     /// Names that are listed beside the files.
     pub(crate) listed: Vec<&'static str>,
-    /// What the branch stands at.
+    /// The commit of the branch.
     pub(crate) commit: Option<&'static str>,
 }
 

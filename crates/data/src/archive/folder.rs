@@ -1,4 +1,4 @@
-//! The folder of a data set: whether it is there, and how it comes to be there whole.
+//! The folder of a data set: whether it is there, and how it appears whole or not at all.
 
 #[cfg(feature = "archives")]
 use std::fs::{self, File};
