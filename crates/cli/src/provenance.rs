@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use relata_artifact::{DataFingerprint, Provenance, RunFacts};
+use relata_artifact::{DataFingerprint, DatasetFacts, Provenance, RunFacts};
 use relata_data::Dataset;
 use relata_model::Compute;
 
@@ -28,9 +28,19 @@ pub(crate) fn gather(config: &Config, compute: &Compute, data: Vec<DataFingerpri
         started_at: utc(SystemTime::now()),
         command: command_line(),
         data,
-        facts: RunFacts { method: Some(config.method.facts(config.augment.views)), ..RunFacts::default() },
+        facts: RunFacts {
+            method: Some(config.method.facts(config.augment.views)),
+            dataset: dataset_facts(config),
+            ..RunFacts::default()
+        },
         extra: [("jpeg_decoder".to_owned(), relata_data::JPEG_DECODER.into())].into_iter().collect(),
     }
+}
+
+/// What the data set's entry says of it.
+fn dataset_facts(config: &Config) -> Option<DatasetFacts> {
+    let entry = relata_data::entry(&config.data.dataset).ok()?;
+    Some(DatasetFacts { name: entry.name.to_owned(), note: entry.note.to_owned() })
 }
 
 /// This process's command, as a shell takes it.

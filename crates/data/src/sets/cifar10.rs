@@ -12,6 +12,7 @@ use crate::{Archive, Dataset, Error, HubSource, HubSplit, Image, Result, Split};
 pub(super) const ENTRY: DatasetEntry = DatasetEntry {
     name: "cifar10",
     about: "photographs in 10 classes, 50,000 + 10,000 images, 32 px",
+    note: "",
     side_px: 32,
     statistics: Statistics { mean: [0.491, 0.482, 0.447], std: [0.247, 0.243, 0.262] },
     location: Location::BelowRoot(Archive {

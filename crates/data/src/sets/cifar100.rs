@@ -11,6 +11,7 @@ use crate::{Archive, Dataset, Error, HubSource, HubSplit, Image, Result, Split};
 pub(super) const ENTRY: DatasetEntry = DatasetEntry {
     name: "cifar100",
     about: "photographs in 100 classes, 50,000 + 10,000 images, 32 px",
+    note: "",
     side_px: 32,
     statistics: Statistics { mean: [0.507, 0.487, 0.441], std: [0.267, 0.256, 0.276] },
     location: Location::BelowRoot(Archive {

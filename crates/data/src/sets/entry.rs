@@ -11,6 +11,8 @@ pub struct DatasetEntry {
     pub name: &'static str,
     /// One line on what it is.
     pub about: &'static str,
+    /// What it shows about training without labels, in whole sentences, for a run's report. May be empty.
+    pub note: &'static str,
     /// Side in pixels of the views to train on: the images' own side, or a customary one where they differ.
     pub side_px: usize,
     /// What to normalise with.

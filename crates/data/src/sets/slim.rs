@@ -9,6 +9,7 @@ use crate::{Archive, Dataset, Error, Image, Result, Split};
 pub(super) const ENTRY: DatasetEntry = DatasetEntry {
     name: "slim",
     about: "SlimageNet64: photographs in 1000 classes, 200 images each, 64 px, in train/ and test/",
+    note: "",
     side_px: 64,
     statistics: Statistics::CENTRED,
     location: Location::BelowRoot(Archive {

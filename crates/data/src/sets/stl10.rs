@@ -16,6 +16,7 @@ use crate::{Archive, Dataset, Error, Image, Result, Split, Subset};
 pub(super) const ENTRY: DatasetEntry = DatasetEntry {
     name: "stl10",
     about: "photographs in 10 classes, 5,000 + 8,000 and 100,000 unlabelled images, 96 px",
+    note: "",
     side_px: 96,
     statistics: Statistics { mean: [0.5; 3], std: [0.5; 3] },
     location: Location::BelowRoot(Archive {

@@ -16,6 +16,7 @@ use crate::{Archive, Dataset, Error, Image, Result, Split};
 pub(super) const ENTRY: DatasetEntry = DatasetEntry {
     name: "tiny",
     about: "tiny-ImageNet: photographs in 200 classes, 100,000 + 10,000 images, 64 px",
+    note: "",
     side_px: 64,
     statistics: Statistics::CENTRED,
     location: Location::BelowRoot(Archive {

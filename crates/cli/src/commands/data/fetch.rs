@@ -25,12 +25,21 @@ pub(super) fn fetch(config: &Config, hub: Option<&str>) -> Result<()> {
     Ok(())
 }
 
+/// `cifar10, cifar100, ...`: the data sets that the hub has.
+fn on_the_hub() -> String {
+    let names: Vec<&str> = relata_data::catalogue().iter().filter(|entry| entry.hub.is_some()).map(|entry| entry.name).collect();
+    names.join(", ")
+}
+
+/// The help of `--hub`.
+pub(super) fn hub_help() -> String {
+    format!("Gets the data set from the Hugging Face hub instead, or from its mirror at URL: {}", on_the_hub())
+}
+
 #[cfg(feature = "hub")]
 fn fetch_from_hub(data: &DataConfig, archive: &Archive, endpoint: &str, fetch: FetchOptions) -> Result<PathBuf> {
     let Some(source) = relata_data::entry(&data.dataset)?.hub else {
-        let known: Vec<&str> =
-            relata_data::catalogue().iter().filter(|entry| entry.hub.is_some()).map(|entry| entry.name).collect();
-        return Err(Error::Usage(format!("--hub gets {}; {} comes without it", known.join(", "), data.dataset)));
+        return Err(Error::Usage(format!("--hub gets {}; {} comes without it", on_the_hub(), data.dataset)));
     };
     let options = relata_data::HubOptions { endpoint: endpoint.to_owned(), fetch };
     let progress = ArchiveProgress::new(source.repository);

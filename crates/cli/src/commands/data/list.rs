@@ -1,7 +1,23 @@
-use relata_data::{DataConfig, DatasetEntry, Presence, catalogue, presence};
+use relata_data::{DataConfig, DatasetEntry, Presence, catalogue, own_settings, presence};
 
 use crate::Result;
 use crate::terminal::format::{mib, shown};
+
+/// What follows the help of `data list`: examples, and the settings that only some data sets read.
+pub(super) fn help() -> String {
+    let examples = "Examples:\n  relata data list\n  relata data list data.root=/mnt/datasets";
+    let rows = own_settings().map(|setting| {
+        let reads = |entry: &&DatasetEntry| entry.settings.contains(setting);
+        let names: Vec<&str> = catalogue().iter().filter(reads).map(|entry| entry.name).collect();
+        let default = format!("data.{}={}", setting.key, setting.default_value());
+        format!("  {default:<26} {}: {}", names.join(", "), setting.about)
+    });
+    let rows = rows.collect::<Vec<_>>().join("\n");
+    format!(
+        "{}\n\nSettings that only some data sets read, with their defaults:\n{rows}",
+        crate::terminal::program::help(examples)
+    )
+}
 
 /// The data sets there are, as a table: name, what it is, and what of it is on disk.
 pub(super) fn list(config: &DataConfig) -> Result<String> {

@@ -34,7 +34,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Lists the data sets, and how much of each is below data.root
-    #[command(after_help = crate::terminal::program::help("Examples:\n  relata data list\n  relata data list data.root=/mnt/datasets"))]
+    #[command(after_help = list::help())]
     List {
         /// Settings of data.*, such as data.root=datasets
         #[arg(value_name = "KEY=VALUE")]
@@ -52,9 +52,9 @@ enum Action {
         /// Settings of data.*, such as data.root=datasets
         #[arg(value_name = "KEY=VALUE")]
         settings: Vec<String>,
-        /// Gets cifar10, cifar100 or supercifar100 from the Hugging Face hub instead, or from its mirror at URL
         #[arg(
             long,
+            help = fetch::hub_help(),
             value_name = "URL",
             num_args = 0..=1,
             require_equals = true,

@@ -31,6 +31,7 @@ use crate::{Dataset, Error, Image, Result};
 pub(super) const ENTRY: DatasetEntry = DatasetEntry {
     name: "folder",
     about: "your own images: PNG, JPEG and WebP files in path, of any size, with or without class folders",
+    note: "",
     side_px: 64,
     statistics: Statistics::CENTRED,
     location: Location::FolderAtPath,

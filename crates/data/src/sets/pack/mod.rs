@@ -17,6 +17,7 @@ use crate::{Dataset, Error, Image, Result, Split};
 pub(super) const ENTRY: DatasetEntry = DatasetEntry {
     name: "pack",
     about: "any of these in one file of decoded images, as data pack writes it",
+    note: "",
     side_px: 64,
     statistics: Statistics::CENTRED,
     location: Location::FileAtPath,

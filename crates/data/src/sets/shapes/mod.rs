@@ -19,6 +19,10 @@ use crate::{Dataset, Error, Image, Result, Split};
 pub(super) const ENTRY: DatasetEntry = DatasetEntry {
     name: "shapes",
     about: "embedded: ten figures in random colours, 10,000 + 2,000 images, 32 px",
+    note: "In shapes only the outline shows the class; colour and background are drawn at random. An augmentation that leaves \
+           colours recognisable lets a model tell images apart by colour alone: the loss falls, and the features still know \
+           nothing of shape. Only where colour is made useless is the outline worth learning. So a low loss is no sign of good \
+           features; the probe, compared with random weights, is.",
     side_px: 32,
     statistics: Statistics::CENTRED,
     location: Location::Embedded,
