@@ -381,7 +381,7 @@ fn a_folder_that_lacks_something_is_not_taken_for_the_data_set() {
     // A name that leads to no folder.
     fs::write(root.path().join("set"), b"").unwrap();
     let error = fetch(&server.archive, root.path(), &options(), &|_| ()).unwrap_err();
-    assert!(error.to_string().contains("is no folder"), "{error}");
+    assert!(error.to_string().contains("is not a folder"), "{error}");
 }
 
 #[test]
