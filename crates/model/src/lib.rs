@@ -53,3 +53,8 @@ pub use parameters::{NormBuffers, ParameterKind, ParameterSpec, Parameters, Para
 pub use relata_ops::{Buffers, Compute, ImageSize, Layout, PairLoss};
 pub use tap::{Activation, Activations};
 pub use weights::{BackboneInfo, WeightFile, safetensors_bytes, write_safetensors};
+
+/// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;
