@@ -55,3 +55,34 @@ impl<'de> Deserialize<'de> for BackboneKind {
         Self::from_name(&name).ok_or_else(|| D::Error::unknown_variant(&name, Self::names()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BACKBONES, BackboneKind, Stem};
+    use crate::Architecture;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_backbone_has_a_name_of_its_own_and_layers_that_fit_together() {
+        assert_eq!(BackboneKind::names().iter().collect::<BTreeSet<_>>().len(), BACKBONES.len());
+        for &kind in BACKBONES {
+            assert_eq!(BackboneKind::from_name(kind.name()), Some(kind));
+            for stem in Stem::ALL {
+                let architecture = Architecture::new(kind, stem);
+                architecture.check().unwrap();
+                assert_eq!(architecture.describe().contains(stem.name()), kind.has_stem());
+            }
+        }
+    }
+
+    #[test]
+    fn a_backbone_is_read_and_written_by_its_name() {
+        for &kind in BACKBONES {
+            let text = serde_json::to_string(&kind).unwrap();
+            assert_eq!(text, format!("{:?}", kind.name()));
+            assert_eq!(serde_json::from_str::<BackboneKind>(&text).unwrap(), kind);
+        }
+        let error = serde_json::from_str::<BackboneKind>("\"resnet9\"").unwrap_err().to_string();
+        assert!(BackboneKind::names().iter().all(|name| error.contains(name)), "{error}");
+    }
+}
