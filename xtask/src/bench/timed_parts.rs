@@ -8,7 +8,9 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use relata_augment::{LoaderConfig, Pipeline, Scratch, ViewKey, ViewLoader};
 use relata_data::{Dataset, Image};
-use relata_model::{Activations, Architecture, Backbone, BackboneKind, Buffers, Compute, ImageSize, Images, Layout, Mode, Network, Stem};
+use relata_model::{
+    Activations, Architecture, Backbone, BackboneKind, Buffers, Compute, ImageSize, Images, Layout, Mode, Network, Stem,
+};
 use relata_ops::Isa;
 use relata_optim::Optimizer;
 use relata_train::{BatchShape, HeadShape, IntoMethod, Method, MethodConfig, TrainConfig, ViewBatch};

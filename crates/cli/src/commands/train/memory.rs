@@ -75,7 +75,7 @@ impl Memory {
             rows => Network::plan_bytes(&architecture, compute, rows, size, Mode::Eval)?,
         };
         Ok(Some(Self {
-            parameters: copies * architecture.parameters().len() + head,
+            parameters: copies * architecture.parameters_in(&Buffers::counted()).len() + head,
             head,
             backbone: Network::plan_bytes(&architecture, compute, rows, size, Mode::Train)? + backbone_of_pass,
             method: buffers.bytes(),
