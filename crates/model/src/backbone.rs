@@ -1,11 +1,12 @@
-//! What every executor is: images in, features out, and the way back.
+//! What every executor is: images in, features out, and gradients back.
 
 use crate::images::{Images, Mode};
 use crate::tap::{Activations, check_gradients};
 use crate::{Architecture, Error, Parameters, Result};
 
-/// A backbone that can be trained: images in, features out, and the way back. Everything above the features (heads,
-/// losses) is the caller's; see the crate's front page for how the two meet.
+/// A backbone that can be trained: images in, features out; then the features' gradient in, the parameters' gradients out.
+///
+/// Everything above the features (heads, losses) is the caller's. The crate's front page shows how the two meet.
 pub trait Backbone: Send {
     /// What it is.
     fn architecture(&self) -> &Architecture;

@@ -2,8 +2,13 @@
 //!
 //! An [`Architecture`] describes a net once. [`Network`] runs it with fused kernels and an explicit backward pass over buffers
 //! that are laid out once; [`CandleNetwork`] runs the same list with candle's operators under its autograd, on any device.
-//! Both are a [`Backbone`]: images in, features `[N, D]` out, and the gradient of the features back in. What stands above
-//! the features is anyone's (inner activations are to be had as [`Activation`]s, *taps*): [`RelationHead`] is the paper's, fused; [`seam`] lets any candle expression be the loss.
+//! Both are a [`Backbone`]: images in, features `[N, D]` out, and the gradient of the features back in.
+//!
+//! What stands above the features is the caller's. [`RelationHead`] is the paper's, fused; [`seam`] lets any candle expression be the
+//! loss. A method that needs inner activations gets them as *taps* ([`Activation`]).
+//!
+//! Where to read: [`backbones`] holds the nets by name, `layers` one file for each kind of layer, `network` the plan that the fused
+//! executor runs, `candle_net` the candle executor, `parameters` the numbers that both share, `weights` the files.
 //!
 //! ```
 //! use relata_model::{Backbone, Buffers, Compute, Images, Mode, ModelConfig, RelationHead, RelationHeadConfig};

@@ -1,7 +1,6 @@
 //! The layers of a backbone as candle expressions on NCHW tensors, each with the right gradient under candle's autograd.
 //!
-//! candle 0.11 has the operators, but some of their gradients are wrong or missing; where that is so, the expression
-//! here goes another way and says why.
+//! candle 0.11 has the operators, but some of their gradients are wrong or missing. Those are written otherwise here, and say why.
 
 use candle_core::{DType, Result, Tensor};
 use relata_ops::ConvSpec;

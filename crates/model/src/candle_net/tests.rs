@@ -52,14 +52,14 @@ fn worst_slope(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Tensor) -> f64 {
     let step = 1e-6;
     let slope = |index: usize| {
         let direction = tensor(inputs[index].dims(), 1000 + index as u64);
-        let told = number(&(gradients.get(&variables[index]).unwrap() * &direction).unwrap().sum_all().unwrap());
+        let along = number(&(gradients.get(&variables[index]).unwrap() * &direction).unwrap().sum_all().unwrap());
         let at = |sign: f64| {
             let mut moved = inputs.to_vec();
             moved[index] = (&moved[index] + (&direction * (sign * step)).unwrap()).unwrap();
             number(&f(&moved))
         };
         let measured = (at(1.0) - at(-1.0)) / (2.0 * step);
-        (told - measured).abs() / measured.abs().max(1.0)
+        (along - measured).abs() / measured.abs().max(1.0)
     };
     (0..inputs.len()).map(slope).fold(0.0, f64::max)
 }

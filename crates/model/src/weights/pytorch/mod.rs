@@ -104,7 +104,7 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Outcome<Vec<TorchTensor>> {
     })
 }
 
-/// Element width in bytes of every storage that is spoken of: `('storage', type, key, device, count, view)`.
+/// Element width in bytes of every storage that the object mentions: `('storage', type, key, device, count, view)`.
 fn storage_types(object: &Object, types: &mut HashMap<String, usize>) {
     let mut all = |objects: &[Object]| objects.iter().for_each(|object| storage_types(object, types));
     match object {

@@ -13,7 +13,7 @@ use std::io::Cursor;
 const MOST_HELD: usize = 1 << 27;
 /// How deep objects may lie in each other: a pickled module of modules has some 5 levels for each of its own.
 const DEEPEST: usize = 128;
-/// The longest integer that the machine reads rightly, in bytes.
+/// The longest integer that the machine reads correctly, in bytes.
 const LONGEST_INTEGER: usize = 8;
 
 /// Opcodes: <https://github.com/python/cpython/blob/main/Lib/pickletools.py>.
