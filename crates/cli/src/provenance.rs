@@ -7,6 +7,7 @@ use relata_data::Dataset;
 use relata_model::Compute;
 
 use crate::Config;
+use crate::scoring::online;
 use crate::terminal::format::utc;
 
 /// The commit that was built, as the build script found it; empty where it was no checkout.
@@ -31,7 +32,7 @@ pub(crate) fn gather(config: &Config, compute: &Compute, data: Vec<DataFingerpri
         facts: RunFacts {
             method: Some(config.method.facts(config.augment.views)),
             dataset: dataset_facts(config),
-            ..RunFacts::default()
+            online: if config.online.every > 0 { online::figures() } else { Vec::new() },
         },
         extra: [("jpeg_decoder".to_owned(), relata_data::JPEG_DECODER.into())].into_iter().collect(),
     }

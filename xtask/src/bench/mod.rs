@@ -114,7 +114,7 @@ fn rows(arguments: &Arguments) -> Vec<Row> {
     let part = |kind, backbone: &str, views, batch, side, steps| Part {
         kind,
         backbone: backbone.into(),
-        method: "relational".into(),
+        method: timed_parts::DEFAULT_METHOD.into(),
         views,
         batch,
         side,
@@ -142,10 +142,8 @@ fn rows(arguments: &Arguments) -> Vec<Row> {
         }
     }
     if methods {
-        for (method, views, batch) in
-            [("simclr", 2, 128), ("barlow", 2, 128), ("rotation", 1, 128), ("deepinfomax", 1, 128), ("supervised", 1, 128)]
-        {
-            let part = Part { method: method.into(), ..part(PartKind::Step, "conv4", views, batch, 32, 40) };
+        for (method, views) in timed_parts::other_methods() {
+            let part = Part { method: method.into(), ..part(PartKind::Step, "conv4", views, 128, 32, 40) };
             rows.push(Row { part, must_reach: None, peer_steps: None });
         }
     }

@@ -13,7 +13,7 @@ use relata_model::{
 };
 use relata_ops::Isa;
 use relata_optim::Optimizer;
-use relata_train::{BatchShape, HeadShape, IntoMethod, Method, MethodConfig, TrainConfig, ViewBatch};
+use relata_train::{BatchShape, HeadShape, IntoMethod, METHODS, Method, MethodConfig, Needs, TrainConfig, ViewBatch};
 use serde::Serialize;
 use serde_json::json;
 
@@ -21,6 +21,22 @@ use super::outcome::Outcome;
 
 /// Steps before the clock starts: plans are compiled and buffers touched in them.
 const WARM_UP: usize = 3;
+
+/// The method that a part without a name of one is timed with: the paper's, whose steps PyTorch has beside it.
+pub(super) const DEFAULT_METHOD: &str = "relational";
+
+/// The other methods whose step is all of their work, each with the fewest views an image that it takes.
+pub(super) fn other_methods() -> Vec<(&'static str, usize)> {
+    let names = METHODS.iter().map(|entry| entry.name).filter(|name| *name != DEFAULT_METHOD);
+    let methods =
+        names.filter_map(|name| MethodConfig::named(name).ok().filter(|method| is_whole_in_a_step(method.spec().needs())));
+    methods.map(|method| (method.entry().name, if method.spec().validate(1).is_ok() { 1 } else { 2 })).collect()
+}
+
+/// Whether nothing happens beside the steps: no target network, no pass over all images, and there are steps.
+fn is_whole_in_a_step(needs: Needs) -> bool {
+    needs.steps && !needs.target && !needs.features
+}
 
 /// Which part of the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -51,7 +67,7 @@ pub(crate) struct Part {
     #[arg(long, default_value = "conv4")]
     pub(super) backbone: String,
     /// As `method.kind` of a recipe.
-    #[arg(long, default_value = "relational")]
+    #[arg(long, default_value = DEFAULT_METHOD)]
     pub(super) method: String,
     /// K.
     #[arg(long, default_value_t = 4)]
@@ -73,7 +89,7 @@ impl Part {
     pub(super) fn name(&self) -> String {
         let Self { kind, backbone, method, views, batch, side, threads, .. } = self;
         let threads = if *threads == 0 { String::new() } else { format!(", {threads} threads") };
-        let method = if method == "relational" { String::new() } else { format!(", {method}") };
+        let method = if method == DEFAULT_METHOD { String::new() } else { format!(", {method}") };
         match kind {
             PartKind::Augment => format!("augment, one core, {side} px"),
             _ => format!("{}, {backbone}{method}, K = {views}, B = {batch}, {side} px{threads}", kind.name()),
@@ -144,7 +160,7 @@ impl Job {
         let first_map = first_map.map_or(Layout::dense(0, 0, 0), |(_, map)| map);
         let shape = HeadShape { width, views: part.views, max_images: part.batch, images, classes: CLASSES, size, first_map };
         let method = method.into_method(shape, 1, compute, &mut Buffers::allocated())?;
-        if method.needs().target || method.needs().features || !method.needs().steps {
+        if !is_whole_in_a_step(method.needs()) {
             bail!("a step of {} is not all of its work: time its training", part.method);
         }
         backbone.set_taps(&method.taps(backbone.architecture()))?;

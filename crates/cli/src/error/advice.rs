@@ -25,8 +25,10 @@ impl Error {
             Self::Data(relata_data::Error::UnknownDataset { name, known })
             | Self::Data(relata_data::Error::UnknownSetting { key: name, known })
             | Self::Probe(relata_probe::Error::UnknownProtocol { name, known }) => {
-                let nearest = suggest::nearest(name, known.iter().map(String::as_str))?;
-                return Some(format!("did you mean {nearest:?}?"));
+                return suggest::nearest(name, known.iter().map(String::as_str)).map(did_you_mean);
+            }
+            Self::Train(relata_train::Error::UnknownName { name, known, .. }) => {
+                return suggest::nearest(name, known.iter().copied()).map(did_you_mean);
             }
             Self::Data(relata_data::Error::NoSuchPath { .. }) => {
                 "data.path says where it is, from the folder that the command is run in"
@@ -123,6 +125,10 @@ fn model_help(error: &relata_model::Error) -> Option<&'static str> {
         Model::Size { what: "images", .. } => "raise augment.side, or take a smaller model.backbone or model.stem",
         _ => return None,
     })
+}
+
+fn did_you_mean(nearest: &str) -> String {
+    format!("did you mean {nearest:?}?")
 }
 
 fn broken_help() -> String {

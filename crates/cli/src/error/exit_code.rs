@@ -27,18 +27,13 @@ impl Error {
             | Self::Picture(_)
             | Self::OtherData { .. }
             | Self::NotWhole { .. } => FAILURE,
-            Self::Train(error) => match error {
-                relata_train::Error::Setting { .. }
-                | relata_train::Error::WeightDecay { .. }
-                | relata_train::Error::TooFewImages { .. }
-                | relata_train::Error::TooFewClasses { .. }
-                | relata_train::Error::TooManyClusters { .. }
-                | relata_train::Error::NoLabel { .. } => USAGE,
-                relata_train::Error::Augment(error) => augment_code(error),
-                relata_train::Error::Artifact(error) => artifact_code(error),
+            Self::Train(relata_train::Error::Augment(error)) | Self::Probe(relata_probe::Error::Images(error)) => {
+                augment_code(error)
+            }
+            Self::Train(error) => match error.kind() {
+                relata_train::ErrorKind::Usage => USAGE,
                 _ => FAILURE,
             },
-            Self::Probe(relata_probe::Error::Images(error)) => augment_code(error),
             Self::Probe(error) => match error.kind() {
                 relata_probe::ErrorKind::Usage => USAGE,
                 _ => FAILURE,

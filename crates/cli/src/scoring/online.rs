@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use relata_artifact::{FigureFacts, ONLINE};
 use relata_augment::Pipeline;
 use relata_data::{Dataset, Subset};
 use relata_model::{Backbone, Compute};
@@ -48,6 +49,12 @@ impl Measured {
         }
         words
     }
+}
+
+/// How a run's page calls the figures, a chart each.
+pub(crate) fn figures() -> Vec<FigureFacts> {
+    let titles = [(KNN, TITLE), (EFFECTIVE_RANK, "online effective rank"), (DEAD_DIMENSIONS, "online dead dimensions")];
+    titles.map(|(name, title)| FigureFacts::single(&format!("{ONLINE}{name}"), title)).into()
 }
 
 /// The images and how they are looked at.
