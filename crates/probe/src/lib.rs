@@ -76,7 +76,7 @@ pub use images::{
     EpochDone, ExtractOptions, LabelledImages, StateFile, TrainingObserver, TrainingStart, embed, embed_two_views, extract,
     train_and_score,
 };
-pub use protocol::{FeatureProtocol, ProtocolInfo, ProtocolInput, ProtocolSettings, SettingsTables};
+pub use protocol::{FeatureProtocol, ProtocolInfo, ProtocolSettings, SettingsTables};
 #[cfg(feature = "images")]
 pub use protocol::{TrainingProtocol, TrainingRecipe};
 pub use protocols::Protocol;

@@ -8,7 +8,9 @@ mod nearest;
 mod sample;
 
 pub use array::Features;
-pub(crate) use array::{first_not_finite, labels_to_fit, labels_to_score, same_classes};
+#[cfg(feature = "images")]
+pub(crate) use array::{first_not_finite, same_classes};
+pub(crate) use array::{labels_to_fit, labels_to_score};
 pub use health::{alignment, dead_dimensions, effective_rank, effective_rank_bytes, health, uniformity};
 pub use nearest::{Neighbour, nearest};
 pub use sample::feature_sample;

@@ -1,3 +1,5 @@
+use relata_artifact::BackboneUse;
+
 /// What a protocol is, for all who name, sort or offer it without running it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProtocolInfo {
@@ -9,8 +11,9 @@ pub struct ProtocolInfo {
     pub rank: u32,
     /// What it does, in half a line of `relata probe --help`.
     pub summary: &'static str,
-    /// What it scores. All protocols need labels.
-    pub input: ProtocolInput,
+    /// Whether it scores features of the frozen backbone, or trains the backbone: further, or from random weights as an upper bound
+    /// for the others. All protocols need labels.
+    pub backbone: BackboneUse,
     /// Whether it draws random numbers, so that another seed may be another score.
     pub draws: bool,
     /// Whether a training run ends with its score unless `probe.protocols` says otherwise.
@@ -19,15 +22,4 @@ pub struct ProtocolInfo {
     /// so, and stay so: results and the names of their files hold `probe.epochs` and `probe.k`, and those of another key would
     /// count as results of another request. `false` for every new protocol.
     pub settings_in_probe: bool,
-}
-
-/// What a protocol takes to score a backbone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProtocolInput {
-    /// Features that were computed once.
-    Features,
-    /// Images, and the trained backbone, which it trains further.
-    TrainedBackbone,
-    /// Images, and a backbone with random weights, which it trains: an upper bound for the others.
-    RandomBackbone,
 }

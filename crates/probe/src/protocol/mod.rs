@@ -10,7 +10,7 @@ mod training;
 
 pub(crate) use entry::{ProtocolEntry, RunProtocol};
 pub use features::FeatureProtocol;
-pub use info::{ProtocolInfo, ProtocolInput};
+pub use info::ProtocolInfo;
 pub use settings::{ProtocolSettings, SettingsTables};
 #[cfg(feature = "images")]
 pub(crate) use training::check_training;

@@ -1,5 +1,6 @@
 //! Fine-tuning: backbone and a new linear layer trained with the labels.
 
+use relata_artifact::BackboneUse;
 use relata_augment::{AffineConfig, CutoutConfig, FlipConfig, PipelineConfig};
 use relata_optim::{ADAM, OptimizerConfig};
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde_json::json;
 
 use crate::Result;
 use crate::error::check;
-use crate::protocol::{ProtocolInfo, ProtocolInput, ProtocolSettings, TrainingProtocol, TrainingRecipe, check_training};
+use crate::protocol::{ProtocolInfo, ProtocolSettings, TrainingProtocol, TrainingRecipe, check_training};
 
 /// Fine-tuning: a new linear layer on the trained backbone, and all weights trained with the labels. The paper's protocol on
 /// STL-10, as its reference code runs it: softmax cross-entropy, Adam with an L2 penalty, batches of 128, 100 epochs, both learning
@@ -52,7 +53,7 @@ impl ProtocolSettings for Finetune {
         title: "Fine-tuning",
         rank: 60,
         summary: "backbone and a new linear layer trained with the labels",
-        input: ProtocolInput::TrainedBackbone,
+        backbone: BackboneUse::FineTuned,
         draws: true,
         after_train: false,
         settings_in_probe: false,

@@ -21,9 +21,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
+use relata_artifact::BackboneUse;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::protocol::{FeatureProtocol, ProtocolEntry, ProtocolInfo, ProtocolInput, RunProtocol, SettingsTables};
+use crate::protocol::{FeatureProtocol, ProtocolEntry, ProtocolInfo, RunProtocol, SettingsTables};
 use crate::{Error, Result};
 
 /// Every protocol.
@@ -92,13 +93,13 @@ impl Protocol {
     /// Whether it trains the backbone instead of taking features.
     #[must_use]
     pub fn trains_backbone(self) -> bool {
-        self.0.info.input != ProtocolInput::Features
+        self.0.info.backbone != BackboneUse::Frozen
     }
 
     /// Whether it trains a backbone from random weights, so that its score is an upper bound for the others'.
     #[must_use]
     pub fn is_upper_bound(self) -> bool {
-        self.0.info.input == ProtocolInput::RandomBackbone
+        self.0.info.backbone == BackboneUse::FromScratch
     }
 
     /// Whether training images have a say in the score: not where test images are searched for among themselves.

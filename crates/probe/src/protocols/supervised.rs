@@ -1,5 +1,6 @@
 //! Supervised training from random weights: the upper bound.
 
+use relata_artifact::BackboneUse;
 use relata_augment::{CropConfig, CropKind, FlipConfig, PipelineConfig};
 use relata_optim::{OptimizerConfig, OptimizerSettings, SGD};
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde_json::json;
 
 use crate::Result;
 use crate::error::check;
-use crate::protocol::{ProtocolInfo, ProtocolInput, ProtocolSettings, TrainingProtocol, TrainingRecipe, check_training};
+use crate::protocol::{ProtocolInfo, ProtocolSettings, TrainingProtocol, TrainingRecipe, check_training};
 
 /// The upper bound: backbone and linear layer from random weights, trained with the labels by SGD with momentum; the learning
 /// rate is divided by 10 after half and after three quarters of the epochs (the paper's protocol). Otherwise as [`crate::Finetune`].
@@ -36,7 +37,7 @@ impl ProtocolSettings for Supervised {
         title: "Supervised",
         rank: 70,
         summary: "the same from random weights: the upper bound",
-        input: ProtocolInput::RandomBackbone,
+        backbone: BackboneUse::FromScratch,
         draws: true,
         after_train: false,
         settings_in_probe: false,

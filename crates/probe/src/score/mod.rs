@@ -130,6 +130,7 @@ impl Score {
             protocol: self.protocol.name.to_owned(),
             title: Some(self.protocol.title.to_owned()),
             rank: Some(self.protocol.rank),
+            backbone: Some(self.protocol.backbone),
             data: scored_on.data.clone(),
             split: scored_on.split.clone(),
             checkpoint: scored_on.checkpoint.clone(),

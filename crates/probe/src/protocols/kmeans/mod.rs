@@ -4,6 +4,7 @@ mod agreement;
 #[cfg(test)]
 mod tests;
 
+use relata_artifact::BackboneUse;
 use relata_cluster::{Rows, contingency, l2_normalised, optimal_assignment};
 use relata_ops::Compute;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::check;
 use crate::features::{labels_to_fit, labels_to_score};
-use crate::protocol::{FeatureProtocol, ProtocolInfo, ProtocolInput, ProtocolSettings};
+use crate::protocol::{FeatureProtocol, ProtocolInfo, ProtocolSettings};
 use crate::{Error, Features, Result, Score};
 use agreement::{adjusted_rand_index, normalised_mutual_information};
 
@@ -47,7 +48,7 @@ impl ProtocolSettings for KMeans {
         title: "k-means",
         rank: 40,
         summary: "clusters of the training features, one a class",
-        input: ProtocolInput::Features,
+        backbone: BackboneUse::Frozen,
         draws: true,
         after_train: false,
         settings_in_probe: false,

@@ -4,6 +4,7 @@
 mod tests;
 
 use rayon::prelude::*;
+use relata_artifact::BackboneUse;
 use relata_cluster::l2_normalised;
 use relata_ops::{Compute, Isa, matmul_transposed};
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::error::check;
 use crate::features::cosine_rank::{rank, row_and_similarity};
 use crate::features::{labels_to_fit, labels_to_score};
-use crate::protocol::{FeatureProtocol, ProtocolInfo, ProtocolInput, ProtocolSettings};
+use crate::protocol::{FeatureProtocol, ProtocolInfo, ProtocolSettings};
 use crate::score::{Prediction, first_largest};
 use crate::{Features, Result, Score};
 
@@ -47,7 +48,7 @@ impl ProtocolSettings for Knn {
         title: "k nearest neighbours",
         rank: 20,
         summary: "a weighted vote of the most similar training images",
-        input: ProtocolInput::Features,
+        backbone: BackboneUse::Frozen,
         draws: false,
         after_train: true,
         settings_in_probe: true,

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use relata_artifact::BackboneUse;
 use relata_ops::{Compute, Isa};
 use relata_optim::{ADAM, OptimizerConfig};
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use crate::draw;
 use crate::error::check;
 use crate::features::{labels_to_fit, labels_to_score};
 use crate::linear_layer::LinearLayer;
-use crate::protocol::{FeatureProtocol, ProtocolInfo, ProtocolInput, ProtocolSettings};
+use crate::protocol::{FeatureProtocol, ProtocolInfo, ProtocolSettings};
 use crate::score::{classes_of_logits, predictions_of_logits};
 use crate::{Error, Features, Result, Score};
 
@@ -64,7 +65,7 @@ impl ProtocolSettings for LinearProbe {
         title: "Linear probe",
         rank: 10,
         summary: "a linear layer on the features, trained as in the paper",
-        input: ProtocolInput::Features,
+        backbone: BackboneUse::Frozen,
         draws: true,
         after_train: true,
         settings_in_probe: true,

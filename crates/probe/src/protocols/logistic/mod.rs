@@ -5,6 +5,7 @@ mod lbfgs;
 mod tests;
 
 use rayon::prelude::*;
+use relata_artifact::BackboneUse;
 use relata_ops::{Compute, Isa, matmul_of_transposed};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -12,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::error::check;
 use crate::features::{labels_to_fit, labels_to_score};
 use crate::linear_layer::LinearLayer;
-use crate::protocol::{FeatureProtocol, ProtocolInfo, ProtocolInput, ProtocolSettings};
+use crate::protocol::{FeatureProtocol, ProtocolInfo, ProtocolSettings};
 use crate::score::{classes_of_logits, predictions_of_logits};
 use crate::{Error, Features, Result, Score};
 use lbfgs::minimise;
@@ -74,7 +75,7 @@ impl ProtocolSettings for LogisticProbe {
         title: "Logistic regression",
         rank: 30,
         summary: "logistic regression to its optimum, by L-BFGS",
-        input: ProtocolInput::Features,
+        backbone: BackboneUse::Frozen,
         draws: false,
         after_train: false,
         settings_in_probe: false,

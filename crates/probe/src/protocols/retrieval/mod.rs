@@ -4,6 +4,7 @@
 mod tests;
 
 use rayon::prelude::*;
+use relata_artifact::BackboneUse;
 use relata_cluster::l2_normalised;
 use relata_ops::{Compute, Isa, matmul_transposed};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::features::cosine_rank::{rank, row_and_similarity};
 use crate::features::{labels_to_fit, labels_to_score};
-use crate::protocol::{FeatureProtocol, ProtocolInfo, ProtocolInput, ProtocolSettings};
+use crate::protocol::{FeatureProtocol, ProtocolInfo, ProtocolSettings};
 use crate::{Features, Result, Score};
 
 /// Similarities that are in memory at once: 64 MiB of them, or one query's.
@@ -54,7 +55,7 @@ impl ProtocolSettings for Retrieval {
         title: "Retrieval",
         rank: 50,
         summary: "test images search the training images: recall, mean average precision",
-        input: ProtocolInput::Features,
+        backbone: BackboneUse::Frozen,
         draws: false,
         after_train: false,
         settings_in_probe: false,
