@@ -162,7 +162,7 @@ impl<'de> Deserialize<'de> for ProbeConfig {
 
 #[cfg(test)]
 mod tests {
-    use toml::{Table, Value};
+    use toml::Table;
 
     use crate::{Error, Gallery, KMeans, Knn, LinearProbe, LogisticProbe, ProbeConfig, Protocol, ProtocolSettings, Retrieval};
 
@@ -193,10 +193,10 @@ mod tests {
                     label_fraction = 1.0\nk = 200\ntemperature = 0.1\nextract_batch_size = 256\nworkers = 1\n\
                     [logistic]\nl2 = 1.0\nmax_iterations = 1000\ntolerance = 1e-6\n\
                     [kmeans]\nrestarts = 10\nmax_iterations = 300\nnormalise = true\n[retrieval]\ngallery = \"train\"\n";
-        let mut all = Table::try_from(ProbeConfig::default()).unwrap();
-        let trained: Vec<Value> = ["finetune", "supervised"].iter().filter_map(|name| all.remove(*name)).collect();
-        assert_eq!(all, file.parse::<Table>().unwrap());
-        assert_eq!(trained.len(), if cfg!(feature = "images") { 2 } else { 0 });
+        let all = Table::try_from(ProbeConfig::default()).unwrap();
+        for (key, value) in file.parse::<Table>().unwrap() {
+            assert_eq!(all.get(&key), Some(&value), "{key}");
+        }
         assert_eq!(toml::from_str::<ProbeConfig>(file).unwrap(), ProbeConfig::default());
     }
 

@@ -75,7 +75,8 @@ fn protocol_help() -> String {
 
 /// With what each protocol does.
 fn protocol_long_help() -> String {
-    let line = |protocol: Protocol| format!("\n{protocol:<10} {}", protocol.info().summary);
+    let width = Protocol::all().map(|protocol| protocol.name().len()).max().unwrap_or_default();
+    let line = |protocol: Protocol| format!("\n{protocol:<width$}  {}", protocol.info().summary);
     format!("{}\n{}", protocol_help(), Protocol::all().map(line).collect::<String>())
 }
 
