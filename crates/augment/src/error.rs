@@ -1,4 +1,4 @@
-use crate::CropBox;
+use crate::crop_box::CropBox;
 
 /// What can go wrong between a data set and a batch of views.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub enum Error {
         crop.width_px, crop.height_px, crop.left_px, crop.top_px
     )]
     CropOutside {
-        /// The box asked for.
+        /// The box requested.
         crop: CropBox,
         /// The image's width.
         width_px: usize,
@@ -35,7 +35,7 @@ pub enum Error {
     Image {
         /// Its index in the data set.
         index: usize,
-        /// Where it comes from, in the data set's words.
+        /// Where it comes from, as the data set names it.
         origin: String,
         /// The data set's reason.
         source: relata_data::Error,
@@ -60,3 +60,25 @@ pub enum Error {
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Who can mend an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A wrong setting, crop or data set: exit code 2 in the command line.
+    Usage,
+    /// Something failed on the way: exit code 1.
+    Failure,
+}
+
+impl Error {
+    /// Whether the request was wrong or its execution failed.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Setting { .. } => ErrorKind::Usage,
+            Self::EmptyDataset | Self::CropOutside { .. } | Self::Image { .. } => ErrorKind::Failure,
+            Self::WorkerPanic { .. } | Self::Spawn { .. } => ErrorKind::Failure,
+        }
+    }
+}

@@ -21,6 +21,12 @@ impl ViewKey {
     pub fn generator(self) -> ChaCha8Rng {
         generator(Purpose::View, self)
     }
+
+    /// The first words of [`ViewKey::generator`]. Blocks of 16 words are made four at a time.
+    pub(crate) fn words<const COUNT: usize>(self) -> [u32; COUNT] {
+        let mut rng = self.generator();
+        std::array::from_fn(|_| rng.next_u32())
+    }
 }
 
 /// What random numbers are for; no two purposes share any.
@@ -41,37 +47,30 @@ fn generator(purpose: Purpose, key: ViewKey) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(bytes)
 }
 
-/// All the random words of one view, drawn at once (four ChaCha blocks, which the generator makes together anyway).
-///
-/// Every use has its own fixed place, so that switching one transform off leaves the others' draws as they were.
-pub(crate) struct Draws([u32; Self::WORDS]);
+/// The random words of one step of one view. Every step has words of its own, so that switching one off leaves what the others
+/// draw as it was; the first says whether the step happens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words<'a>(pub(crate) &'a [u32]);
 
-impl Draws {
-    const WORDS: usize = 64;
-
-    pub(crate) fn new(key: ViewKey) -> Self {
-        let mut rng = generator(Purpose::View, key);
-        Self(std::array::from_fn(|_| rng.next_u32()))
-    }
-
+impl Words<'_> {
     /// Uniform in [0, 1), in steps of 2^-32.
-    pub(crate) fn unit(&self, place: usize) -> f64 {
-        f64::from(self.0[place]) * (1.0 / 4_294_967_296.0)
+    fn unit(self, index: usize) -> f64 {
+        f64::from(self.0[index]) * (1.0 / 4_294_967_296.0)
     }
 
     /// Uniform in [low, high).
-    pub(crate) fn uniform(&self, place: usize, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.unit(place)
+    pub(crate) fn uniform(self, index: usize, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit(index)
     }
 
     /// Uniform in 0..count; the bias is below count / 2^32.
-    pub(crate) fn below(&self, place: usize, count: usize) -> usize {
-        ((u64::from(self.0[place]) * count as u64) >> 32) as usize
+    pub(crate) fn below(self, index: usize, count: usize) -> usize {
+        ((u64::from(self.0[index]) * count as u64) >> 32) as usize
     }
 
-    /// True with probability p; always for 1, never for 0.
-    pub(crate) fn happens(&self, place: usize, p: f64) -> bool {
-        self.unit(place) < p
+    /// True with probability p, by the first word; always for 1, never for 0.
+    pub(crate) fn happens(self, p: f64) -> bool {
+        self.unit(0) < p
     }
 }
 
@@ -89,7 +88,7 @@ pub fn epoch_order(seed: u64, epoch: u32, len: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Draws, ViewKey, epoch_order};
+    use super::{ViewKey, epoch_order};
 
     #[test]
     fn an_order_holds_every_image_once() {
@@ -108,11 +107,11 @@ mod tests {
     }
 
     #[test]
-    fn every_image_reaches_every_place() {
+    fn every_image_reaches_every_position() {
         let mut counts = [[0; 5]; 5];
         for epoch in 0..5000 {
-            for (place, image) in epoch_order(9, epoch, 5).into_iter().enumerate() {
-                counts[place][image] += 1;
+            for (position, image) in epoch_order(9, epoch, 5).into_iter().enumerate() {
+                counts[position][image] += 1;
             }
         }
         // 1000 expected, standard deviation 28.
@@ -123,9 +122,9 @@ mod tests {
     /// The numbers come from a ChaCha8 written out in Python with the key's fields packed as in `generator`.
     #[test]
     fn the_words_of_a_key_never_change() {
-        let draws = Draws::new(ViewKey { seed: 1, epoch: 2, image: 3, view: 4 });
+        let words: [u32; 64] = ViewKey { seed: 1, epoch: 2, image: 3, view: 4 }.words();
         assert_eq!(
-            [draws.0[0], draws.0[1], draws.0[15], draws.0[16], draws.0[63]],
+            [words[0], words[1], words[15], words[16], words[63]],
             [3_508_830_302, 1_767_358_544, 4_112_415_492, 1_622_606_593, 1_205_305_625]
         );
         assert_eq!(epoch_order(1, 2, 8), [1, 7, 5, 2, 3, 6, 4, 0]);

@@ -3,11 +3,14 @@
 //! What goes in: images ([`relata_data::Image`], or a [`relata_data::Dataset`] of them) and a key. What comes out: views,
 //! `[side, side, 3]` f32, normalised; or whole batches of them, view-major, `[K · B, side, side, 3]`. No tensors, no training.
 //!
-//! - A view is a function of its image, the settings and its [`ViewKey`] (seed, epoch, image, view), the same bits on any
-//!   thread, in any order, on any instruction set and after any resume.
-//! - Each transform has torchvision's meaning and its arithmetic on float tensors, to 1e-5.
+//! - A view depends on its image, the settings and its [`ViewKey`] (seed, epoch, image, view), and on nothing else: it has the same
+//!   bits on any thread, in any order, on any instruction set and after any resume.
+//! - Each step has torchvision's meaning and agrees with it on float tensors to 1e-5.
 //! - Every strength and probability is a field of [`PipelineConfig`]; the defaults are the paper's relational augmentation.
 //! - Nothing is allocated per view: a thread brings its [`Scratch`], a loader recycles its batches.
+//!
+//! The modules in reading order: a pipeline goes over the table of steps (`steps`, a file each, where "Adding a step" stands too), and a
+//! loader makes batches with it.
 //!
 //! ```
 //! use relata_augment::{Pipeline, ViewKey};
@@ -40,29 +43,31 @@
 
 mod config;
 mod key;
-
-mod parameters;
 mod pipeline;
 
-mod affine;
-mod blur;
-mod colour;
+mod parameters;
+mod step;
+mod steps;
+
+mod canvas;
+mod crop_box;
 mod resize;
 
-mod batch;
-mod epoch;
 mod loader;
 
+mod check;
 mod error;
 
-pub use batch::{Batch, DroppedBatch, SkippedImage};
-pub use config::{
-    AffineConfig, BlurConfig, CropConfig, CropKind, CutoutConfig, FlipConfig, GrayscaleConfig, InvertConfig, JitterConfig,
-    MAX_SIDE_PX, PipelineConfig, SolariseConfig,
-};
-pub use epoch::Epoch;
-pub use error::{Error, Result};
+pub use check::MAX_SIDE_PX;
+pub use config::PipelineConfig;
+pub use crop_box::CropBox;
+pub use error::{Error, ErrorKind, Result};
 pub use key::{ViewKey, epoch_order};
-pub use loader::{LoaderConfig, OnBadImage, ViewLoader};
-pub use parameters::{Adjustment, Affine, Crop, CropBox, Jitter, ViewParameters};
+pub use loader::{Batch, DroppedBatch, Epoch, LoaderConfig, OnReadError, SkippedImage, ViewLoader};
+pub use parameters::ViewParameters;
 pub use pipeline::{Pipeline, Scratch};
+pub use steps::*;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -1,8 +1,8 @@
 use relata_data::Image;
 
-use crate::CropBox;
+use crate::crop_box::CropBox;
 
-/// For each place along one side of a view, which pixels of the source it mixes and with which weights.
+/// For each position along one side of a view, which pixels of the source it mixes and with which weights.
 ///
 /// Bilinear with antialiasing as in PyTorch's `interpolate(mode="bilinear", antialias=True)`: a triangle filter as wide as
 /// the step between outputs where the image shrinks, two neighbours where it grows; weights are normalised at the borders.
@@ -38,10 +38,10 @@ impl Taps {
         self.per_output = 2;
         let last_first = (source - 2) as f64;
         for output in 0..outputs {
-            let place = step * (output as f64 + 0.5) - 0.5;
+            let position = step * (output as f64 + 0.5) - 0.5;
             // Truncated, not floored: the same from 0 on, and below 0 the first pixel is meant.
-            let first = smaller(place, last_first) as u32;
-            let second = smaller(larger(place - f64::from(first), 0.0), 1.0);
+            let first = smaller(position, last_first) as u32;
+            let second = smaller(larger(position - f64::from(first), 0.0), 1.0);
             self.first.push(first);
             self.weights.extend([(1.0 - second) as f32, second as f32]);
         }
@@ -49,7 +49,7 @@ impl Taps {
 
     /// A triangle of `step` pixels to either side.
     fn fill_shrinking(&mut self, step: f64, source: usize, outputs: usize) {
-        // No more pixel centres than this lie less than `step` from any place.
+        // No more pixel centres than this lie less than `step` from any position.
         self.per_output = ((2.0 * step).ceil() as usize).min(source);
         let last_first = source - self.per_output;
         let narrowing = 1.0 / step;
@@ -93,6 +93,23 @@ impl Taps {
                 self.weights.swap(output * taps + tap, (outputs - 1 - output) * taps + tap);
             }
         }
+    }
+}
+
+/// Which part of an image becomes a view, and from which of its pixels each of the view's is mixed.
+#[derive(Debug, Default)]
+pub(crate) struct Sampling {
+    pub(crate) part: CropBox,
+    pub(crate) x: Taps,
+    pub(crate) y: Taps,
+}
+
+impl Sampling {
+    /// The whole part, resized to `side`.
+    pub(crate) fn fill(&mut self, part: CropBox, side: usize) {
+        self.part = part;
+        self.x.fill(part.width_px, side);
+        self.y.fill(part.height_px, side);
     }
 }
 

@@ -2,58 +2,18 @@
 
 use relata_augment::{CropKind, Error, PipelineConfig};
 
-const WRITTEN_OUT: &str = r#"
-views = 4
-side = 0
-mean = []
-std = []
-
-[crop]
-kind = "resized"
-scale = [0.08, 1.0]
-ratio = [0.75, 1.3333333333333333]
-padding = 4
-
-[flip]
-p = 0.5
-
-[affine]
-p = 0.0
-degrees = 18.0
-translate = 0.1
-scale = [0.9, 1.1]
-shear = 10.0
-
-[jitter]
-p = 0.8
-brightness = 0.8
-contrast = 0.8
-saturation = 0.8
-hue = 0.2
-
-[grayscale]
-p = 0.2
-
-[invert]
-p = 0.0
-
-[blur]
-p = 0.0
-kernel = 0
-sigma = [0.1, 2.0]
-
-[solarise]
-p = 0.0
-threshold = 0.5
-
-[cutout]
-p = 0.0
-area = 0.111
-"#;
+/// The README's table of settings as TOML: the code of its first two columns.
+fn readme() -> toml::Table {
+    let rows = include_str!("../README.md").lines().filter(|line| line.starts_with("| `[augment"));
+    let code = rows.flat_map(|row| row.split('|').take(3).flat_map(|cell| cell.split('`').skip(1).step_by(2)));
+    code.collect::<Vec<_>>().join("\n").parse().expect("valid TOML")
+}
 
 #[test]
-fn the_defaults_written_out_are_the_defaults() {
-    let read: PipelineConfig = toml::from_str(WRITTEN_OUT).expect("valid TOML");
+fn the_readme_lists_the_defaults() {
+    let listed = readme()["augment"].clone();
+    assert!(listed.as_table().is_some_and(|table| table.len() >= 4 + 9), "{listed}");
+    let read: PipelineConfig = listed.try_into().expect("keys that exist");
     assert_eq!(read, PipelineConfig::default());
     let written = toml::to_string(&PipelineConfig::default()).expect("every value has a TOML form");
     assert_eq!(toml::from_str::<PipelineConfig>(&written).expect("valid TOML"), read);

@@ -1,7 +1,8 @@
 //! Views against `torchvision.transforms.v2.functional` on float tensors (`fixtures/make.py`).
 
 use relata_augment::{
-    Adjustment, Affine, BlurConfig, Crop, CropBox, Jitter, Pipeline, PipelineConfig, Scratch, ViewKey, ViewParameters,
+    Adjustment, Affine, Blur, BlurConfig, Crop, CropBox, Jitter, Pipeline, PipelineConfig, Scratch, Solarise, ViewKey,
+    ViewParameters,
 };
 use relata_data::Image;
 use serde_json::Value;
@@ -35,18 +36,18 @@ fn image(value: &Value) -> Image {
 
 fn affine(value: &Value) -> Option<Affine> {
     let values = value.as_array()?;
-    let shift = |place: usize| values[place].as_i64().expect("a whole number") as i32;
-    let [angle_deg, scale, shear_deg] = [0, 3, 4].map(|place| float(&values[place]));
+    let shift = |index: usize| values[index].as_i64().expect("a whole number") as i32;
+    let [angle_deg, scale, shear_deg] = [0, 3, 4].map(|index| float(&values[index]));
     Some(Affine { angle_deg, right_px: shift(1), down_px: shift(2), scale, shear_deg })
 }
 
 fn boxed(value: &Value) -> CropBox {
-    let [top_px, left_px, height_px, width_px] = [0, 1, 2, 3].map(|place| number(&value[place]));
+    let [top_px, left_px, height_px, width_px] = [0, 1, 2, 3].map(|index| number(&value[index]));
     CropBox { top_px, left_px, height_px, width_px }
 }
 
 fn shift(value: &Value) -> Option<Crop> {
-    let [top_px, left_px] = [0, 1].map(|place| value[place].as_i64());
+    let [top_px, left_px] = [0, 1].map(|index| value[index].as_i64());
     Some(Crop::Shifted { top_px: top_px? as isize, left_px: left_px? as isize })
 }
 
@@ -56,14 +57,14 @@ fn jitter(changes: &Value) -> Option<Jitter> {
     let mut order = Vec::new();
     for change in list(changes) {
         let value = float(&change[1]);
-        let (adjustment, place) = match change[0].as_str() {
+        let (adjustment, strength) = match change[0].as_str() {
             Some("brightness") => (Adjustment::Brightness, &mut jitter.brightness),
             Some("contrast") => (Adjustment::Contrast, &mut jitter.contrast),
             Some("saturation") => (Adjustment::Saturation, &mut jitter.saturation),
             Some("hue") => (Adjustment::Hue, &mut jitter.hue),
             other => panic!("unknown change {other:?}"),
         };
-        *place = value;
+        *strength = value;
         order.push(adjustment);
     }
     for adjustment in [Adjustment::Brightness, Adjustment::Contrast, Adjustment::Saturation, Adjustment::Hue] {
@@ -91,9 +92,10 @@ fn views_are_torchvisions() {
             jitter: jitter(&case["adjust"]),
             grayscale: flag("grayscale"),
             invert: flag("invert"),
-            blur_sigma_px: case["blur"].as_array().map(|blur| float(&blur[1])),
-            solarise: case["solarise"].as_f64().map(|threshold| threshold as f32),
+            blur: case["blur"].as_array().map(|blur| Blur { sigma_px: float(&blur[1]) }),
+            solarise: case["solarise"].as_f64().map(|threshold| Solarise { threshold: threshold as f32 }),
             cutout: case["cutout"].is_array().then(|| boxed(&case["cutout"])),
+            ..ViewParameters::default()
         };
         let kernel = case["blur"].as_array().map_or(0, |blur| number(&blur[0]));
         let config = PipelineConfig { blur: BlurConfig { kernel, ..BlurConfig::default() }, ..PipelineConfig::default() };
@@ -107,8 +109,8 @@ fn views_are_torchvisions() {
         // Normalised values are up to four times as large.
         let close = if flag("normalise") { 4.0 * CLOSE } else { CLOSE };
         let differences = view.iter().zip(&expected).map(|(ours, theirs)| (ours - theirs).abs());
-        let (place, worst) = differences.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).expect("a view has values");
-        assert!(worst <= close, "case {index}: {} against {} at {place}: {parameters:?}", view[place], expected[place]);
+        let (at, worst) = differences.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).expect("a view has values");
+        assert!(worst <= close, "case {index}: {} against {} at {at}: {parameters:?}", view[at], expected[at]);
     }
 }
 

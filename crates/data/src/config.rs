@@ -164,7 +164,7 @@ impl<'de> Visitor<'de> for OwnSettingsVisitor {
 }
 
 /// What to do with image files that cannot be read, at the opening of a data set. What a loader does with an image that turns out
-/// broken later is another matter: `relata_augment::OnBadImage`.
+/// broken later is another matter: `relata_augment::OnReadError`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnBadImage {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use relata_data::{Dataset, Image};
 
-use super::{LoaderConfig, OnBadImage, ViewLoader};
+use super::{LoaderConfig, OnReadError, ViewLoader};
 use crate::{Batch, Error, Pipeline, ViewKey};
 
 const SIDE: usize = 6;
@@ -213,7 +213,7 @@ fn a_bad_image_ends_the_epoch_with_its_name() {
 #[test]
 fn skipped_images_leave_the_others_rows_as_they_were() {
     let clean = loader(numbered(8), LoaderConfig { shuffle: false, ..config() });
-    let skipping = LoaderConfig { shuffle: false, on_bad_image: OnBadImage::Skip, ..config() };
+    let skipping = LoaderConfig { shuffle: false, on_read_error: OnReadError::Skip, ..config() };
     let loader = loader(Numbered { bad: vec![0, 2], ..numbered(8) }, skipping);
     let whole = clean.epoch(0).next().expect("a batch").expect("a batch");
     let fewer = loader.epoch(0).next().expect("a batch").expect("a batch");
@@ -230,7 +230,7 @@ fn skipped_images_leave_the_others_rows_as_they_were() {
 #[test]
 fn a_batch_left_with_one_image_is_dropped_and_the_rest_goes_on() {
     for workers in [0, 2] {
-        let config = LoaderConfig { shuffle: false, workers, on_bad_image: OnBadImage::Skip, ..config() };
+        let config = LoaderConfig { shuffle: false, workers, on_read_error: OnReadError::Skip, ..config() };
         let loader = loader(Numbered { bad: vec![4, 5, 7, 8, 9, 10, 11], ..numbered(16) }, config);
         let mut epoch = loader.epoch(0);
         let delivered: Vec<usize> = epoch.by_ref().map(|batch| batch.expect("a batch").index).collect();

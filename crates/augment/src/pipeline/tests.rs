@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use relata_data::Image;
 
 use super::{Pipeline, Pixels, Scratch, pixels_body};
-use crate::colour::{BLOCK, Normalise, Ops, colour};
-use crate::{Crop, CropBox, CropConfig, CropKind, Error, PipelineConfig, ViewKey, ViewParameters};
+use crate::steps::blurred;
+use crate::{Blur, Crop, CropBox, CropConfig, CropKind, Error, PipelineConfig, Solarise, ViewKey, ViewParameters};
 
 /// Any bytes, the first pixel red: no symmetry.
 fn image(width_px: usize, height_px: usize) -> Image {
@@ -15,17 +15,7 @@ fn image(width_px: usize, height_px: usize) -> Image {
 }
 
 fn plain(crop: Crop) -> ViewParameters {
-    ViewParameters {
-        crop,
-        flip: false,
-        affine: None,
-        jitter: None,
-        grayscale: false,
-        invert: false,
-        blur_sigma_px: None,
-        solarise: None,
-        cutout: None,
-    }
+    ViewParameters { crop, ..ViewParameters::default() }
 }
 
 fn applied(side_px: usize, image: &Image, parameters: &ViewParameters) -> Vec<f32> {
@@ -49,17 +39,8 @@ fn mirrored(view: &[f32], side_px: usize) -> Vec<f32> {
 macro_rules! form {
     ($target:tt) => {{
         #[multiversion::multiversion(targets($target))]
-        fn form(
-            image: &Image,
-            crop: CropBox,
-            side: usize,
-            parameters: &ViewParameters,
-            blurred: bool,
-            normalise: &Normalise,
-            out: &mut [f32],
-            scratch: &mut Scratch,
-        ) {
-            pixels_body(image, crop, side, parameters, blurred, normalise, out, scratch);
+        fn form(pipeline: &Pipeline, parameters: &ViewParameters, image: &Image, out: &mut [f32], scratch: &mut Scratch) {
+            pixels_body(pipeline, parameters, image, out, scratch);
         }
         let form: Pixels = form;
         ($target, form)
@@ -131,19 +112,10 @@ proptest! {
     fn the_instruction_set_that_is_picked_gives_the_bits_of_the_oldest(width in 1_usize..60, height in 1_usize..60, side in 1_usize..40, seed: u64, view in 0_u32..20) {
         let (pipeline, image) = (Pipeline::relational(side).expect("a side"), image(width, height));
         let key = ViewKey { seed, view, ..ViewKey::default() };
-        // The parts called here directly are compiled for the oldest machine of the architecture.
+        // Called from here, it is compiled for the oldest machine of the architecture.
         let parameters = pipeline.parameters(key, width, height);
-        let Crop::Resized(crop) = parameters.crop else { panic!("not a box") };
-        let Scratch { mut rows, mut x, mut y, .. } = Scratch::default();
-        x.fill(crop.width_px, side);
-        y.fill(crop.height_px, side);
-        if parameters.flip {
-            x.reverse();
-        }
-        let mut planes = [(); 3].map(|()| vec![0.0; (side * side).next_multiple_of(BLOCK)]);
         let mut out = vec![0.0; pipeline.view_len()];
-        rows.resize(&image, crop, side, &x, &y, &mut planes);
-        colour(Ops::new(&parameters), &pipeline.normalise, &mut planes, &mut out);
+        pipeline.render_by(pixels_body, &parameters, &image, &mut out, &mut Scratch::default());
         prop_assert_eq!(out, pipeline.view(&image, key));
     }
 
@@ -261,19 +233,16 @@ fn blurred_and_solarised_views_are_the_bits_of_the_oldest_instruction_set_and_le
     for view in 0..20 {
         let key = ViewKey { view, ..ViewKey::default() };
         let (without, with) = (plain.parameters(key, 23, 17), more.parameters(key, 23, 17));
-        let sigma = with.blur_sigma_px.expect("always blurred");
-        assert!((0.1..2.0).contains(&sigma) && with.solarise == Some(0.5));
-        assert_eq!(ViewParameters { blur_sigma_px: None, solarise: None, ..with }, without);
+        let sigma = with.blur.expect("always blurred").sigma_px;
+        assert!((0.1..2.0).contains(&sigma) && with.solarise == Some(Solarise { threshold: 0.5 }));
+        assert_eq!(ViewParameters { blur: None, solarise: None, ..with }, without);
         // By hand: the plain view, blurred and solarised by code that is compiled for the oldest machine. The order of
         // planes and the padding of blocks do not come into it.
         let rows = plain.view(&image, key);
-        let mut blur = crate::blur::Blur::default();
-        blur.fill(1, sigma);
         let mut expected = vec![0.0; rows.len()];
         for channel in 0..3 {
-            let mut plane: Vec<f32> = rows.iter().skip(channel).step_by(3).copied().collect();
-            blur.apply(21, &mut plane);
-            for (to, v) in expected.iter_mut().skip(channel).step_by(3).zip(plane) {
+            let plane = rows.iter().skip(channel).step_by(3).copied().collect();
+            for (to, v) in expected.iter_mut().skip(channel).step_by(3).zip(blurred(1, sigma, 21, plane)) {
                 *to = if v >= 0.5 { 1.0 - v } else { v };
             }
         }
@@ -282,16 +251,17 @@ fn blurred_and_solarised_views_are_the_bits_of_the_oldest_instruction_set_and_le
 }
 
 #[test]
-fn a_blur_of_nothing_changes_nothing_and_one_of_no_number_is_refused() {
+fn a_blur_of_nothing_changes_nothing_and_one_that_is_not_finite_is_refused() {
     let (pipeline, image) = (Pipeline::relational(9).expect("a side"), image(9, 9));
     let plain = plain(Crop::Resized(CropBox::whole(9, 9)));
-    let apply = |sigma| {
-        let (parameters, mut out) = (ViewParameters { blur_sigma_px: sigma, ..plain }, vec![0.0; pipeline.view_len()]);
+    let apply = |sigma: Option<f32>| {
+        let blur = sigma.map(|sigma_px| Blur { sigma_px });
+        let (parameters, mut out) = (ViewParameters { blur, ..plain }, vec![0.0; pipeline.view_len()]);
         pipeline.apply(&parameters, &image, &mut out, &mut Scratch::default()).map(|()| out)
     };
     assert_eq!(apply(Some(0.0)).expect("no blur"), apply(None).expect("no blur"));
     for sigma in [f32::NAN, -1.0, f32::INFINITY] {
-        assert!(matches!(apply(Some(sigma)), Err(Error::Setting { key: "blur_sigma_px", .. })), "{sigma}");
+        assert!(matches!(apply(Some(sigma)), Err(Error::Setting { key: "sigma_px", .. })), "{sigma}");
     }
 }
 

@@ -54,7 +54,7 @@ impl ViewSource for ImageViews {
     /// The images' own fingerprint, and a digest of pipeline, B, K, seed and order. What happens where an image cannot be read is no part
     /// of it: the images' own fingerprint tells those that were left out before the first step.
     fn fingerprint(&self) -> String {
-        let LoaderConfig { batch_size, views, seed, shuffle, drop_single, workers: _, prefetch: _, on_bad_image: _ } =
+        let LoaderConfig { batch_size, views, seed, shuffle, drop_single, workers: _, prefetch: _, on_read_error: _ } =
             *self.loader.config();
         // A batch of all images is the same, however many more it could hold.
         let (dataset, batch_size) = (self.loader.dataset(), batch_size.min(self.loader.dataset().len()));

@@ -1,7 +1,7 @@
 //! Views of images: batches as their loader makes them, none of one image alone, and runs that go on with the views they began with.
 
 use crate::{Watcher, folder, last, named, row_views, trainer};
-use relata_augment::{FlipConfig, LoaderConfig, OnBadImage, Pipeline, PipelineConfig, ViewLoader};
+use relata_augment::{FlipConfig, LoaderConfig, OnReadError, Pipeline, PipelineConfig, ViewLoader};
 use relata_data::{Dataset, Shapes, ShapesOptions};
 use relata_model::{Compute, ImageSize, ModelConfig};
 use relata_train::{
@@ -41,7 +41,7 @@ const LOADER: LoaderConfig = LoaderConfig {
     seed: 7,
     shuffle: true,
     drop_single: true,
-    on_bad_image: OnBadImage::Error,
+    on_read_error: OnReadError::Fail,
 };
 
 fn relational() -> Pipeline {
@@ -68,7 +68,7 @@ fn a_run_is_not_taken_up_again_with_other_views_of_its_images() {
         assert!(matches!(resumed, Err(Error::Checkpoint { .. })), "another {what}: {resumed:?}");
     }
     // What changes no batch, or only whether a broken image ends the run.
-    let alike = LoaderConfig { workers: 2, prefetch: 5, on_bad_image: OnBadImage::Skip, ..LOADER };
+    let alike = LoaderConfig { workers: 2, prefetch: 5, on_read_error: OnReadError::Skip, ..LOADER };
     assert!(image_trainer(relational(), alike).resume(&run).unwrap());
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use relata_artifact::{DataFingerprint, Provenance};
-use relata_augment::{LoaderConfig, OnBadImage, Pipeline, ViewLoader};
+use relata_augment::{LoaderConfig, OnReadError, Pipeline, ViewLoader};
 use relata_data::Dataset;
 use relata_model::Compute;
 use relata_train::{Setup, Trainer};
@@ -55,9 +55,9 @@ impl Plan {
             workers: config.train.workers(compute.threads()),
             prefetch: config.train.prefetch,
             seed: config.seed,
-            on_bad_image: match config.data.on_bad_image {
-                relata_data::OnBadImage::Error => OnBadImage::Error,
-                relata_data::OnBadImage::Skip => OnBadImage::Skip,
+            on_read_error: match config.data.on_bad_image {
+                relata_data::OnBadImage::Error => OnReadError::Fail,
+                relata_data::OnBadImage::Skip => OnReadError::Skip,
             },
             ..LoaderConfig::default()
         };

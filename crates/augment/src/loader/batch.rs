@@ -15,13 +15,13 @@ pub struct Batch {
     pub side_px: usize,
     /// The batch's number in its epoch, from 0.
     pub index: usize,
-    /// Images that should have been in this batch and could not be read ([`crate::OnBadImage::Skip`] only).
+    /// Images that should have been in this batch and could not be read ([`crate::OnReadError::Skip`] only).
     pub skipped: Vec<SkippedImage>,
     pub(crate) pool: Arc<Pool>,
 }
 
 impl Batch {
-    /// B, the number of images; below the batch size asked for at the end of an epoch and where images were skipped.
+    /// B, the number of images; below the batch size at the end of an epoch and where images were skipped.
     #[must_use]
     pub fn size(&self) -> usize {
         self.images.len()
@@ -74,7 +74,7 @@ impl fmt::Debug for Batch {
 pub struct SkippedImage {
     /// Its index in the data set.
     pub image: usize,
-    /// Where it comes from, in the data set's words.
+    /// Where it comes from, as the data set names it.
     pub origin: String,
     /// Why it could not be read.
     pub reason: String,
@@ -88,7 +88,7 @@ impl std::fmt::Display for SkippedImage {
     }
 }
 
-/// A batch that was not delivered because fewer than two of its images were there: one image has nothing to be told apart from.
+/// A batch that was not delivered because fewer than two of its images could be read: one image has no negative pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DroppedBatch {
     /// The batch's number in its epoch.

@@ -1,9 +1,11 @@
 use std::collections::HashSet;
 
-use super::{Adjustment, draw, middle_box, permutation};
+use super::crop::middle_box;
+use super::jitter::permutation;
+use crate::step::Sizes;
 use crate::{
-    AffineConfig, Crop, CropBox, CropConfig, CropKind, CutoutConfig, GrayscaleConfig, InvertConfig, PipelineConfig, ViewKey,
-    ViewParameters,
+    Adjustment, AffineConfig, Crop, CropBox, CropConfig, CropKind, CutoutConfig, GrayscaleConfig, InvertConfig, PipelineConfig,
+    ViewKey, ViewParameters,
 };
 
 const VIEWS: u32 = 20_000;
@@ -12,14 +14,18 @@ const SIDE_PX: usize = 32;
 /// Five standard errors of a mean of VIEWS values uniform in 0..1: sqrt(1/12/20000) = 0.002.
 const FIVE_ERRORS: f64 = 0.0102;
 
+fn draw(config: &PipelineConfig, key: ViewKey, image_width_px: usize, image_height_px: usize) -> ViewParameters {
+    ViewParameters::draw(config, key, Sizes { image_width_px, image_height_px, side_px: SIDE_PX })
+}
+
 fn views(config: &PipelineConfig, width_px: usize, height_px: usize) -> Vec<ViewParameters> {
-    (0..VIEWS).map(|view| draw(config, ViewKey { seed: 5, epoch: 3, image: 11, view }, SIDE_PX, width_px, height_px)).collect()
+    (0..VIEWS).map(|view| draw(config, ViewKey { seed: 5, epoch: 3, image: 11, view }, width_px, height_px)).collect()
 }
 
 fn boxes(config: &PipelineConfig, width_px: usize, height_px: usize) -> Vec<CropBox> {
     let crop = |parameters: &ViewParameters| match parameters.crop {
         Crop::Resized(crop) => crop,
-        Crop::Shifted { .. } => panic!("not a box"),
+        other => panic!("{other:?} is no box"),
     };
     views(config, width_px, height_px).iter().map(crop).collect()
 }
@@ -83,12 +89,12 @@ fn the_24_orders_differ_and_hold_all_four() {
 }
 
 #[test]
-fn flips_grays_and_negatives_come_as_often_as_asked() {
+fn flips_grays_and_negatives_come_as_often_as_requested() {
     let config = PipelineConfig { invert: InvertConfig { p: 0.3 }, ..PipelineConfig::default() };
     let views = views(&config, 32, 32);
     let share = |what: fn(&ViewParameters) -> bool| mean(views.iter().map(|view| f64::from(u8::from(what(view)))));
     for (share, p) in [(share(|v| v.flip), 0.5), (share(|v| v.grayscale), 0.2), (share(|v| v.invert), 0.3)] {
-        assert!((share - p).abs() < 0.018, "{share} of the views, asked for {p}");
+        assert!((share - p).abs() < 0.018, "{share} of the views, requested {p}");
     }
 }
 
@@ -106,7 +112,7 @@ fn crops_reach_both_ends_of_the_image() {
     assert!(boxes.iter().any(|crop| crop.left_px == 0) && boxes.iter().any(|crop| crop.top_px == 0));
     assert!(boxes.iter().any(|crop| crop.left_px + crop.width_px == 23 && crop.left_px > 0));
     assert!(boxes.iter().any(|crop| crop.top_px + crop.height_px == 17 && crop.top_px > 0));
-    // Every place for boxes of one size.
+    // Every position for boxes of one size.
     let lefts: HashSet<usize> = boxes.iter().filter(|crop| crop.width_px == 12).map(|crop| crop.left_px).collect();
     assert_eq!(lefts, (0..=11).collect());
 }
@@ -165,14 +171,14 @@ fn one_transform_switched_off_leaves_the_others_as_they_were() {
 fn every_part_of_the_key_changes_the_view() {
     let key = ViewKey { seed: 1, epoch: 2, image: 3, view: 4 };
     let config = PipelineConfig { crop: CropConfig::default(), ..PipelineConfig::default() };
-    let of = |key| draw(&config, key, SIDE_PX, 10_000, 10_000);
+    let of = |key| draw(&config, key, 10_000, 10_000);
     assert_eq!(of(key), of(key));
     for other in
         [ViewKey { seed: 2, ..key }, ViewKey { epoch: 3, ..key }, ViewKey { image: 4, ..key }, ViewKey { view: 5, ..key }]
     {
         assert_ne!(of(key).crop, of(other).crop);
     }
-    // The same words in other places are another key.
+    // The same numbers in other fields are another key.
     assert_ne!(of(key).crop, of(ViewKey { seed: 3, image: 1, ..key }).crop);
 }
 
@@ -194,7 +200,7 @@ fn affine_maps_are_uniform_over_their_ranges_and_shift_by_whole_pixels() {
 }
 
 #[test]
-fn cutouts_reach_every_place_alike() {
+fn cutouts_reach_every_position_alike() {
     let config = PipelineConfig { cutout: CutoutConfig { p: 0.5, area: 0.765 }, ..PipelineConfig::default() };
     let cuts: Vec<_> = views(&config, 32, 32).iter().filter_map(|view| view.cutout).collect();
     assert!((cuts.len() as f64 / f64::from(VIEWS) - 0.5).abs() < 0.018);

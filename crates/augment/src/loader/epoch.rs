@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use relata_data::Dataset;
 
-use crate::batch::{Batch, DroppedBatch, Pool, SkippedImage};
-use crate::loader::{LoaderConfig, OnBadImage};
+use super::batch::{Batch, DroppedBatch, Pool, SkippedImage};
+use super::config::{LoaderConfig, OnReadError};
 use crate::{Error, Pipeline, Result, Scratch, ViewKey};
 
 /// The batches of one epoch, in order: an iterator. The first error ends it.
@@ -18,27 +18,27 @@ pub struct Epoch {
     job: Arc<Job>,
     first: usize,
     next: usize,
-    maker: Maker,
+    producer: Producer,
     failed: Option<Error>,
     dropped: Vec<DroppedBatch>,
 }
 
-/// Who makes the batches.
-enum Maker {
+/// Where the batches are made.
+enum Producer {
     Here(Box<Scratch>),
     Workers(Workers),
     Nobody,
 }
 
-/// Threads, one queue each, and the sign to stop.
+/// Threads, one queue each, and the flag that stops them.
 struct Workers {
-    queues: Vec<Receiver<Result<Made>>>,
+    queues: Vec<Receiver<Result<BatchOutcome>>>,
     threads: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
 }
 
 /// What became of a batch.
-enum Made {
+enum BatchOutcome {
     Batch(Batch),
     Dropped(DroppedBatch),
     Stopped,
@@ -60,13 +60,14 @@ impl Epoch {
         let tail = job.order.last().copied().filter(|_| drops_tail);
         let tail = tail.map(|image| DroppedBatch { index: job.batches, images: vec![image], skipped: Vec::new() });
         let job = Arc::new(job);
-        let mut epoch = Self { first, next: first, maker: Maker::Nobody, failed: None, dropped: tail.into_iter().collect(), job };
+        let mut epoch =
+            Self { first, next: first, producer: Producer::Nobody, failed: None, dropped: tail.into_iter().collect(), job };
         let workers = epoch.job.config.workers.min(epoch.job.batches.saturating_sub(first));
         if workers == 0 {
-            epoch.maker = Maker::Here(Box::default());
+            epoch.producer = Producer::Here(Box::default());
         } else {
             match Workers::start(&epoch.job, first, workers) {
-                Ok(workers) => epoch.maker = Maker::Workers(workers),
+                Ok(workers) => epoch.producer = Producer::Workers(workers),
                 Err(error) => epoch.failed = Some(error),
             }
         }
@@ -80,15 +81,15 @@ impl Epoch {
         &self.dropped
     }
 
-    fn make_next(&mut self) -> Result<Made> {
-        match &mut self.maker {
-            Maker::Here(scratch) => guarded(self.next, || self.job.make(self.next, scratch, &AtomicBool::new(false))),
-            Maker::Workers(workers) => {
+    fn make_next(&mut self) -> Result<BatchOutcome> {
+        match &mut self.producer {
+            Producer::Here(scratch) => guarded(self.next, || self.job.make(self.next, scratch, &AtomicBool::new(false))),
+            Producer::Workers(workers) => {
                 let queue = &workers.queues[(self.next - self.first) % workers.queues.len()];
                 let ended = |_| Err(Error::WorkerPanic { batch: self.next, message: "the worker has ended".to_owned() });
                 queue.recv().unwrap_or_else(ended)
             }
-            Maker::Nobody => Ok(Made::Stopped),
+            Producer::Nobody => Ok(BatchOutcome::Stopped),
         }
     }
 }
@@ -104,17 +105,17 @@ impl Iterator for Epoch {
             let made = self.make_next();
             self.next += 1;
             match made {
-                Ok(Made::Batch(batch)) => return Some(Ok(batch)),
-                Ok(Made::Dropped(batch)) => self.dropped.push(batch),
-                Ok(Made::Stopped) => break,
+                Ok(BatchOutcome::Batch(batch)) => return Some(Ok(batch)),
+                Ok(BatchOutcome::Dropped(batch)) => self.dropped.push(batch),
+                Ok(BatchOutcome::Stopped) => break,
                 Err(error) => {
                     self.next = self.job.batches;
-                    self.maker = Maker::Nobody;
+                    self.producer = Producer::Nobody;
                     return Some(Err(error));
                 }
             }
         }
-        self.maker = Maker::Nobody;
+        self.producer = Producer::Nobody;
         None
     }
 
@@ -134,8 +135,8 @@ impl Workers {
     fn start(job: &Arc<Job>, first: usize, count: usize) -> Result<Self> {
         let mut workers = Self { queues: Vec::new(), threads: Vec::new(), stop: Arc::new(AtomicBool::new(false)) };
         for worker in 0..count {
-            // The batch in the making counts as one of those ahead.
-            let (sender, queue) = bounded(job.config.ahead() - 1);
+            // The batch in the making counts as one of those prefetched.
+            let (sender, queue) = bounded(job.config.prefetch_per_worker() - 1);
             let (job, stop) = (Arc::clone(job), Arc::clone(&workers.stop));
             let work = move || job.work(first + worker, count, &stop, &sender);
             let thread = thread::Builder::new().name(format!("views-{worker}")).spawn(work);
@@ -160,22 +161,22 @@ impl Drop for Workers {
 
 impl Job {
     /// A worker's life: every `step`-th batch from `first` on, until the end, an error, or nobody listens.
-    fn work(&self, first: usize, step: usize, stop: &AtomicBool, queue: &Sender<Result<Made>>) {
+    fn work(&self, first: usize, step: usize, stop: &AtomicBool, queue: &Sender<Result<BatchOutcome>>) {
         let mut scratch = Scratch::default();
         for index in (first..self.batches).step_by(step) {
             let made = guarded(index, || self.make(index, &mut scratch, stop));
-            let last = !matches!(made, Ok(Made::Batch(_) | Made::Dropped(_)));
+            let last = !matches!(made, Ok(BatchOutcome::Batch(_) | BatchOutcome::Dropped(_)));
             if queue.send(made).is_err() || last {
                 return;
             }
         }
     }
 
-    fn make(&self, index: usize, scratch: &mut Scratch, stop: &AtomicBool) -> Result<Made> {
+    fn make(&self, index: usize, scratch: &mut Scratch, stop: &AtomicBool) -> Result<BatchOutcome> {
         let Self { pipeline, config, epoch, .. } = self;
         let start = index * config.batch_size;
-        let wanted = &self.order[start..self.order.len().min(start + config.batch_size)];
-        let (row, planned) = (pipeline.view_len(), wanted.len());
+        let planned_images = &self.order[start..self.order.len().min(start + config.batch_size)];
+        let (row, planned) = (pipeline.view_len(), planned_images.len());
         let mut batch = Batch {
             rows: self.pool.take(config.views * planned * row),
             images: Vec::with_capacity(planned),
@@ -185,16 +186,16 @@ impl Job {
             skipped: Vec::new(),
             pool: Arc::clone(&self.pool),
         };
-        for &number in wanted {
+        for &number in planned_images {
             if stop.load(Ordering::Relaxed) {
-                return Ok(Made::Stopped);
+                return Ok(BatchOutcome::Stopped);
             }
-            let image = match (self.dataset.image(number), config.on_bad_image) {
+            let image = match (self.dataset.image(number), config.on_read_error) {
                 (Ok(image), _) => image,
-                (Err(source), OnBadImage::Error) => {
+                (Err(source), OnReadError::Fail) => {
                     return Err(Error::Image { index: number, origin: self.dataset.source(number), source });
                 }
-                (Err(error), OnBadImage::Skip) => {
+                (Err(error), OnReadError::Skip) => {
                     batch.skipped.push(SkippedImage {
                         image: number,
                         origin: self.dataset.source(number),
@@ -213,14 +214,14 @@ impl Job {
         close_ranks(&mut batch, planned, row);
         let least = if config.drop_single { 2 } else { 1 };
         if batch.images.len() >= least {
-            return Ok(Made::Batch(batch));
+            return Ok(BatchOutcome::Batch(batch));
         }
         let (images, skipped) = (std::mem::take(&mut batch.images), std::mem::take(&mut batch.skipped));
-        Ok(Made::Dropped(DroppedBatch { index, images, skipped }))
+        Ok(BatchOutcome::Dropped(DroppedBatch { index, images, skipped }))
     }
 }
 
-/// Where images were skipped, moves each view's rows up to the ones before, so that row k · B + b holds with the B that is left.
+/// Where images were skipped, moves the rows of each view up to those of the view before, so that row k · B + b holds with the B that is left.
 fn close_ranks(batch: &mut Batch, planned: usize, row: usize) {
     let size = batch.images.len();
     if size < planned {
@@ -233,11 +234,12 @@ fn close_ranks(batch: &mut Batch, planned: usize, row: usize) {
 }
 
 /// Turns a panic into an error, so that a fault in one image's decoder is not a hang of the whole run.
-fn guarded(batch: usize, make: impl FnOnce() -> Result<Made>) -> Result<Made> {
-    catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|payload| Err(Error::WorkerPanic { batch, message: words(&*payload) }))
+fn guarded(batch: usize, make: impl FnOnce() -> Result<BatchOutcome>) -> Result<BatchOutcome> {
+    catch_unwind(AssertUnwindSafe(make))
+        .unwrap_or_else(|payload| Err(Error::WorkerPanic { batch, message: panic_message(&*payload) }))
 }
 
-fn words(payload: &(dyn Any + Send)) -> String {
+fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
