@@ -77,7 +77,8 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Setting { .. } => ErrorKind::Usage,
-            Self::EmptyDataset | Self::CropOutside { .. } | Self::Image { .. } => ErrorKind::Failure,
+            Self::Image { source, .. } if source.kind() == relata_data::ErrorKind::Usage => ErrorKind::Usage,
+            Self::Image { .. } | Self::EmptyDataset | Self::CropOutside { .. } => ErrorKind::Failure,
             Self::WorkerPanic { .. } | Self::Spawn { .. } => ErrorKind::Failure,
         }
     }

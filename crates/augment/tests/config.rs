@@ -37,47 +37,18 @@ fn unknown_keys_are_errors() {
 
 #[test]
 fn settings_out_of_range_are_named() {
-    for (text, expected) in [
-        ("views = 0", "augment.views"),
-        ("side = 5000", "augment.side"),
-        ("mean = [0.5]", "augment.mean"),
-        ("mean = [0.5, 0.5, 1.5]", "augment.mean"),
-        ("std = [0.5, 0.0, 0.5]", "augment.std"),
-        ("[crop]\nscale = [0.0, 1.0]", "augment.crop.scale"),
-        ("[crop]\nscale = [0.5, 0.4]", "augment.crop.scale"),
-        ("[crop]\nscale = [0.5, 1.1]", "augment.crop.scale"),
-        ("[crop]\nratio = [-1.0, 1.1]", "augment.crop.ratio"),
-        ("[crop]\nratio = [1.0, nan]", "augment.crop.ratio"),
-        ("[crop]\npadding = 99999", "augment.crop.padding"),
-        ("[flip]\np = 1.1", "augment.flip.p"),
-        ("[jitter]\np = -0.1", "augment.jitter.p"),
-        ("[jitter]\nbrightness = -0.1", "augment.jitter.brightness"),
-        ("[jitter]\ncontrast = inf", "augment.jitter.contrast"),
-        ("[jitter]\nsaturation = nan", "augment.jitter.saturation"),
-        ("[jitter]\nsaturation = 1e39", "augment.jitter.saturation"),
-        ("[jitter]\nhue = 0.6", "augment.jitter.hue"),
-        ("[grayscale]\np = nan", "augment.grayscale.p"),
-        ("[invert]\np = 2.0", "augment.invert.p"),
-        ("[blur]\np = -1.0", "augment.blur.p"),
-        ("[blur]\nkernel = 4", "augment.blur.kernel"),
-        ("[blur]\nsigma = [0.0, 1.0]", "augment.blur.sigma"),
-        ("[blur]\nsigma = [1e-46, 1e-46]", "augment.blur.sigma"),
-        ("[solarise]\np = nan", "augment.solarise.p"),
-        ("[solarise]\nthreshold = 1.5", "augment.solarise.threshold"),
-        ("[affine]\np = -0.5", "augment.affine.p"),
-        ("[affine]\ndegrees = 181.0", "augment.affine.degrees"),
-        ("[affine]\ntranslate = nan", "augment.affine.translate"),
-        ("[affine]\nscale = [0.0, 1.0]", "augment.affine.scale"),
-        ("[affine]\nscale = [1e-50, 1.0]", "augment.affine.scale"),
-        ("[affine]\nscale = [1.0, 1e50]", "augment.affine.scale"),
-        ("[affine]\nshear = 90.0", "augment.affine.shear"),
-        ("[cutout]\np = 1.5", "augment.cutout.p"),
-        ("[cutout]\narea = 0.0", "augment.cutout.area"),
-        ("[cutout]\narea = 1.0", "augment.cutout.area"),
-    ] {
+    for text in "views = 0; side = 5000; mean = [0.5]; mean = [0.5, 0.5, 1.5]; std = [0.5, 0.0, 0.5]; crop.scale = [0.0, 1.0]; \
+        crop.scale = [0.5, 0.4]; crop.scale = [0.5, 1.1]; crop.ratio = [-1.0, 1.1]; crop.ratio = [1.0, nan]; crop.padding = 99999; \
+        flip.p = 1.1; jitter.p = -0.1; jitter.brightness = -0.1; jitter.contrast = inf; jitter.saturation = nan; \
+        jitter.saturation = 1e39; jitter.hue = 0.6; grayscale.p = nan; invert.p = 2.0; blur.p = -1.0; blur.kernel = 4; \
+        blur.sigma = [0.0, 1.0]; blur.sigma = [1e-46, 1e-46]; solarise.p = nan; solarise.threshold = 1.5; affine.p = -0.5; \
+        affine.degrees = 181.0; affine.translate = nan; affine.scale = [0.0, 1.0]; affine.scale = [1e-50, 1.0]; \
+        affine.scale = [1.0, 1e50]; affine.shear = 90.0; cutout.p = 1.5; cutout.area = 0.0; cutout.area = 1.0"
+        .split("; ")
+    {
         let config: PipelineConfig = toml::from_str(text).expect("valid TOML");
         let Err(Error::Setting { key, .. }) = config.validate() else { panic!("{text} passed") };
-        assert_eq!(key, expected, "{text}");
+        assert_eq!(Some(key), text.split(" = ").next().map(|key| format!("augment.{key}")).as_deref());
     }
 }
 

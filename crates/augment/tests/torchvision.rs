@@ -53,27 +53,20 @@ fn shift(value: &Value) -> Option<Crop> {
 
 /// The changes named come first, in their order; the others follow and change nothing.
 fn jitter(changes: &Value) -> Option<Jitter> {
-    let mut jitter = Jitter { order: [Adjustment::Hue; 4], brightness: 1.0, contrast: 1.0, saturation: 1.0, hue: 0.0 };
-    let mut order = Vec::new();
-    for change in list(changes) {
-        let value = float(&change[1]);
-        let (adjustment, strength) = match change[0].as_str() {
-            Some("brightness") => (Adjustment::Brightness, &mut jitter.brightness),
-            Some("contrast") => (Adjustment::Contrast, &mut jitter.contrast),
-            Some("saturation") => (Adjustment::Saturation, &mut jitter.saturation),
-            Some("hue") => (Adjustment::Hue, &mut jitter.hue),
-            other => panic!("unknown change {other:?}"),
-        };
-        *strength = value;
-        order.push(adjustment);
-    }
-    for adjustment in [Adjustment::Brightness, Adjustment::Contrast, Adjustment::Saturation, Adjustment::Hue] {
-        if !order.contains(&adjustment) {
-            order.push(adjustment);
-        }
-    }
-    jitter.order = order.try_into().expect("four changes");
-    (!list(changes).is_empty()).then_some(jitter)
+    let changes = list(changes);
+    let position = |name: &str| changes.iter().position(|change| change[0] == name);
+    let strength = |name: &str, neutral| position(name).map_or(neutral, |at| float(&changes[at][1]));
+    let mut order = [
+        (position("brightness"), Adjustment::Brightness),
+        (position("contrast"), Adjustment::Contrast),
+        (position("saturation"), Adjustment::Saturation),
+        (position("hue"), Adjustment::Hue),
+    ];
+    assert_eq!(order.iter().filter(|(at, _)| at.is_some()).count(), changes.len(), "unknown change in {changes:?}");
+    order.sort_by_key(|(at, _)| at.unwrap_or(usize::MAX));
+    let [brightness, contrast, saturation] = ["brightness", "contrast", "saturation"].map(|name| strength(name, 1.0));
+    let order = order.map(|(_, adjustment)| adjustment);
+    (!changes.is_empty()).then(|| Jitter { order, brightness, contrast, saturation, hue: strength("hue", 0.0) })
 }
 
 #[test]

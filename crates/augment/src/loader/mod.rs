@@ -1,21 +1,23 @@
+//! Batches of views, made by worker threads while the last one is in use.
+
+mod batch;
+mod config;
+mod epoch;
+
+pub use batch::{Batch, DroppedBatch, SkippedImage};
+pub use config::{LoaderConfig, OnReadError};
+pub use epoch::Epoch;
+
 use std::sync::Arc;
 
 use relata_data::Dataset;
 
 use crate::key::epoch_order;
 use crate::{Error, Pipeline, Result};
-
 use batch::Pool;
-pub use batch::{Batch, DroppedBatch, SkippedImage};
-pub use config::{LoaderConfig, OnReadError};
-pub use epoch::Epoch;
 use epoch::Job;
 
-mod batch;
-mod config;
-mod epoch;
-
-/// Makes an epoch's batches of views ahead of their use, on worker threads, in bounded memory.
+/// Makes an epoch's batches of views before they are needed, on worker threads, in bounded memory.
 ///
 /// Batches come in order and hold the same bits whatever the number of workers. Worker w makes the batches w, w + W,
 /// w + 2W ...; each has a bounded queue, and the consumer empties them in turn.

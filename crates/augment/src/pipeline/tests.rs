@@ -47,53 +47,6 @@ macro_rules! form {
     }};
 }
 
-#[test]
-fn every_instruction_set_that_this_machine_has_gives_the_bits_of_the_oldest() {
-    let forms = [
-        form!("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+bmi1+bmi2+fma"),
-        form!("x86_64+avx2+bmi1+bmi2+fma"),
-        form!("x86_64+sse4.1"),
-    ];
-    let chosen_among = include_str!("../pipeline.rs").split('"').filter(|text| text.starts_with("x86_64+"));
-    assert!(chosen_among.eq(forms.iter().map(|(target, _)| *target)), "another list than the dispatcher's");
-
-    let config = |change: &dyn Fn(&mut PipelineConfig)| {
-        let mut config = PipelineConfig::default();
-        change(&mut config);
-        config
-    };
-    let configs = [
-        config(&|_| ()),
-        config(&|c| c.crop.kind = CropKind::Padded),
-        config(&|c| (c.blur.p, c.solarise.p) = (1.0, 1.0)),
-        config(&|c| (c.affine.p, c.cutout.p) = (1.0, 1.0)),
-        config(&|c| (c.affine.p, c.invert.p, c.blur.p, c.solarise.p, c.cutout.p) = (1.0, 0.5, 0.5, 0.5, 1.0)),
-    ];
-    let mut scratch = Scratch::default();
-    for (config, (width, height, side)) in configs.iter().flat_map(|config| SIZES.map(|sizes| (config, sizes))) {
-        let pipeline = Pipeline::new(config, side, [0.5, 0.4, 0.3], [0.25, 0.2, 0.3]).expect("valid settings");
-        let image = image(width, height);
-        for view in 0..8 {
-            let key = ViewKey { view, ..ViewKey::default() };
-            let parameters = pipeline.parameters(key, width, height);
-            let mut bits = |pixels: Pixels| -> Vec<u32> {
-                let mut out = vec![0.0; pipeline.view_len()];
-                pipeline.render_by(pixels, &parameters, &image, &mut out, &mut scratch);
-                out.into_iter().map(f32::to_bits).collect()
-            };
-            // Called from here, it is compiled for the oldest machine of the architecture.
-            let oldest = bits(pixels_body);
-            for (target, form) in forms {
-                assert!(bits(form) == oldest, "{target}: {parameters:?}");
-            }
-            assert!(bits(super::pixels) == oldest, "{parameters:?}");
-        }
-    }
-}
-
-/// Width and height of an image and the side of its views: larger and smaller, and of no whole number of vectors.
-const SIZES: [(usize, usize, usize); 4] = [(32, 32, 32), (23, 17, 21), (59, 41, 13), (7, 9, 37)];
-
 proptest! {
     #[test]
     fn a_used_scratch_changes_no_view(sizes in prop::collection::vec((1_usize..40, 1_usize..40), 1..6), side in 1_usize..40, seed: u64) {
@@ -109,14 +62,39 @@ proptest! {
     }
 
     #[test]
-    fn the_instruction_set_that_is_picked_gives_the_bits_of_the_oldest(width in 1_usize..60, height in 1_usize..60, side in 1_usize..40, seed: u64, view in 0_u32..20) {
-        let (pipeline, image) = (Pipeline::relational(side).expect("a side"), image(width, height));
-        let key = ViewKey { seed, view, ..ViewKey::default() };
+    fn every_instruction_set_that_this_machine_has_gives_the_bits_of_the_oldest(
+        width in 1_usize..60, height in 1_usize..60, side in 2_usize..40, seed: u64, view in 0_u32..20, steps in 0_usize..5,
+    ) {
+        let mut config = PipelineConfig::default();
+        let PipelineConfig { crop, affine, invert, blur, solarise, cutout, .. } = &mut config;
+        match steps {
+            0 => {}
+            1 => crop.kind = CropKind::Padded,
+            2 => (blur.p, solarise.p) = (1.0, 1.0),
+            3 => (affine.p, cutout.p) = (1.0, 1.0),
+            _ => (affine.p, invert.p, blur.p, solarise.p, cutout.p) = (1.0, 0.5, 0.5, 0.5, 1.0),
+        }
+        let pipeline = Pipeline::new(&config, side, [0.5, 0.4, 0.3], [0.25, 0.2, 0.3]).expect("valid settings");
+        let image = image(width, height);
+        let parameters = pipeline.parameters(ViewKey { seed, view, ..ViewKey::default() }, width, height);
+        let bits = |pixels: Pixels| -> Vec<u32> {
+            let mut out = vec![0.0; pipeline.view_len()];
+            pipeline.render_by(pixels, &parameters, &image, &mut out, &mut Scratch::default());
+            out.into_iter().map(f32::to_bits).collect()
+        };
         // Called from here, it is compiled for the oldest machine of the architecture.
-        let parameters = pipeline.parameters(key, width, height);
-        let mut out = vec![0.0; pipeline.view_len()];
-        pipeline.render_by(pixels_body, &parameters, &image, &mut out, &mut Scratch::default());
-        prop_assert_eq!(out, pipeline.view(&image, key));
+        let oldest = bits(pixels_body);
+        prop_assert!(bits(super::pixels) == oldest, "{parameters:?}");
+        let forms = [
+            form!("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+bmi1+bmi2+fma"),
+            form!("x86_64+avx2+bmi1+bmi2+fma"),
+            form!("x86_64+sse4.1"),
+        ];
+        let chosen_among = include_str!("../pipeline.rs").split('"').filter(|text| text.starts_with("x86_64+"));
+        prop_assert!(chosen_among.eq(forms.iter().map(|(target, _)| *target)), "another list than the dispatcher's");
+        for (target, form) in forms {
+            prop_assert!(bits(form) == oldest, "{target}: {parameters:?}");
+        }
     }
 
     #[test]
@@ -170,8 +148,7 @@ fn a_shift_moves_the_image_over_a_black_frame() {
 #[test]
 fn padded_crops_resize_images_of_another_size_first() {
     let crop = CropConfig { kind: CropKind::Padded, padding: 0, ..CropConfig::default() };
-    let mut config = PipelineConfig { crop, ..PipelineConfig::evaluation() };
-    config.crop.padding = 0;
+    let config = PipelineConfig { crop, ..PipelineConfig::evaluation() };
     let padded = Pipeline::new(&config, 9, [0.0; 3], [1.0; 3]).expect("valid settings");
     let whole = Pipeline::evaluation(9).expect("a side");
     assert_eq!(padded.view(&image(5, 7), ViewKey::default()), whole.view(&image(5, 7), ViewKey::default()));
@@ -333,52 +310,37 @@ fn a_cutout_outside_the_view_is_an_error() {
 
 #[test]
 fn pipelines_that_make_other_views_have_other_definitions() {
-    let of = |change: &dyn Fn(&mut PipelineConfig)| {
-        let mut config = PipelineConfig::default();
-        // Every step may happen, so that each of its settings is read.
-        for p in [&mut config.affine.p, &mut config.invert.p, &mut config.blur.p, &mut config.solarise.p, &mut config.cutout.p] {
-            *p = 0.5;
-        }
-        change(&mut config);
+    let definition = |config: &toml::Table| {
+        let config: PipelineConfig = config.clone().try_into().expect("known keys");
         Pipeline::new(&config, 32, [0.5; 3], [0.25; 3]).expect("valid settings").definition()
     };
-    let padded = |padding| move |c: &mut PipelineConfig| (c.crop.kind, c.crop.padding) = (CropKind::Padded, padding);
-    let changes: [&dyn Fn(&mut PipelineConfig); 29] = [
-        &|_| (),
-        &|c| c.side = 24,
-        &|c| c.mean = vec![0.5, 0.5, 0.4],
-        &|c| c.std = vec![0.25, 0.25, 0.2],
-        &|c| c.crop.scale[0] = 0.2,
-        &|c| c.crop.ratio[1] = 1.5,
-        &|c| c.crop.kind = CropKind::Whole,
-        &padded(4),
-        &padded(3),
-        &|c| c.flip.p = 0.4,
-        &|c| c.affine.p = 0.4,
-        &|c| c.affine.degrees = 17.0,
-        &|c| c.affine.translate = 0.2,
-        &|c| c.affine.scale[0] = 0.8,
-        &|c| c.affine.shear = 9.0,
-        &|c| c.jitter.p = 0.7,
-        &|c| c.jitter.brightness = 0.7,
-        &|c| c.jitter.contrast = 0.7,
-        &|c| c.jitter.saturation = 0.7,
-        &|c| c.jitter.hue = 0.1,
-        &|c| c.grayscale.p = 0.3,
-        &|c| c.invert.p = 0.3,
-        &|c| c.blur.p = 0.3,
-        &|c| c.blur.kernel = 5,
-        &|c| c.blur.sigma[1] = 3.0,
-        &|c| c.solarise.p = 0.3,
-        &|c| c.solarise.threshold = 0.6,
-        &|c| c.cutout.p = 0.3,
-        &|c| c.cutout.area = 0.2,
-    ];
-    let definitions: HashSet<String> = changes.iter().map(|change| of(change)).collect();
-    assert_eq!(definitions.len(), changes.len(), "{definitions:#?}");
-    // The kernel's own size written out; what a crop of this kind does not read; how many views there are.
-    let same: [&dyn Fn(&mut PipelineConfig); 3] = [&|c| c.blur.kernel = 3, &|c| c.crop.padding = 1, &|c| c.views = 9];
-    assert!(same.iter().all(|change| of(change) == of(&|_| ())));
+    let mut base = toml::Table::try_from(PipelineConfig::default()).expect("a table");
+    // Every step may happen, so that each of its settings is read.
+    base.iter_mut().filter_map(|(_, step)| step.get_mut("p")).for_each(|p| *p = 0.5.into());
+    let mut known = HashSet::from([definition(&base)]);
+    for (name, key, value) in base.iter().flat_map(|(name, step)| {
+        step.as_table().into_iter().flatten().map(move |(key, value)| (name.as_str(), key.as_str(), value))
+    }) {
+        let mut other = base.clone();
+        other[name][key] = match value {
+            toml::Value::Float(v) => (v * 0.9).into(),
+            toml::Value::Integer(v) => (v + 5).into(),
+            toml::Value::Array(pair) => vec![0.9 * pair[0].as_float().expect("a number"), 1.5].into(),
+            _ => "whole".into(),
+        };
+        if (name, key) == ("crop", "scale") {
+            other[name][key][1] = 1.0.into();
+        }
+        // What a crop of the default's kind does not read.
+        assert_eq!(known.insert(definition(&other)), (name, key) != ("crop", "padding"), "{name}.{key}");
+    }
+    let with = |text: &str| definition(&base.clone().into_iter().chain(text.parse::<toml::Table>().expect("TOML")).collect());
+    for text in ["side = 24", "mean = [0.5, 0.5, 0.4]", "std = [0.25, 0.25, 0.2]"] {
+        assert!(known.insert(with(text)), "{text}");
+    }
+    assert!([4, 3].iter().all(|padding| known.insert(with(&format!("crop = {{ kind = \"padded\", padding = {padding} }}")))));
+    // The kernel's own size written out, and how many views there are.
+    assert!(["blur = { p = 0.5, kernel = 3 }", "views = 9"].iter().all(|text| with(text) == with("")));
 }
 
 #[test]
