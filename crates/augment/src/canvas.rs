@@ -19,10 +19,10 @@ pub(crate) type Planes = [Vec<f32>; 3];
 
 /// A change of colour that looks at one pixel at a time and keeps values in [0, 1].
 pub(crate) trait Change: Copy {
-    /// Takes the mean gray value of the view behind all changes before this one, if it needs it.
+    /// Where the mean gray value of the view behind all changes before this one goes, if the change needs it.
     #[inline(always)]
-    fn prepare(self, _mean_gray: impl FnOnce() -> f32) -> Self {
-        self
+    fn mean_gray(&mut self) -> Option<&mut f32> {
+        None
     }
 
     /// Changes a block of pixels.
@@ -62,8 +62,10 @@ impl<'a, C: Change> Canvas<'a, C> {
     /// Puts changes behind those that wait.
     #[inline(always)]
     pub(crate) fn change<S: Change>(&mut self, changes: impl Iterator<Item = S>, wrap: impl Fn(S) -> C) {
-        for change in changes {
-            let change = change.prepare(|| self.mean_gray());
+        for mut change in changes {
+            if let Some(mean) = change.mean_gray() {
+                *mean = self.mean_gray();
+            }
             self.waiting.push(wrap(change));
         }
     }

@@ -68,7 +68,9 @@ impl Step for BlurConfig {
             let (planes, workspace) = canvas.planes(Self::workspace_floats(side));
             let (weights, workspace) = workspace.split_at_mut(radius + 1);
             gaussian(sigma_px, weights);
-            planes.iter_mut().for_each(|plane| blur(weights, side, &mut plane[..side * side], workspace));
+            for plane in planes {
+                blur(weights, side, &mut plane[..side * side], workspace);
+            }
         }
     }
 }

@@ -114,8 +114,8 @@ pub(super) fn permutation(mut number: usize) -> [Adjustment; 4] {
 
 impl Change for Adjust {
     #[inline(always)]
-    fn prepare(self, mean_gray: impl FnOnce() -> f32) -> Self {
-        if let Self::Contrast { factor, .. } = self { Self::Contrast { factor, mean: mean_gray() } } else { self }
+    fn mean_gray(&mut self) -> Option<&mut f32> {
+        if let Self::Contrast { mean, .. } = self { Some(mean) } else { None }
     }
 
     #[inline(always)]
