@@ -8,7 +8,7 @@ use tempfile::TempPath;
 
 use crate::{Error, Result};
 
-/// Temporary files start and end like this, so that leftovers of a killed process can be told from the user's files.
+/// Temporary files start and end like this, so that leftovers of a killed process are not taken for the user's files.
 pub(crate) const TEMP_PREFIX: &str = ".relata-";
 pub(crate) const TEMP_SUFFIX: &str = ".tmp";
 

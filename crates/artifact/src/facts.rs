@@ -1,4 +1,4 @@
-//! What the plugs of a run say of themselves, kept with the run so that whoever shows it needs to know none of them by name.
+//! What the plugs of a run say of themselves, kept with the run so that a report needs to know none of them by name.
 
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +107,7 @@ pub enum FigureUnit {
 }
 
 impl FigureUnit {
-    /// The unit that a figure's name tells, for figures that nobody describes: `…_acc` is a share, `…_pct` is percent.
+    /// The unit by a figure's name, for figures that nobody describes: `…_acc` is a share, `…_pct` is percent.
     #[must_use]
     pub fn of_name(name: &str) -> Self {
         match name {
@@ -119,7 +119,7 @@ impl FigureUnit {
 }
 
 impl FigureFacts {
-    /// A chart of one figure, its unit told by its name.
+    /// A chart of one figure, in the unit that its name says.
     #[must_use]
     pub fn single(name: &str, title: &str) -> Self {
         let curves = vec![CurveFacts { name: name.to_owned(), title: String::new() }];

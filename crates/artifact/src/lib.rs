@@ -6,7 +6,7 @@
 //! ```text
 //! runs/<name>/
 //!   config.toml           resolved, every default written out
-//!   provenance.json       Provenance: version, commit, seed, device, threads, data-set fingerprints
+//!   provenance.json       Provenance: version, commit, seed, device, threads, data-set fingerprints, RunFacts
 //!   metrics.jsonl         one flat JSON object a line, see Metrics
 //!   checkpoints/          last.safetensors, epoch-0050.safetensors ...
 //!   probes/<name>.json    ProbeResult: a score with its protocol, named by what it differs in from the run's own settings;
@@ -69,3 +69,7 @@ pub use provenance::{DataFingerprint, Provenance};
 pub use result_neutral::{CHANGES_NO_RESULT, changes_no_result, keep_what_counts};
 pub use results::{BackboneUse, Difference, FeatureHealth, FeatureSample, ProbeResult, mean_and_deviation, setting_text};
 pub use run_folder::{RunFolder, RunLock};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

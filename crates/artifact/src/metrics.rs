@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_measured_between_epochs_is_told_from_training() {
+    fn what_was_measured_between_epochs_is_not_training() {
         let line = |text: &str| serde_json::from_str::<Metrics>(text).unwrap().is_online();
         assert!(line(r#"{"step":9,"epoch":1.0,"online_knn_acc":0.5}"#));
         assert!(!line(r#"{"step":9,"epoch":1.0,"loss":0.5,"rotation_acc":0.5}"#));

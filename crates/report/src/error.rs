@@ -1,5 +1,7 @@
 //! What can go wrong with a report.
 
+use relata_artifact::ErrorKind;
+
 /// Shorthand for this crate's results.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -18,7 +20,19 @@ pub enum Error {
         /// The drawing library's words.
         reason: String,
     },
-    /// A comparison of no runs was asked for.
+    /// A comparison of no runs was requested.
     #[error("a comparison needs at least one run")]
     NoRuns,
+}
+
+impl Error {
+    /// Whether the request was wrong or its execution failed.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Artifact(error) => error.kind(),
+            Self::NoRuns => ErrorKind::Usage,
+            Self::Chart { .. } => ErrorKind::Failure,
+        }
+    }
 }

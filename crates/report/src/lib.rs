@@ -20,33 +20,33 @@
 //! Rules:
 //! - The same run gives the same page: nothing of the clock, the machine or the number of threads gets in.
 //! - All text from run folders goes through maud, which escapes it.
+//! - No method, data set or protocol is known by name: what a page says of them, the run says of itself.
 //! - Colours are CSS variables, so that one picture serves light, dark and paper; every line and point differs from its
 //!   neighbours in more than its colour.
+//!
+//! Reading order: `page`, then `sections` (a file each, listed in one table), then what they draw with.
 
-mod comparison;
-mod run_page;
+mod page;
 
-mod headline;
+mod section;
+mod sections;
 
-mod class_scores;
-mod curves;
-mod feature_map;
-mod health;
-mod names;
-mod neighbours;
+mod charts;
 mod published;
-mod scores;
-mod settings;
-mod views;
 
-mod embedding;
-mod error;
-mod heat_map;
-mod line_chart;
+mod run;
+mod summary;
+
 mod numbers;
-mod shell;
+mod results;
 
-pub use comparison::render_comparison;
+mod error;
+#[cfg(test)]
+mod tests;
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub use error::{Error, Result};
+pub use page::{render_comparison, render_run, write_report};
 pub use published::published_pct;
-pub use run_page::{render_run, write_report};

@@ -11,15 +11,16 @@ pub struct Neighbours {
     pub tile_px: usize,
     /// Tiles a row: the image and its neighbours.
     pub columns: usize,
-    /// The images that were asked for, in words: `cifar10, test split`.
-    pub asked: String,
-    /// Those that were searched: `cifar10, train split`.
+    /// The images whose neighbours are shown, in words: `cifar10, test split`.
+    #[serde(rename = "asked")]
+    pub queries: String,
+    /// The images that were searched: `cifar10, train split`.
     pub searched: String,
     /// One for each image.
     pub rows: Vec<NeighbourRow>,
 }
 
-/// One image and what it found.
+/// One image and its neighbours.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NeighbourRow {
@@ -32,7 +33,7 @@ pub struct NeighbourRow {
     pub found: Vec<Neighbour>,
 }
 
-/// One image that was found.
+/// One neighbour.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Neighbour {
@@ -46,7 +47,7 @@ pub struct Neighbour {
 }
 
 impl NeighbourRow {
-    /// Whether an image found is of the asking image's class; `None` where one of them has no label.
+    /// Whether a neighbour is of the image's class; `None` where one of them has no label.
     #[must_use]
     pub fn is_same_class(&self, found: &Neighbour) -> Option<bool> {
         Some(self.class.as_ref()? == found.class.as_ref()?)

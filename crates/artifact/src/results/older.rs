@@ -12,7 +12,7 @@ pub(super) const LABEL_FRACTION: &str = "probe.label_fraction";
 /// The split of images that are held out.
 pub(super) const VALIDATION: &str = "validation";
 
-/// What the result was requested with, as far as it tells.
+/// What the result was requested with, as far as it says.
 pub(super) fn request_of_older(result: &ProbeResult, config: &Table) -> BTreeMap<String, String> {
     let mut request = BTreeMap::new();
     for (setting, value) in &result.settings {

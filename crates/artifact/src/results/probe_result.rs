@@ -59,7 +59,7 @@ pub struct ProbeResult {
     pub settings: Map<String, Value>,
     /// The settings of the run's configuration that the result follows from, as they were requested: dotted key, value as
     /// [`crate::setting_text`] has it. Several seeds are `probe.seed = [1, 2, 3]`; `data.path` is empty where it is the run's own. A
-    /// result of a version that wrote none is given what its other fields tell ([`crate::RunFolder::probes`]).
+    /// result of a version that wrote none is given what its other fields say ([`crate::RunFolder::probes`]).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub request: BTreeMap<String, String>,
     /// What it differs in from the run's own result: the one that the run's configuration requests, of the last checkpoint.
@@ -84,7 +84,7 @@ pub struct ProbeResult {
     /// Recall of each class, in label order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub per_class_accuracy_pct: Vec<f64>,
-    /// `confusion[truth][answer]`: test images of class `truth` that were called `answer`, summed over the seeds.
+    /// `confusion[truth][predicted]`: test images of class `truth` that were predicted as `predicted`, summed over the seeds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confusion: Vec<Vec<u32>>,
 }

@@ -64,7 +64,7 @@ fn another_request_is_never_overwritten() {
     assert_eq!(run.write_result(&of("100", 60.0)).unwrap(), "linear");
     assert_eq!(run.write_result(&of("10", 50.0)).unwrap(), "linear-epochs=10");
     assert_eq!(run.write_result(&of("100", 61.0)).unwrap(), "linear", "the same request, newer");
-    // The configuration now asks for what was another request.
+    // The configuration now requests what was another request.
     run.change_config(&CONFIG.replace("epochs = 100\nlr", "epochs = 10\nlr")).unwrap();
     assert_eq!(names(), ["linear", "linear-epochs=100"]);
     assert_eq!(run.probes().unwrap().iter().map(|(_, result)| result.accuracy_pct).collect::<Vec<_>>(), [50.0, 61.0]);
@@ -90,7 +90,7 @@ fn a_result_of_earlier_weights_is_not_the_runs_own() {
     let at = |step: u64| ProbeResult { settings: [("step".to_owned(), json!(step))].into_iter().collect(), ..result(&[]) };
     run.write_result(&at(40)).unwrap();
     let differs = || run.probes().unwrap().remove(0).1.differs;
-    assert_eq!(differs(), [], "no checkpoint tells another step");
+    assert_eq!(differs(), [], "no checkpoint has another step");
     let trained = |step: &str| {
         run.save_checkpoint("last", &[], &[("train.step".to_owned(), step.to_owned())].into()).unwrap();
     };
@@ -103,7 +103,7 @@ fn a_result_of_earlier_weights_is_not_the_runs_own() {
 }
 
 #[test]
-fn results_of_older_versions_are_told_by_their_settings() {
+fn results_of_older_versions_are_read_from_their_settings() {
     let (_parent, run) = run(CONFIG);
     let older = |settings: serde_json::Value, data: &str| ProbeResult {
         request: BTreeMap::new(),

@@ -40,7 +40,7 @@ impl RunFolder {
         Self::create_locked(path, overwrite).map(|(run, _)| run)
     }
 
-    /// As [`create`](Self::create), and keeps the lock that it was made under, for who goes on to write there.
+    /// As [`create`](Self::create), and returns the lock, for a caller that goes on to write there.
     ///
     /// # Errors
     /// As [`create`](Self::create).
@@ -261,7 +261,7 @@ impl RunFolder {
     }
 
     /// Removes temporary files that a killed process left behind, and says how many; not those that another process writes, such as
-    /// a probe beside a training. Only for the process that owns the run: not every file system tells them apart.
+    /// a probe beside a training. Only for the process that owns the run: not every file system can tell which these are.
     ///
     /// # Errors
     /// [`Error::Io`].

@@ -68,7 +68,7 @@ impl RunFolder {
         Ok(self.captions_of("neighbours", &png)?.map(|neighbours| (neighbours, png)))
     }
 
-    /// The picture first, then what it shows: whoever is stopped in between leaves captions that are of no picture.
+    /// The picture first, then its captions: a process that is killed in between leaves captions whose picture is gone, which reading notices.
     fn write_captioned(&self, name: &str, captions: &impl Serialize, png: &[u8]) -> Result<()> {
         self.write_figure(&format!("{name}.png"), png)?;
         let captioned = Captioned { picture: Some(digest(png)), captions };

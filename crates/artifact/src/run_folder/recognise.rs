@@ -45,8 +45,8 @@ pub(super) fn why_no_run(path: &Path) -> Result<Option<String>> {
     }
     // A config.toml beside a folder of figures could be anybody's; these names could not.
     let telling = [PROVENANCE, METRICS, CHECKPOINTS];
-    let told = entries.iter().any(|(name, _)| telling.contains(&name.as_str()) || is_leftover(name));
-    Ok((!told).then(|| format!("it has none of {}", telling.join(", "))))
+    let found = entries.iter().any(|(name, _)| telling.contains(&name.as_str()) || is_leftover(name));
+    Ok((!found).then(|| format!("it has none of {}", telling.join(", "))))
 }
 
 /// Removes what a run holds, but not the folder itself, which may be a mount point or a link. Wherever the removal is cut short,

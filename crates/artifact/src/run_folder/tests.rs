@@ -27,7 +27,7 @@ fn all_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn an_existing_run_is_never_overwritten_unasked() {
+fn an_existing_run_is_never_overwritten_by_accident() {
     let place = Place::new();
     let run = place.run("a");
     let error = RunFolder::create(run.path(), false).unwrap_err();
@@ -181,7 +181,7 @@ fn everything_written_is_read_back() {
     assert_eq!(run.views().unwrap(), Some((grid, b"png".to_vec())));
     let found = vec![Neighbour { image: "b".into(), class: None, similarity: 0.5 }];
     let rows = vec![NeighbourRow { image: "a".into(), class: Some("cat".into()), found }];
-    let neighbours = Neighbours { tile_px: 32, columns: 2, asked: "test".into(), searched: "train".into(), rows };
+    let neighbours = Neighbours { tile_px: 32, columns: 2, queries: "test".into(), searched: "train".into(), rows };
     run.write_neighbours(&neighbours, b"tiles").unwrap();
     assert_eq!(run.neighbours().unwrap(), Some((neighbours, b"tiles".to_vec())));
 

@@ -67,7 +67,7 @@ pub(crate) fn search(
         });
     }
     let columns = 1 + records.iter().map(|row| row.found.len()).max().unwrap_or(0);
-    let record = Neighbours { tile_px, columns, asked: asked.words.clone(), searched: searched.words.clone(), rows: records };
+    let record = Neighbours { tile_px, columns, queries: asked.words.clone(), searched: searched.words.clone(), rows: records };
     Ok(Found { record, tiles })
 }
 

@@ -4,15 +4,15 @@ use std::path::Path;
 
 use image::{ImageEncoder, Rgb, RgbImage};
 use relata_artifact::{
-    DataFingerprint, FeatureHealth, FeatureSample, Metrics, Neighbour, NeighbourRow, Neighbours, ProbeResult, Provenance,
-    RunFolder, ViewGrid,
+    BackboneUse, CurveFacts, DataFingerprint, DatasetFacts, FeatureHealth, FeatureSample, FigureFacts, FigureUnit, MethodFacts,
+    Metrics, Neighbour, NeighbourRow, Neighbours, ProbeResult, Provenance, RunFacts, RunFolder, ViewGrid,
 };
 use serde_json::json;
 
 const SHAPES: [&str; 10] = ["disc", "ring", "square", "frame", "triangle", "diamond", "cross", "star", "bars", "crescent"];
 const CIFAR10: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// What is told of a run.
+/// What is made up of a run.
 struct Story {
     name: &'static str,
     dataset: &'static str,
@@ -95,6 +95,7 @@ fn run(folder: &Path, story: &Story) -> Result<RunFolder, Box<dyn std::error::Er
                 sha256: "9b74c9897bac770ffc029102a200c5de31f4a4a3".into(),
             })
             .into(),
+        facts: facts(story),
         ..Provenance::default()
     })?;
     write_metrics(&run, story)?;
@@ -105,10 +106,51 @@ fn run(folder: &Path, story: &Story) -> Result<RunFolder, Box<dyn std::error::Er
     Ok(run)
 }
 
+/// What method and data set say of themselves.
+fn facts(story: &Story) -> RunFacts {
+    let curves = [("pair_acc", "all pairs"), ("pair_acc_pos", "same image"), ("pair_acc_neg", "different images")];
+    let curves = curves.map(|(name, title)| CurveFacts { name: name.into(), title: title.into() }).into();
+    let pairs = FigureFacts {
+        title: "Pairs predicted correctly".into(),
+        unit: FigureUnit::Share,
+        reference: Some((0.5, "guessing".into())),
+        curves,
+    };
+    let (title, figures, views_note) = match story.method {
+        "relational" => (
+            "Relational reasoning",
+            vec![pairs],
+            "Two views of one row are a positive pair, views of two rows a negative one; the relation head learns to predict which is which.",
+        ),
+        _ => ("SimCLR", Vec::new(), ""),
+    };
+    let method = MethodFacts {
+        name: story.method.into(),
+        title: title.into(),
+        views: Some(4),
+        views_note: views_note.into(),
+        figures,
+        ..MethodFacts::default()
+    };
+    let note = match story.dataset {
+        "shapes" => {
+            "In shapes only the outline shows the class; colour and background are drawn at random. An augmentation that keeps colours \
+             recognisable lets the training solve its task by colour alone: the loss falls, and the features still know nothing of shape. \
+             So a good training figure is no sign of good features; the score of a probe against random weights is."
+        }
+        _ => "",
+    };
+    let dataset = DatasetFacts { name: story.dataset.into(), note: note.into() };
+    RunFacts { method: Some(method), dataset: Some(dataset), online: Vec::new() }
+}
+
 fn write_probes(run: &RunFolder, story: &Story, images: [usize; 2]) -> relata_artifact::Result<()> {
     let (class_names, mut noise) = (story.classes(), Noise(7));
-    let probe = |protocol: &str, score_pct, random_pct, settings: serde_json::Value| ProbeResult {
+    let probe = |(protocol, title, rank): (&str, &str, u32), score_pct, random_pct, settings: serde_json::Value| ProbeResult {
         protocol: protocol.into(),
+        title: Some(title.into()),
+        rank: Some(rank),
+        backbone: Some(BackboneUse::Frozen),
         data: story.dataset.into(),
         split: "test".into(),
         checkpoint: "last".into(),
@@ -147,7 +189,7 @@ fn write_probes(run: &RunFolder, story: &Story, images: [usize; 2]) -> relata_ar
         accuracy_by_seed_pct: [-0.3, 0.0, 0.3].map(|points| story.score_pct + points).into(),
         other_scores: others(story.score_pct / 2.0 + 49.0, 1.9),
         confusion: confusion(class_names.len(), story.score_pct, &mut noise),
-        ..probe("linear", story.score_pct, story.random_pct, linear)
+        ..probe(("linear", "Linear probe", 0), story.score_pct, story.random_pct, linear)
     };
     run.write_probe("linear", &linear)?;
     let knn = json!({"k": 200, "temperature": 0.1, "similarity": "cosine"});
@@ -155,7 +197,7 @@ fn write_probes(run: &RunFolder, story: &Story, images: [usize; 2]) -> relata_ar
         seconds: 0.9,
         other_scores: others(story.knn_pct / 2.0 + 48.0, 24.6),
         confusion: confusion(class_names.len(), story.knn_pct, &mut noise),
-        ..probe("knn", story.knn_pct, story.random_pct + 3.0, knn)
+        ..probe(("knn", "k nearest neighbours", 1), story.knn_pct, story.random_pct + 3.0, knn)
     };
     run.write_probe("knn", &knn)
 }
@@ -185,7 +227,7 @@ fn write_metrics(run: &RunFolder, story: &Story) -> relata_artifact::Result<()> 
     Ok(())
 }
 
-/// Test images of each class by answer; classes beside each other in the list are confused most.
+/// Test images of each class by predicted class; classes beside each other in the list are confused most.
 fn confusion(classes: usize, score_pct: f64, noise: &mut Noise) -> Vec<Vec<u32>> {
     let row = |truth: usize| {
         let recall = score_pct / 100.0 + 0.22 * f64::from(noise.centred());
@@ -239,8 +281,8 @@ fn write_neighbours(run: &RunFolder, story: &Story) -> Result<(), Box<dyn std::e
         records.push(record);
     }
     let words = |split| format!("{}, {split} split", story.dataset);
-    let (asked, searched) = (words("test"), words("train"));
-    let neighbours = Neighbours { tile_px: side as usize, columns: columns as usize, asked, searched, rows: records };
+    let (queries, searched) = (words("test"), words("train"));
+    let neighbours = Neighbours { tile_px: side as usize, columns: columns as usize, queries, searched, rows: records };
     run.write_neighbours(&neighbours, &png(&sheet)?)?;
     Ok(())
 }

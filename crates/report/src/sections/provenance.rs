@@ -1,25 +1,31 @@
-//! How to get this run again: provenance and the resolved configuration.
+//! What is needed to repeat a run: provenance and the resolved configuration.
 
 use maud::{Markup, html};
 use relata_artifact::Provenance;
 
 use crate::numbers::{counted, plain};
+use crate::run::Run;
+use crate::section::Section;
 
 /// Digits of a digest that are shown; the rest is in provenance.json.
 const SHOWN_DIGITS: usize = 12;
 
-pub(crate) fn section(provenance: Option<&Provenance>, config: &str) -> Markup {
+pub(super) const SECTION: Section = Section {
+    anchor: "provenance",
+    title: "Provenance and settings",
+    of_run: |run| Ok(Some(body(run))),
+    of_comparison: Section::on_no_comparison,
+};
+
+fn body(run: &Run) -> Markup {
     html! {
-        section #provenance {
-            h2 { "Provenance and settings" }
-            @match provenance {
-                None => p.missing { "This run has no provenance.json, so its commit and machine are not known." },
-                Some(provenance) => (table(provenance)),
-            }
-            details {
-                summary { "config.toml, every default written out" }
-                pre.scroll tabindex="0" { code { (config) } }
-            }
+        @match &run.provenance {
+            None => p.missing { "This run has no provenance.json, so its commit and machine are not known." },
+            Some(provenance) => (table(provenance)),
+        }
+        details {
+            summary { "config.toml, every default written out" }
+            pre.scroll tabindex="0" { code { (run.config) } }
         }
     }
 }

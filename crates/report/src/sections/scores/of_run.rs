@@ -1,121 +1,26 @@
-//! The score table: every score with its lower bound, its protocol and its settings.
+//! The table of a run's scores: each with its lower bound, its protocol and its settings.
 
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
-use relata_artifact::{Difference, ProbeResult};
+use relata_artifact::{BackboneUse, Difference, ProbeResult};
 
-use crate::numbers::{THIN, count, counted, duration, percent, settings, short, signed};
+use crate::numbers::{count, counted, duration, percent, settings};
+use crate::results::{accuracy, gain, other_score, probe_title};
+use crate::run::Run;
 
-pub(crate) fn section(probes: &[(String, ProbeResult)]) -> Markup {
+pub(super) fn body(run: &Run) -> Markup {
     html! {
-        section #scores {
-            h2 { "Scores" }
-            @if probes.is_empty() {
-                p.missing {
-                    "Not probed yet, so there is no score. A probe freezes the backbone and asks how well its features \
-                     tell classes apart."
-                }
-            } @else {
-                (table(probes))
-                (legend(probes))
+        @if run.probes.is_empty() {
+            p.missing {
+                "Not probed yet, so there is no score. A probe freezes the backbone and measures how well its features \
+                 separate the classes."
             }
+        } @else {
+            (table(&run.probes))
+            (legend(&run.probes))
         }
     }
-}
-
-/// Probes in the order of telling: first those that the run itself asks for, of its last weights; linear first, kNN second, logistic
-/// regression third, the rest by name.
-pub(crate) fn in_order(mut probes: Vec<(String, ProbeResult)>) -> Vec<(String, ProbeResult)> {
-    probes.sort_by_cached_key(|(name, probe)| (!probe.differs.is_empty(), rank(&probe.protocol), name.clone()));
-    probes
-}
-
-/// Place of a protocol in that order.
-pub(crate) fn rank(protocol: &str) -> usize {
-    match protocol {
-        "linear" => 0,
-        "knn" => 1,
-        "logistic" => 2,
-        _ => 3,
-    }
-}
-
-/// `linear` as a reader says it: `Linear probe`.
-pub(crate) fn protocol_title(protocol: &str) -> String {
-    let known = match protocol {
-        "linear" => "Linear probe",
-        "knn" => "k nearest neighbours",
-        "logistic" => "Logistic regression",
-        "kmeans" => "k-means",
-        "retrieval" => "Retrieval",
-        "finetune" => "Fine-tuning",
-        "supervised" => "Supervised",
-        other => other,
-    };
-    known.to_owned()
-}
-
-/// The same with the share of the labels that it had, where that is not all, with what it was scored on where that is not the
-/// test split, and with the settings that are not the run's own: `Linear probe, 1.0 % of the labels`, `Linear probe, validation`,
-/// `Linear probe, epochs = 5`.
-pub(crate) fn probe_title(probe: &ProbeResult) -> String {
-    let title = with_share(&protocol_title(&probe.protocol), label_share_pct(probe));
-    let split = (!["", "test"].contains(&probe.split.as_str())).then(|| probe.split.clone());
-    [title].into_iter().chain(split).chain(other_settings(probe)).collect::<Vec<_>>().join(", ")
-}
-
-/// `Linear probe on shapes, test split`
-pub(crate) fn title_on_data(probe: &ProbeResult) -> String {
-    let title = with_share(&protocol_title(&probe.protocol), label_share_pct(probe));
-    let of_split = format!("{} split", probe.split);
-    [format!("{title} on {}", probe.data), of_split].into_iter().chain(other_settings(probe)).collect::<Vec<_>>().join(", ")
-}
-
-/// The settings of a probe that are not the run's own, in words, but for those that are said wherever it is shown: data, split and
-/// share of the labels.
-pub(crate) fn other_settings(probe: &ProbeResult) -> Option<String> {
-    let said = |difference: &&Difference| match difference.key.as_str() {
-        "data.dataset" | "data.path" | "probe.label_fraction" => true,
-        "data.validation" => difference.value == "0",
-        _ => false,
-    };
-    let words = |difference: &Difference| {
-        let Difference { key, value, .. } = difference;
-        weights_in_words(difference).unwrap_or_else(|| format!("{} = {value}", key.rsplit('.').next().unwrap_or(key)))
-    };
-    let all: Vec<String> = probe.differs.iter().filter(|difference| !said(difference)).map(words).collect();
-    (!all.is_empty()).then(|| all.join(", "))
-}
-
-/// Of a difference that says of which weights a probe is.
-pub(crate) fn weights_in_words(Difference { key, value, .. }: &Difference) -> Option<String> {
-    match key.as_str() {
-        "checkpoint" => Some(format!("checkpoint {value}")),
-        "step" => Some(format!("of step {value}")),
-        _ => None,
-    }
-}
-
-pub(crate) fn with_share(title: &str, share_pct: Option<f64>) -> String {
-    share_pct.map_or_else(|| title.to_owned(), |share| format!("{title}, {} of the labels", percent(share)))
-}
-
-/// Share of the training labels that a probe had; `None` for all.
-pub(crate) fn label_share_pct(probe: &ProbeResult) -> Option<f64> {
-    probe.settings.get("label_fraction").and_then(serde_json::Value::as_f64).map(|fraction| 100.0 * fraction)
-}
-
-/// The gain in words and colour: `+44.1 points`.
-pub(crate) fn gain(points: f64) -> Markup {
-    let class = if points >= 0.05 {
-        "gain up"
-    } else if points <= -0.05 {
-        "gain down"
-    } else {
-        "gain"
-    };
-    html! { span class=(class) { (signed(points)) " points" } }
 }
 
 fn table(probes: &[(String, ProbeResult)]) -> Markup {
@@ -161,10 +66,14 @@ fn rows(name: &str, probe: &ProbeResult) -> Markup {
 }
 
 fn protocol(name: &str, probe: &ProbeResult) -> Markup {
-    let trains = ["finetune", "supervised"].contains(&probe.protocol.as_str());
+    let used = match probe.backbone {
+        Some(BackboneUse::Frozen) => "fitted on",
+        Some(_) => "trained on",
+        None => "with",
+    };
     let mut facts = vec![
         format!("{}, {} split, {}", probe.data, probe.split, counted(probe.test_images as u64, "image")),
-        format!("{} {}", if trains { "trained on" } else { "fitted on" }, counted(probe.train_images as u64, "labelled image")),
+        format!("{used} {}", counted(probe.train_images as u64, "labelled image")),
     ];
     if probe.accuracy_std_points.is_some() {
         let each: Vec<_> = probe.accuracy_by_seed_pct.iter().map(|&accuracy| percent(accuracy)).collect();
@@ -181,7 +90,7 @@ fn protocol(name: &str, probe: &ProbeResult) -> Markup {
     }
     if !probe.differs.is_empty() {
         let all: Vec<String> = probe.differs.iter().map(Difference::to_string).collect();
-        facts.push(format!("not as the run itself asks for: {}", all.join(", ")));
+        facts.push(format!("not the run's own settings: {}", all.join(", ")));
     }
     html! {
         (facts.join("; ")) "; "
@@ -201,32 +110,6 @@ fn by_number(scores: &BTreeMap<String, f64>) -> Vec<(&str, f64)> {
     let mut scores: Vec<_> = scores.iter().map(|(name, &value)| (name.as_str(), value)).collect();
     scores.sort_by_key(|(name, _)| key(name));
     scores
-}
-
-/// `58.8 %`; `58.8 ± 0.3 %` where there are several seeds.
-pub(crate) fn accuracy(probe: &ProbeResult) -> String {
-    match probe.accuracy_std_points {
-        Some(points) => format!("{:.1} ± {points:.1}{THIN}%", probe.accuracy_pct),
-        None => percent(probe.accuracy_pct),
-    }
-}
-
-/// `top5_accuracy_pct` as a reader says it: `top-5 accuracy 88.8 %`.
-pub(crate) fn other_score(name: &str, value: f64) -> String {
-    let known = match name {
-        "top5_accuracy_pct" => "top-5 accuracy",
-        "recall_at_1_pct" => "recall at 1",
-        "recall_at_5_pct" => "recall at 5",
-        "recall_at_10_pct" => "recall at 10",
-        "map_pct" => "mean average precision",
-        "nmi" => "normalised mutual information",
-        "ari" => "adjusted Rand index",
-        "train_objective" => "objective on the training images",
-        "train_inertia" => "inertia on the training images",
-        other => &other.strip_suffix("_pct").unwrap_or(other).replace('_', " "),
-    };
-    let value = if name.ends_with("_pct") { percent(value) } else { short(value) };
-    format!("{known} {value}")
 }
 
 /// A line from 0 to 100 % with marks for chance, random weights, this run and supervised training.
@@ -252,8 +135,11 @@ fn track(probe: &ProbeResult) -> Markup {
 
 fn track_words(probe: &ProbeResult) -> String {
     let mut words = format!("this run {}", percent(probe.accuracy_pct));
-    let others =
-        [("random weights", probe.baseline_random_pct), ("chance", chance(probe)), ("supervised", probe.baseline_supervised_pct)];
+    let others = [
+        ("random weights", probe.baseline_random_pct),
+        ("chance", chance(probe)),
+        ("trained with labels", probe.baseline_supervised_pct),
+    ];
     for (name, value) in others {
         if let Some(value) = value {
             words.push_str(&format!(", {name} {}", percent(value)));
@@ -287,7 +173,7 @@ fn legend(probes: &[(String, ProbeResult)]) -> Markup {
             @if let Some(bound) = supervised.first() {
                 li {
                     span.key.supervised {} "trained with labels, the upper bound"
-                    // Of other images, or another share of the labels, it is another.
+                    // The bound differs with the images and with the share of the labels.
                     @if supervised.iter().all(|other| other == bound) { ": " (percent(*bound)) }
                 }
             }

@@ -1,7 +1,7 @@
-use relata_artifact::{DataFingerprint, Provenance};
+use relata_artifact::{DataFingerprint, MethodFacts, Metrics, ProbeResult, Provenance, RunFacts, RunFolder};
 
-use super::*;
-use crate::run_page::tests::{empty_run, full_run, unclosed};
+use super::{empty_run, full_run, unclosed};
+use crate::{Error, render_comparison};
 
 fn plain(page: &str) -> String {
     page.replace(['\u{202f}', '\u{a0}'], " ")
@@ -17,9 +17,13 @@ fn cifar10_run(parent: &tempfile::TempDir, name: &str, seed: u64, epochs: u64, l
     ))
     .unwrap();
     let data = DataFingerprint { name: "cifar10".into(), split: "train".into(), images: 50_000, ..DataFingerprint::default() };
-    run.write_provenance(&Provenance { data: vec![data], ..Provenance::default() }).unwrap();
+    let method = MethodFacts { name: "relational".into(), views: Some(4), ..MethodFacts::default() };
+    let facts = RunFacts { method: Some(method), ..RunFacts::default() };
+    run.write_provenance(&Provenance { data: vec![data], facts, ..Provenance::default() }).unwrap();
     let probe = ProbeResult {
         protocol: "linear".into(),
+        title: Some("Linear probe".into()),
+        rank: Some(0),
         data: "cifar10".into(),
         split: "test".into(),
         accuracy_pct: linear_pct,
@@ -42,7 +46,7 @@ fn runs_lie_side_by_side() {
     assert_eq!(page.matches("<figure class=\"chart\"").count(), 3, "loss, pairs, speed");
     assert_eq!(page.matches("<svg class=\"heat\"").count(), 2, "of the runs that have one");
     assert_eq!(page.matches("<svg class=\"points\"").count(), 2);
-    assert_eq!(page.matches("1 of 1 are of the own class").count() + page.matches("0 of 1 are of the own class").count(), 2);
+    assert_eq!(page.matches("1 of 1 are of the same class").count() + page.matches("0 of 1 are of the same class").count(), 2);
     assert!(!page.contains("id=\"health\""), "no run was looked at without its labels");
     assert!(!page.contains("id=\"published\""), "nobody published figures on these data");
     assert!(unclosed(&page).is_empty());
@@ -88,7 +92,7 @@ fn runs_that_differ_in_their_seed_alone_have_a_mean() {
 }
 
 #[test]
-fn runs_of_one_name_are_told_apart() {
+fn runs_of_one_name_get_numbers() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let page = render_comparison(&[cifar10_run(&here, "x", 1, 10, 50.0), cifar10_run(&there, "x", 1, 20, 51.0)]).unwrap();
     assert!(page.contains("x (2) is best"));
@@ -105,7 +109,7 @@ fn scores_by_other_settings_are_marked() {
     let probe = ProbeResult { settings, ..runs[1].probes().unwrap().remove(0).1 };
     runs[1].write_probe("linear", &probe).unwrap();
     let page = render_comparison(&runs).unwrap();
-    assert!(page.contains("‡ settings differ") && page.contains("no fair race"));
+    assert!(page.contains("‡ settings differ") && page.contains("not fair"));
 }
 
 #[test]

@@ -5,9 +5,7 @@ use std::fmt::Write as _;
 use maud::{Markup, PreEscaped, html};
 use relata_artifact::FeatureSample;
 
-use crate::embedding::{self, Method};
-use crate::headline::Facts;
-use crate::health::Health;
+use super::embedding::{self, Placement};
 use crate::numbers::count;
 
 const WIDTH: f32 = 640.0;
@@ -23,48 +21,13 @@ const SHAPES: [&str; 4] = [
 ];
 const MAX_LEGEND: usize = COLOURS * SHAPES.len();
 
-pub(crate) fn section(sample: Option<&FeatureSample>, health: Option<Health<'_>>, facts: &Facts) -> Markup {
-    html! {
-        section #features {
-            h2 { "Features" }
-            @if let Some(health) = health { (health.words()) }
-            @match sample {
-                None => p.missing {
-                    "No sample of features yet. A probe writes one; run the probe, then the report again."
-                },
-                Some(sample) => (picture(sample, facts)),
-            }
-        }
-    }
-}
-
-fn picture(sample: &FeatureSample, facts: &Facts) -> Markup {
-    let Some(map) = Map::of(sample) else {
-        return html! { p.missing { (NOTHING_TO_DRAW) } };
-    };
-    html! {
-        p {
-            (map.images()) ", placed by " (map.method_words()) " of their " (sample.dim)
-            " frozen features: images that the backbone takes for similar lie close together."
-            @if !facts.is_supervised() {
-                " The training never saw a class; only the colours and shapes of the marks know them."
-            }
-            @if map.method == Method::Tsne { " Distances between far groups mean nothing in such a picture." }
-        }
-        figure.map {
-            (map.svg())
-            (map.legend())
-        }
-    }
-}
-
 /// Said in the place of a picture of features that are all the same or not finite.
 pub(crate) const NOTHING_TO_DRAW: &str = "The features of the sample are all the same or not finite, so there is nothing to draw: \
      the backbone has collapsed or diverged.";
 
 /// Points in the plane with their classes.
 pub(crate) struct Map<'a> {
-    method: Method,
+    placement: Placement,
     points: Vec<[f32; 2]>,
     labels: Vec<u32>,
     class_names: &'a [String],
@@ -72,11 +35,11 @@ pub(crate) struct Map<'a> {
 }
 
 impl<'a> Map<'a> {
-    /// `None` where the features tell nothing apart.
+    /// `None` where all features are the same.
     pub(crate) fn of(sample: &'a FeatureSample) -> Option<Self> {
         let (features, labels) = thinned(sample);
-        let (method, points) = embedding::embed(&features, sample.dim)?;
-        Some(Self { method, points, labels, class_names: &sample.class_names, split: &sample.split })
+        let (placement, points) = embedding::embed(&features, sample.dim)?;
+        Some(Self { placement, points, labels, class_names: &sample.class_names, split: &sample.split })
     }
 
     /// `900 validation images`
@@ -85,11 +48,17 @@ impl<'a> Map<'a> {
         if self.split.is_empty() { format!("{number} images") } else { format!("{number} {} images", self.split) }
     }
 
-    pub(crate) fn method_words(&self) -> &'static str {
-        match self.method {
-            Method::Tsne => "t-SNE",
-            Method::Pca => "the two main axes (PCA)",
+    /// How the points were placed.
+    pub(crate) fn placement_words(&self) -> &'static str {
+        match self.placement {
+            Placement::Tsne => "t-SNE",
+            Placement::Pca => "the two main axes (PCA)",
         }
+    }
+
+    /// Whether distances between far groups mean nothing.
+    pub(crate) fn is_tsne(&self) -> bool {
+        self.placement == Placement::Tsne
     }
 
     pub(crate) fn svg(&self) -> Markup {

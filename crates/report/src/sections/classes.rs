@@ -1,38 +1,42 @@
-//! Accuracy class by class, and which classes are taken for which.
+//! Accuracy class by class, and which classes are confused.
 
 use maud::{Markup, html};
 use relata_artifact::ProbeResult;
 
-use crate::heat_map::{self, class_name, is_square, total};
+use crate::charts::heat_map::{self, class_name, is_square, total};
 use crate::numbers::{count, percent};
-use crate::scores::{accuracy, other_score, title_on_data};
+use crate::results::{accuracy, other_score, title_on_data};
+use crate::section::Section;
 
 /// Of more classes than twice this only the best and the worst are shown.
 const MAX_BARS_HALF: usize = 12;
 const MAX_CONFUSIONS: usize = 12;
 
-/// One fold for each probe that knows its classes, the first of them open; nothing where none does.
-pub(crate) fn section(probes: &[(String, ProbeResult)]) -> Markup {
+pub(super) const SECTION: Section = Section {
+    anchor: "classes",
+    title: "Class by class",
+    of_run: |run| Ok(folds(&run.probes)),
+    of_comparison: Section::on_no_comparison,
+};
+
+/// One fold for each result that knows its classes, the first of them open; `None` where none does.
+fn folds(probes: &[(String, ProbeResult)]) -> Option<Markup> {
     let detailed: Vec<_> = probes.iter().map(|(_, probe)| probe).filter(|probe| !recalls(probe).is_empty()).collect();
-    html! {
-        @if !detailed.is_empty() {
-            section #classes {
-                h2 { "Class by class" }
-                @for (place, probe) in detailed.into_iter().enumerate() {
-                    details.probe open[place == 0] {
-                        summary { (summary(probe)) }
-                        div.classes {
-                            (bars(probe))
-                            @if is_square(probe) { (matrix(probe)) }
-                        }
-                    }
+    let markup = html! {
+        @for (place, probe) in detailed.iter().enumerate() {
+            details.probe open[place == 0] {
+                summary { (summary(probe)) }
+                div.classes {
+                    (bars(probe))
+                    @if is_square(probe) { (matrix(probe)) }
                 }
             }
         }
-    }
+    };
+    (!detailed.is_empty()).then_some(markup)
 }
 
-/// Protocol, what was scored, and the figures that belong to the answers as a whole.
+/// Protocol, data, and the figures that belong to the predictions as a whole.
 fn summary(probe: &ProbeResult) -> Markup {
     let mut facts = vec![accuracy(probe)];
     for name in ["top5_accuracy_pct", "expected_calibration_error_pct"] {
@@ -77,7 +81,7 @@ fn bars(probe: &ProbeResult) -> Markup {
     };
     html! {
         div {
-            h3 { "Rightly told, by class" }
+            h3 { "Predicted correctly, by class" }
             ol.bars {
                 @for entry in best { (item(entry)) }
                 @if hidden > 0 { li.gap { (count(hidden as u64)) " classes between" } }
@@ -93,7 +97,7 @@ fn bars(probe: &ProbeResult) -> Markup {
 fn matrix(probe: &ProbeResult) -> Markup {
     html! {
         div {
-            h3 { "What is taken for what" }
+            h3 { "Confusion matrix" }
             figure.matrix { (heat_map::figure(probe)) }
             @if probe.confusion.len() > heat_map::MAX_NAMED { (confusions(probe)) }
         }
@@ -103,16 +107,16 @@ fn matrix(probe: &ProbeResult) -> Markup {
 fn confusions(probe: &ProbeResult) -> Markup {
     let mut all = Vec::new();
     for (truth, row) in probe.confusion.iter().enumerate() {
-        let wrong = row.iter().enumerate().filter(|&(answer, &n)| answer != truth && n > 0);
-        all.extend(wrong.map(|(answer, &n)| (n, truth, answer, total(row))));
+        let wrong = row.iter().enumerate().filter(|&(predicted, &n)| predicted != truth && n > 0);
+        all.extend(wrong.map(|(predicted, &n)| (n, truth, predicted, total(row))));
     }
-    all.sort_by_key(|&(n, truth, answer, _)| (std::cmp::Reverse(n), truth, answer));
+    all.sort_by_key(|&(n, truth, predicted, _)| (std::cmp::Reverse(n), truth, predicted));
     all.truncate(MAX_CONFUSIONS);
     html! {
         h3 { "Most frequent confusions" (heat_map::over_seeds(probe)) }
         ol.confusions {
-            @for (n, truth, answer, row) in all {
-                li { (class_name(probe, truth)) " called " (class_name(probe, answer)) ": " (n) " of " (count(row)) }
+            @for (n, truth, predicted, row) in all {
+                li { (class_name(probe, truth)) " predicted as " (class_name(probe, predicted)) ": " (n) " of " (count(row)) }
             }
         }
     }
@@ -123,7 +127,7 @@ mod tests {
     use super::*;
 
     fn page(probe: ProbeResult) -> String {
-        section(&[("linear".to_owned(), probe)]).into_string().replace(['\u{202f}', '\u{a0}'], " ")
+        folds(&[("linear".to_owned(), probe)]).unwrap().into_string().replace(['\u{202f}', '\u{a0}'], " ")
     }
 
     #[test]
@@ -146,7 +150,7 @@ mod tests {
     #[test]
     fn confusions_of_several_seeds_are_called_a_sum() {
         let classes = heat_map::MAX_NAMED + 1;
-        let row = |truth| (0..classes).map(|answer| if answer == truth { 2 } else { u32::from(answer == 0) }).collect();
+        let row = |truth| (0..classes).map(|predicted| if predicted == truth { 2 } else { u32::from(predicted == 0) }).collect();
         let probe = ProbeResult { confusion: (0..classes).map(row).collect(), ..ProbeResult::default() };
         assert!(page(probe.clone()).contains("Most frequent confusions</h3>"));
         let seeds = ProbeResult { accuracy_by_seed_pct: vec![60.0, 70.0, 80.0], ..probe };

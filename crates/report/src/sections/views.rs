@@ -5,37 +5,47 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 use relata_artifact::ViewGrid;
 
-use crate::headline::Facts;
 use crate::numbers::counted;
+use crate::run::Run;
+use crate::section::Section;
 
 /// More column captions than these would not fit above the picture.
 const MAX_CAPTIONED_COLUMNS: usize = 10;
 /// Width of a column on the page at most: a picture of one view beside its image is no poster.
 const MAX_COLUMN_REM: usize = 9;
 
-pub(crate) fn section(views: Option<&(ViewGrid, Vec<u8>)>, facts: &Facts) -> Markup {
+pub(super) const SECTION: Section = Section {
+    anchor: "views",
+    title: "What the training sees",
+    of_run: |run| Ok(Some(body(run))),
+    of_comparison: Section::on_no_comparison,
+};
+
+fn body(run: &Run) -> Markup {
+    let facts = &run.summary.facts;
+    let views_note = facts.method.as_ref().map_or("", |method| method.views_note.as_str());
+    let dataset_note = facts.dataset.as_ref().map(|dataset| dataset.note.as_str()).filter(|note| !note.is_empty());
     html! {
-        section #views {
-            h2 { "What the training sees" }
-            @match views {
-                None => p.missing { "No picture of views was saved with this run." },
-                Some((grid, png)) => (picture(grid, png, facts)),
+        @match &run.views {
+            None => p.missing { "No picture of views was saved with this run." },
+            Some((grid, png)) => (picture(grid, png, views_note)),
+        }
+        @if let Some(note) = dataset_note.filter(|_| run.summary.saw_no_labels()) {
+            aside {
+                h3 { "What this data set shows" }
+                p { (note) }
             }
-            @if facts.dataset.as_deref() == Some("shapes") && facts.is_relational() { (shapes_story()) }
         }
     }
 }
 
-fn picture(grid: &ViewGrid, png: &[u8], facts: &Facts) -> Markup {
+fn picture(grid: &ViewGrid, png: &[u8], note: &str) -> Markup {
     let columns = grid.columns;
     let captioned = !grid.captions.is_empty() && grid.captions.len() == columns && columns <= MAX_CAPTIONED_COLUMNS;
     html! {
         p {
             "Each row is one image: the original, then views of it as the training gets them."
-            @if facts.is_relational() {
-                " Two views of one row are a positive pair, views of two rows a negative one; the relation head learns "
-                "to tell which is which."
-            }
+            @if !note.is_empty() { " " (note) }
         }
         figure.views style=(format!("max-width:min(44rem,{}rem)", columns.max(1) * MAX_COLUMN_REM)) {
             @if captioned {
@@ -62,21 +72,6 @@ fn alt(grid: &ViewGrid) -> String {
     }
 }
 
-fn shapes_story() -> Markup {
-    html! {
-        aside {
-            h3 { "The lesson of this data set" }
-            p {
-                "In " em { "shapes" } " only the outline tells the class; colour and background are drawn at random. An "
-                "augmentation that leaves colours recognisable lets the relation head tell pairs by colour alone: it gets "
-                "them right, the loss falls, and the features still know nothing of shape. Only where colour is made "
-                "useless is the outline worth learning. So a high pair accuracy is no sign of good features; the probe, "
-                "read against random weights, is."
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +80,7 @@ mod tests {
     fn one_view_is_no_poster_and_one_in_words() {
         let page = |columns| {
             let grid = ViewGrid { rows: 6, columns, ..ViewGrid::default() };
-            section(Some(&(grid, b"png".to_vec())), &Facts::default()).into_string()
+            picture(&grid, b"png", "").into_string()
         };
         assert!(page(2).contains("max-width:min(44rem,18rem)") && page(2).contains("each with 1\u{a0}augmented view\""));
         assert!(page(9).contains("max-width:min(44rem,81rem)") && page(9).contains("8\u{a0}augmented views\""));

@@ -2,10 +2,12 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::section::Section;
+
 const STYLE: &str = include_str!("style.css");
 
-/// A whole page. `version` is that of the program that wrote the run.
-pub(crate) fn page(title: &str, kicker: &str, lead: &Markup, sections: &[Markup], version: &str) -> String {
+/// A whole page: the sections with their bodies, those without one left out. `version` is that of the program that wrote the run.
+pub(super) fn page(title: &str, kicker: &str, lead: &Markup, sections: &[(&Section, Option<Markup>)], version: &str) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -22,7 +24,16 @@ pub(crate) fn page(title: &str, kicker: &str, lead: &Markup, sections: &[Markup]
                     h1 { (title) }
                     (lead)
                 }
-                main { @for section in sections { (section) } }
+                main {
+                    @for (section, body) in sections {
+                        @if let Some(body) = body {
+                            section id=(section.anchor) {
+                                h2 { (section.title) }
+                                (body)
+                            }
+                        }
+                    }
+                }
                 footer {
                     p {
                         "Written by relata"

@@ -1,4 +1,4 @@
-//! A confusion matrix as SVG: a row is a true class, a column an answer, a cell's shade its share of the row.
+//! A confusion matrix as SVG: a row is a true class, a column a predicted class, a cell's shade its share of the row.
 //!
 //! Up to [`MAX_NUMBERED`] classes every cell has its number, up to [`MAX_NAMED`] every row and column its name; beyond that the
 //! picture is condensed: neighbouring classes join, cells of one shade become one path.
@@ -43,7 +43,7 @@ fn seeds(probe: &ProbeResult) -> u64 {
     probe.accuracy_by_seed_pct.len().max(1) as u64
 }
 
-/// ` over 3 seeds` behind a number of answers, where each image was answered several times.
+/// ` over 3 seeds` behind a number of predictions, where each image was predicted several times.
 pub(crate) fn over_seeds(probe: &ProbeResult) -> String {
     if seeds(probe) == 1 { String::new() } else { format!(" over {}", counted(seeds(probe), "seed")) }
 }
@@ -55,11 +55,11 @@ pub(crate) fn figure(probe: &ProbeResult) -> Markup {
     html! {
         (PreEscaped(if classes <= MAX_NAMED { named(probe) } else { condensed(probe, together) }))
         p.note {
-            "Rows: true class; columns: answer. "
+            "Rows: true class; columns: predicted class. "
             @if classes <= MAX_NUMBERED { "Numbers and shade: share of the row in percent; a dot is less than 1." }
             @else { "The darker, the larger the share of the row." }
-            " The diagonal is right."
-            @if seeds(probe) > 1 { " Answers" (over_seeds(probe)) " together." }
+            " The diagonal is correct."
+            @if seeds(probe) > 1 { " Predictions" (over_seeds(probe)) " together." }
             @if together > 1 { " Each cell stands for " (together) " × " (together) " neighbouring classes." }
         }
     }
@@ -83,11 +83,11 @@ fn named(probe: &ProbeResult) -> String {
     }
     for (truth, row) in probe.confusion.iter().enumerate() {
         let all = total(row);
-        for (answer, &n) in row.iter().enumerate() {
+        for (predicted, &n) in row.iter().enumerate() {
             let share = f64::from(n) / all.max(1) as f64;
-            let kind = if truth == answer { "right" } else { "wrong" };
-            let (x, y) = (room + answer as f64 * cell, room + truth as f64 * cell);
-            let words = format!("{} called {}: {n} of {all}{over}", class_name(probe, truth), class_name(probe, answer));
+            let kind = if truth == predicted { "right" } else { "wrong" };
+            let (x, y) = (room + predicted as f64 * cell, room + truth as f64 * cell);
+            let words = format!("{} predicted as {}: {n} of {all}{over}", class_name(probe, truth), class_name(probe, predicted));
             let title = html! { title { (words) } }.into_string();
             write!(
                 svg,
@@ -114,19 +114,19 @@ fn condensed(probe: &ProbeResult, together: usize) -> String {
     let rows = classes.div_ceil(together);
     let mut joined = vec![vec![0_u64; rows]; rows];
     for (truth, row) in probe.confusion.iter().enumerate() {
-        for (answer, &n) in row.iter().enumerate() {
-            joined[truth / together][answer / together] += u64::from(n);
+        for (predicted, &n) in row.iter().enumerate() {
+            joined[truth / together][predicted / together] += u64::from(n);
         }
     }
     let cell = SIDE / rows as f64;
     let mut paths = vec![[String::new(), String::new()]; LEVELS as usize + 1];
     for (truth, row) in joined.iter().enumerate() {
         let all: u64 = row.iter().sum();
-        for (answer, &n) in row.iter().enumerate().filter(|(_, n)| **n > 0) {
-            // Most cells of many classes are small; steps of the root tell them apart.
+        for (predicted, &n) in row.iter().enumerate().filter(|(_, n)| **n > 0) {
+            // Most cells of many classes are small; equal steps of the square root keep them distinct.
             let level = ((n as f64 / all as f64).sqrt() * f64::from(LEVELS)).ceil() as usize;
-            let (x, y) = (WORD_ROOM + answer as f64 * cell, WORD_ROOM + truth as f64 * cell);
-            let path = &mut paths[level.min(LEVELS as usize)][usize::from(truth != answer)];
+            let (x, y) = (WORD_ROOM + predicted as f64 * cell, WORD_ROOM + truth as f64 * cell);
+            let path = &mut paths[level.min(LEVELS as usize)][usize::from(truth != predicted)];
             write!(path, "M{x:.1},{y:.1}h{cell:.2}v{cell:.2}h-{cell:.2}z").expect("writing to a string");
         }
     }
@@ -143,15 +143,15 @@ fn condensed(probe: &ProbeResult, together: usize) -> String {
     let number = count(classes as u64);
     write!(
         svg,
-        r#"<text x="{middle}" y="{edge}" text-anchor="middle">answer, {number} classes</text><text transform="translate({edge} {middle}) rotate(-90)" text-anchor="middle">true class</text></svg>"#
+        r#"<text x="{middle}" y="{edge}" text-anchor="middle">predicted class, {number} classes</text><text transform="translate({edge} {middle}) rotate(-90)" text-anchor="middle">true class</text></svg>"#
     )
     .expect("writing to a string");
     svg
 }
 
 fn open(class: &str, width: f64, height: f64, probe: &ProbeResult) -> String {
-    let answers: u64 = probe.confusion.iter().map(|row| total(row)).sum();
-    let images = count(answers / seeds(probe));
+    let predictions: u64 = probe.confusion.iter().map(|row| total(row)).sum();
+    let images = count(predictions / seeds(probe));
     let alt = format!("Confusion matrix of {} classes, {images} images{}", probe.confusion.len(), over_seeds(probe));
     format!(r#"<svg class="{class}" viewBox="0 0 {width:.0} {height:.0}" role="img" aria-label="{alt}">"#)
 }
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     fn probe(classes: usize) -> ProbeResult {
-        let row = |truth| (0..classes).map(|answer| if answer == truth { 3 } else { u32::from(answer == 0) }).collect();
+        let row = |truth| (0..classes).map(|predicted| if predicted == truth { 3 } else { u32::from(predicted == 0) }).collect();
         ProbeResult { confusion: (0..classes).map(row).collect(), ..ProbeResult::default() }
     }
 
@@ -180,7 +180,7 @@ mod tests {
         let page = figure(&probe(10)).into_string();
         assert_eq!(page.matches("<rect").count(), 100);
         assert_eq!(page.matches("<text").count(), 20 + 10 + 9, "names twice, the diagonal, the first column");
-        assert!(page.contains("class 9 called class 0: 1 of 4"));
+        assert!(page.contains("class 9 predicted as class 0: 1 of 4"));
     }
 
     #[test]
@@ -197,13 +197,16 @@ mod tests {
     }
 
     #[test]
-    fn answers_of_several_seeds_are_not_as_many_images() {
+    fn predictions_of_several_seeds_are_not_as_many_images() {
         let mut probe = probe(10);
         assert!(figure(&probe).into_string().contains("of 10 classes, 39 images\""));
         probe.accuracy_by_seed_pct = vec![70.0, 80.0, 75.0];
         let page = figure(&probe).into_string().replace('\u{a0}', " ");
         assert!(page.contains("of 10 classes, 13 images over 3 seeds\""), "{page}");
-        assert!(page.contains("class 9 called class 0: 1 of 4 over 3 seeds") && page.contains("Answers over 3 seeds together."));
+        assert!(
+            page.contains("class 9 predicted as class 0: 1 of 4 over 3 seeds")
+                && page.contains("Predictions over 3 seeds together.")
+        );
     }
 
     #[test]

@@ -1,77 +1,11 @@
 use relata_artifact::{
-    FeatureHealth, FeatureSample, Metrics, Neighbour, NeighbourRow, Neighbours, ProbeResult, Provenance, ViewGrid,
+    BackboneUse, FeatureHealth, FeatureSample, FigureFacts, MethodFacts, Metrics, ProbeResult, Provenance, RunFacts, RunFolder,
 };
 use serde_json::json;
 
-use super::*;
-use crate::render_comparison;
-
-const CONFIG: &str = "[data]\ndataset = \"shapes\"\n[method]\nkind = \"relational\"\n[model]\nbackbone = \"conv4\"\n";
-
-pub(crate) fn empty_run(parent: &tempfile::TempDir, name: &str) -> RunFolder {
-    let run = RunFolder::create(parent.path().join(name), false).unwrap();
-    run.write_config(CONFIG).unwrap();
-    run
-}
-
-pub(crate) fn full_run(parent: &tempfile::TempDir, name: &str, text: &str) -> RunFolder {
-    let run = empty_run(parent, name);
-    let mut metrics = run.metrics_writer().unwrap();
-    for step in 1..=400 {
-        let line = Metrics {
-            step,
-            epoch: Some(step as f64 / 100.0),
-            loss: Some(1.0 / step as f64),
-            views_per_s: Some(3000.0),
-            extra: [("pair_acc".to_owned(), json!(0.75))].into_iter().collect(),
-            ..Metrics::default()
-        };
-        metrics.append(&line).unwrap();
-    }
-    run.write_provenance(&Provenance { command: text.to_owned(), version: "0.1.0".into(), ..Provenance::default() }).unwrap();
-    let linear = ProbeResult {
-        protocol: "linear".into(),
-        data: text.to_owned(),
-        split: "test".into(),
-        accuracy_pct: 58.8,
-        baseline_random_pct: Some(14.7),
-        classes: 2,
-        settings: [("note".to_owned(), json!(text))].into_iter().collect(),
-        class_names: vec![text.to_owned(), "ring".into()],
-        confusion: vec![vec![3, 1], vec![0, 4]],
-        ..ProbeResult::default()
-    };
-    run.write_probe("linear", &linear).unwrap();
-    run.write_probe("knn", &ProbeResult { protocol: "knn".into(), accuracy_pct: 13.0, ..linear }).unwrap();
-    let grid = ViewGrid { rows: 1, columns: 2, captions: vec![text.to_owned(), "b".into()], augmentation: text.to_owned() };
-    run.write_views(&grid, b"not really a PNG").unwrap();
-    let features = (0..200).map(|index| (index as f32 * 0.7).sin()).collect();
-    let labels = (0..50).map(|row| row % 2).collect();
-    let sample =
-        FeatureSample { features, dim: 4, labels, class_names: vec![text.to_owned(), "ring".into()], split: "test".into() };
-    run.write_feature_sample(&sample).unwrap();
-    let found = vec![Neighbour { image: text.to_owned(), class: Some("ring".into()), similarity: 0.5 }];
-    let row = NeighbourRow { image: text.to_owned(), class: Some(text.to_owned()), found };
-    let neighbours = Neighbours { tile_px: 8, columns: 2, asked: text.to_owned(), searched: text.to_owned(), rows: vec![row] };
-    run.write_neighbours(&neighbours, b"not really a PNG").unwrap();
-    run
-}
-
-/// Names of the elements that are still open at the end of a page; panics where one closes another.
-pub(crate) fn unclosed(page: &str) -> Vec<&str> {
-    let void = ["meta", "br", "img", "!DOCTYPE"];
-    let mut open = Vec::new();
-    for tag in page.split('<').skip(1) {
-        let (tag, _) = tag.split_once('>').expect("a tag ends");
-        let name = tag.split([' ', '\n']).next().unwrap();
-        if let Some(closed) = name.strip_prefix('/') {
-            assert_eq!(open.pop(), Some(closed));
-        } else if !void.contains(&name) && !tag.ends_with('/') {
-            open.push(name);
-        }
-    }
-    open
-}
+use super::{CONFIG, empty_run, facts, full_run, unclosed};
+use crate::page::NO_OWN_SCORE;
+use crate::{render_comparison, render_run, write_report};
 
 #[test]
 fn a_fresh_run_says_in_words_what_is_missing() {
@@ -155,17 +89,25 @@ fn figures_of_any_method_are_drawn_under_their_names() {
         assert!(unclosed(&page).is_empty());
         assert!(page.contains("puzzle_acc") && page.contains("entropy") && !page.contains("<figcaption>kind"), "{page}");
     }
-    assert!(render_run(&run).unwrap().contains("At the end puzzle_acc is 62.5"));
+    assert!(render_run(&run).unwrap().contains("puzzle_acc at the end: 62.5"));
 }
 
 #[test]
 fn a_run_without_training_is_not_said_to_be_unfinished() {
     let parent = tempfile::tempdir().unwrap();
     let run = empty_run(&parent, "random");
-    run.write_config(&CONFIG.replace("relational", "random")).unwrap();
-    let page = render_run(&run).unwrap();
-    assert!(page.contains("None, by intention") && page.contains("random weights"));
-    assert!(!page.contains("Not trained yet") && !page.contains("has not finished"));
+    let says_so = |run: &RunFolder, words: &str| {
+        let page = render_run(run).unwrap();
+        assert!(page.contains("None, by intention") && page.contains(words) && page.contains("random weights"), "{words}");
+        assert!(!page.contains("Not trained yet") && !page.contains("has not finished"), "{words}");
+    };
+    // A run of an older version: its checkpoint is of step 0, and it has no metrics.
+    run.save_checkpoint("last", &[], &[("train.step".to_owned(), "0".to_owned())].into()).unwrap();
+    says_so(&run, "No training on a conv4 backbone");
+    let method = MethodFacts { title: "Chance".into(), trains: false, ..MethodFacts::default() };
+    let facts = RunFacts { method: Some(method), ..RunFacts::default() };
+    run.write_provenance(&Provenance { facts, ..Provenance::default() }).unwrap();
+    says_so(&run, "Chance on a conv4 backbone");
 }
 
 #[test]
@@ -179,15 +121,17 @@ fn a_method_from_elsewhere_is_called_as_its_checkpoint_calls_it() {
         let page = render_run(run).unwrap().replace('\u{a0}', " ");
         page.split("<p class=\"deed\">").nth(1).unwrap().split("</p>").next().unwrap().to_owned()
     };
-    assert_eq!(deed(&run), "Training: unlabelled images of shapes, 8 epochs.", "no checkpoint yet");
+    assert_eq!(deed(&run), "Training: images of shapes, 8 epochs.", "no checkpoint yet");
     let metadata = [("train.head", "vicreg"), ("train.architecture", "conv4")];
     let metadata = metadata.map(|(key, name)| (key.to_owned(), name.to_owned())).into();
     run.save_checkpoint("last", &[], &metadata).unwrap();
-    assert_eq!(deed(&run), "vicreg on a conv4 backbone: unlabelled images of shapes, 8 epochs.");
+    assert_eq!(deed(&run), "vicreg on a conv4 backbone: images of shapes, 8 epochs.");
     let page = render_comparison(std::slice::from_ref(&run)).unwrap();
     assert!(page.contains("<td>vicreg</td>") && page.contains("<td>conv4</td>"));
-    // What the configuration says is said.
+    // The configuration's name wins over the checkpoint's, and the run's own description over both.
     run.write_config(CONFIG).unwrap();
+    assert_eq!(deed(&run), "relational on a conv4 backbone: images of shapes, 8 epochs.");
+    run.write_provenance(&Provenance { facts: facts(), ..Provenance::default() }).unwrap();
     assert_eq!(deed(&run), "Relational reasoning on a conv4 backbone: unlabelled images of shapes, 8 epochs.");
 }
 
@@ -239,7 +183,12 @@ fn images_that_were_held_out_are_called_so() {
 fn a_share_of_the_labels_is_no_full_score() {
     let parent = tempfile::tempdir().unwrap();
     let runs = ["all", "few"].map(|name| empty_run(&parent, name));
-    let probe = |pct| ProbeResult { protocol: "linear".into(), accuracy_pct: pct, ..ProbeResult::default() };
+    let probe = |pct| ProbeResult {
+        protocol: "linear".into(),
+        title: Some("Linear probe".into()),
+        accuracy_pct: pct,
+        ..ProbeResult::default()
+    };
     runs[0].write_probe("linear", &probe(60.0)).unwrap();
     let settings = [("label_fraction".to_owned(), json!(0.01))].into_iter().collect();
     runs[1].write_probe("linear-label-fraction-0_01", &ProbeResult { settings, ..probe(30.0) }).unwrap();
@@ -269,15 +218,16 @@ fn the_headline_is_the_runs_own_score_and_others_say_what_they_are() {
     let probe = |epochs: &str, accuracy_pct| {
         let request = [("probe.epochs".to_owned(), epochs.to_owned())].into();
         let (protocol, data, split) = ("linear".into(), "shapes".into(), "test".into());
-        ProbeResult { protocol, data, split, accuracy_pct, request, ..ProbeResult::default() }
+        let title = Some("Linear probe".into());
+        ProbeResult { protocol, title, data, split, accuracy_pct, request, ..ProbeResult::default() }
     };
     let page = || render_run(&run).unwrap().replace(['\u{202f}', '\u{a0}'], " ");
     run.write_result(&probe("5", 90.0)).unwrap();
-    assert!(page().contains(crate::headline::NO_OWN_SCORE) && !page().contains("reaches"));
+    assert!(page().contains(NO_OWN_SCORE) && !page().contains("reaches"));
     run.write_result(&probe("100", 60.0)).unwrap();
     assert!(page().contains("reaches <strong>60.0 %</strong>"), "{}", page());
     assert!(page().contains("Linear probe, epochs = 5"));
-    assert!(page().contains("not as the run itself asks for: probe.epochs 5 (the run's own: 100)"));
+    assert!(page().contains("not the run's own settings: probe.epochs 5 (the run's own: 100)"));
 
     let both = render_comparison(&[run.clone(), empty_run(&parent, "other")]).unwrap().replace(['\u{202f}', '\u{a0}'], " ");
     assert!(both.contains("Linear probe, epochs = 5<br>") && !both.contains("90.0 % on"), "{both}");
@@ -320,9 +270,15 @@ fn an_upper_bound_is_a_number_in_the_legend_only_where_it_is_that_of_all() {
 fn fine_tuning_is_not_said_to_be_of_frozen_features() {
     let parent = tempfile::tempdir().unwrap();
     let run = empty_run(&parent, "tuned");
-    run.write_probe("supervised", &ProbeResult { protocol: "supervised".into(), ..ProbeResult::default() }).unwrap();
+    let probe = ProbeResult {
+        protocol: "supervised".into(),
+        title: Some("Supervised".into()),
+        backbone: Some(BackboneUse::FromScratch),
+        ..ProbeResult::default()
+    };
+    run.write_probe("supervised", &probe).unwrap();
     let page = render_run(&run).unwrap();
-    assert!(page.contains("Training with the labels, from random weights,") && page.contains("trained on 0"));
+    assert!(page.contains("Supervised training from random weights reaches") && page.contains("trained on 0"));
     assert!(!page.contains("on the frozen features reaches") && !page.contains("Random weights were not measured"));
 }
 
@@ -362,14 +318,15 @@ fn many_classes_are_listed_by_their_confusions() {
     let parent = tempfile::tempdir().unwrap();
     let run = empty_run(&parent, "many");
     let classes = 100;
-    let row = |truth: usize| (0..classes).map(|answer| u32::from(answer == truth) * 7 + u32::from(answer == 3)).collect();
+    let row =
+        |truth: usize| (0..classes).map(|predicted| u32::from(predicted == truth) * 7 + u32::from(predicted == 3)).collect();
     let confusion = (0..classes).map(row).collect();
     let probe = ProbeResult { protocol: "linear".into(), classes, confusion, ..ProbeResult::default() };
     run.write_probe("linear", &probe).unwrap();
     let page = render_run(&run).unwrap();
     assert!(page.contains("class=\"heat condensed\"") && !page.contains("class=\"heat\""));
     assert!(page.contains("76 classes between"));
-    assert!(page.contains("class 0 called class 3: 1 of 8"));
+    assert!(page.contains("class 0 predicted as class 3: 1 of 8"));
     assert!(unclosed(&page).is_empty());
 }
 
@@ -405,6 +362,14 @@ fn every_probe_has_a_fold_with_its_matrix_and_its_further_figures() {
 fn what_was_measured_online_is_a_curve_of_its_own_and_no_score() {
     let parent = tempfile::tempdir().unwrap();
     let run = full_run(&parent, "run", "shapes");
+    let titles = [
+        ("online_knn_acc", "online kNN (train split)"),
+        ("online_effective_rank", "online effective rank"),
+        ("online_dead_dimensions_pct", "online dead dimensions"),
+    ];
+    let mut provenance = run.provenance().unwrap().unwrap();
+    provenance.facts.online = titles.map(|(name, title)| FigureFacts::single(name, title)).into();
+    run.write_provenance(&provenance).unwrap();
     let before = render_run(&run).unwrap();
     let mut metrics = run.resume_metrics(400).unwrap();
     for (step, share) in [(200, 0.412), (400, 0.437)] {
@@ -420,10 +385,10 @@ fn what_was_measured_online_is_a_curve_of_its_own_and_no_score() {
     let both = render_comparison(&[run.clone(), empty_run(&parent, "other")]).unwrap();
     for (page, charts) in [(render_run(&run).unwrap(), 3 + before.matches("<figure class=\"chart\"").count()), (both, 6)] {
         assert_eq!(page.matches("<figure class=\"chart\"").count(), charts);
-        for title in ["online kNN (train split)", "online effective rank", "online dead dimensions"] {
+        for (_, title) in titles {
             assert!(page.contains(title), "{title}");
         }
-        assert!(page.contains("is no score") && unclosed(&page).is_empty());
+        assert!(page.contains("are no scores") && unclosed(&page).is_empty());
         let scores = &page[page.find("id=\"scores\"").unwrap()..];
         let scores = &scores[..scores.find("</section>").unwrap()];
         assert!(!scores.contains("online") && !scores.contains("43.7") && scores.contains("58.8"), "{scores}");

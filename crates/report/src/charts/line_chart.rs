@@ -205,7 +205,7 @@ mod tests {
         let page = chart.figure().unwrap().unwrap().into_string();
         let drawn: Vec<usize> = SERIES.iter().map(|(_, class)| page.find(&format!("class=\"line {class}\"")).unwrap()).collect();
         assert!(drawn.is_sorted(), "{drawn:?}: the whole line lies below the broken ones");
-        let style = include_str!("style.css");
+        let style = include_str!("../page/style.css");
         for (_, class) in &SERIES[1..] {
             let rule = style.lines().find(|line| line.starts_with(&format!(".line.{class} {{"))).unwrap();
             assert!(rule.contains("stroke-dasharray"), "{rule}");

@@ -5,8 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 use relata_artifact::{NeighbourRow, Neighbours};
 
-use crate::headline::Facts;
 use crate::numbers::short;
+use crate::run::Run;
+use crate::section::Section;
 
 /// The one picture that holds all tiles; each place shows a square of it. Where several runs share a page, a number follows.
 const TILES: &str = "neighbour-tiles";
@@ -16,63 +17,60 @@ type Kept = (Neighbours, Vec<u8>);
 
 /// What the pictures show, whatever the images.
 const WORDS: [&str; 2] = [
-    "beside it those whose features are most alike by cosine",
-    "A whole frame and ✓ mark the image's own class, a broken frame and ✗ another",
+    "beside it the images with the most similar features by cosine",
+    "A solid frame and ✓ mark the same class, a broken frame and ✗ another class",
 ];
 
-/// The section; nothing where a run has no such pictures.
-pub(crate) fn section(neighbours: Option<&Kept>, facts: &Facts) -> Markup {
+pub(super) const SECTION: Section = Section {
+    anchor: "neighbours",
+    title: "Nearest neighbours",
+    of_run: |run| Ok(run.neighbours.as_ref().map(|kept| pictures_of_run(kept, run.summary.saw_no_labels()))),
+    of_comparison: |runs| Ok(folds(runs.iter().map(|run: &Run| (run.name.as_str(), run.neighbours.as_ref())))),
+};
+
+fn pictures_of_run((neighbours, png): &Kept, saw_no_labels: bool) -> Markup {
     html! {
-        @if let Some((neighbours, png)) = neighbours {
-            section #neighbours {
-                h2 { "Nearest neighbours" }
-                p { (introduction(neighbours, facts)) }
-                (grid(neighbours, png, TILES))
-            }
-        }
+        p { (introduction(neighbours, saw_no_labels)) }
+        (grid(neighbours, png, TILES))
     }
 }
 
-/// The pictures of several runs, one fold each, the first two of them open; nothing where no run has any.
-pub(crate) fn of_runs<'a>(runs: impl Iterator<Item = (&'a str, Option<&'a Kept>)>) -> Markup {
+/// The pictures of several runs, one fold each, the first two of them open; `None` where no run has any.
+fn folds<'a>(runs: impl Iterator<Item = (&'a str, Option<&'a Kept>)>) -> Option<Markup> {
     let kept: Vec<_> = runs.filter_map(|(name, kept)| Some((name, kept?))).collect();
-    html! {
-        @if !kept.is_empty() {
-            section #neighbours {
-                h2 { "Nearest neighbours" }
-                p {
-                    "At the left of each row an image, " (WORDS[0]) ", the nearest first. " (WORDS[1]) ". Runs on the same data are asked for "
-                    "the same images."
+    let markup = html! {
+        p {
+            "At the left of each row an image, " (WORDS[0]) ", the nearest first. " (WORDS[1]) ". Runs on the same data show the "
+            "same images."
+        }
+        @for (place, (name, (neighbours, png))) in kept.iter().enumerate() {
+            @let (same, all) = of_same_class(neighbours);
+            details.probe open[place < 2] {
+                summary {
+                    strong { (name) }
+                    @if all > 0 { ": " (same) " of " (all) " are of the same class" }
+                    span.soft { " (" (neighbours.queries) ", among " (neighbours.searched) ")" }
                 }
-                @for (place, (name, (neighbours, png))) in kept.into_iter().enumerate() {
-                    @let (same, all) = of_own_class(neighbours);
-                    details.probe open[place < 2] {
-                        summary {
-                            strong { (name) }
-                            @if all > 0 { ": " (same) " of " (all) " are of the own class" }
-                            span.soft { " (" (neighbours.asked) ", among " (neighbours.searched) ")" }
-                        }
-                        div.unfolded { (grid(neighbours, png, &format!("{TILES}-{}", place + 1))) }
-                    }
-                }
+                div.unfolded { (grid(neighbours, png, &format!("{TILES}-{}", place + 1))) }
             }
         }
-    }
+    };
+    (!kept.is_empty()).then_some(markup)
 }
 
-/// How many of the images found are of the asking image's class, and of how many that is known.
-fn of_own_class(neighbours: &Neighbours) -> (usize, usize) {
-    let judged = neighbours.rows.iter().flat_map(|row| row.found.iter().filter_map(|found| row.is_same_class(found)));
-    judged.fold((0, 0), |(same, all), is_same| (same + usize::from(is_same), all + 1))
+/// How many neighbours are of their image's class, and of how many that is known.
+fn of_same_class(neighbours: &Neighbours) -> (usize, usize) {
+    let known = neighbours.rows.iter().flat_map(|row| row.found.iter().filter_map(|found| row.is_same_class(found)));
+    known.fold((0, 0), |(same, all), is_same| (same + usize::from(is_same), all + 1))
 }
 
-fn introduction(neighbours: &Neighbours, facts: &Facts) -> Markup {
-    let (same, all) = of_own_class(neighbours);
+fn introduction(neighbours: &Neighbours, saw_no_labels: bool) -> Markup {
+    let (same, all) = of_same_class(neighbours);
     html! {
-        "At the left of each row an image (" (neighbours.asked) "), " (WORDS[0]) " (" (neighbours.searched) "), the nearest first."
+        "At the left of each row an image (" (neighbours.queries) "), " (WORDS[0]) " (" (neighbours.searched) "), the nearest first."
         @if all > 0 {
-            " " (WORDS[1]) ": " strong { (same) " of " (all) } " are of the own class."
-            @if !facts.is_supervised() { " The training never saw a class." }
+            " " (WORDS[1]) ": " strong { (same) " of " (all) } " are of the same class."
+            @if saw_no_labels { " The training never saw a class." }
         }
     }
 }
@@ -103,7 +101,7 @@ fn tiles(neighbours: &Neighbours, png: &[u8], id: &str) -> Markup {
 fn pictures(neighbours: &Neighbours, index: usize, row: &NeighbourRow, id: &str) -> Markup {
     let name = |image: &str, class: Option<&String>| class.cloned().unwrap_or_else(|| image.to_owned());
     html! {
-        div.tile.asked title=(row.image) {
+        div.tile.query title=(row.image) {
             (picture(neighbours, [index, 0], &name(&row.image, row.class.as_ref()), id))
             span { (name(&row.image, row.class.as_ref())) }
         }
@@ -143,19 +141,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_and_other_classes_differ_in_more_than_colour() {
+    fn same_and_other_classes_differ_in_more_than_colour() {
         let found = ["cat", "dog"].map(|class| Neighbour { class: Some(class.into()), ..Neighbour::default() }).to_vec();
         let row = NeighbourRow { image: "test 7".into(), class: Some("cat".into()), found };
         let unlabelled = NeighbourRow { image: "holiday.jpg".into(), found: row.found.clone(), class: None };
         let few = NeighbourRow { found: Vec::new(), ..row.clone() };
         let neighbours = Neighbours { tile_px: 32, columns: 3, rows: vec![row, unlabelled, few], ..Neighbours::default() };
-        let page = section(Some(&(neighbours, b"png".to_vec())), &Facts::default()).into_string();
+        let page = pictures_of_run(&(neighbours, b"png".to_vec()), true).into_string();
         assert_eq!([page.matches("tile same").count(), page.matches("tile other").count()], [1, 1]);
         assert!(page.contains("<span>✓ cat</span>") && page.contains("<span>✗ dog</span>") && page.contains("holiday.jpg"));
         assert!(page.contains("1 of 2"));
         assert!(page.contains("viewBox=\"64 32 32 32\""), "second row, third column");
         assert_eq!(page.matches("<image").count(), 1, "all tiles share one picture");
-        assert_eq!(section(None, &Facts::default()).into_string(), "");
     }
 
     #[test]
@@ -163,13 +160,14 @@ mod tests {
         let found = vec![Neighbour { class: Some("cat".into()), ..Neighbour::default() }];
         let row = NeighbourRow { image: "test 7".into(), class: Some("cat".into()), found };
         let kept = (Neighbours { tile_px: 32, columns: 2, rows: vec![row], ..Neighbours::default() }, b"png".to_vec());
-        let page =
-            of_runs([("a", Some(&kept)), ("none", None), ("b", Some(&kept)), ("c", Some(&kept))].into_iter()).into_string();
+        let page = folds([("a", Some(&kept)), ("none", None), ("b", Some(&kept)), ("c", Some(&kept))].into_iter())
+            .unwrap()
+            .into_string();
         for number in 1..=3 {
             let id = format!("{TILES}-{number}\"");
             assert_eq!((page.matches(&format!("id=\"{id}")).count(), page.matches(&format!("href=\"#{id}")).count()), (1, 2));
         }
-        assert_eq!([page.matches(" open").count(), page.matches("1 of 1 are of the own class").count()], [2, 3]);
-        assert!(!page.contains("none") && of_runs([("none", None)].into_iter()).into_string().is_empty());
+        assert_eq!([page.matches(" open").count(), page.matches("1 of 1 are of the same class").count()], [2, 3]);
+        assert!(!page.contains("none") && folds([("none", None)].into_iter()).is_none());
     }
 }
