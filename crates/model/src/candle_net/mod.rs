@@ -5,6 +5,8 @@ pub(crate) mod expressions;
 #[cfg(test)]
 mod pytorch_tests;
 mod relation;
+#[cfg(test)]
+mod relation_tests;
 pub mod seam;
 #[cfg(test)]
 mod tests;
