@@ -20,5 +20,26 @@ pub enum Error {
     },
 }
 
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Sizes that cannot work: the caller's request must change.
+    Input,
+    /// Something failed on the way, though the request was right.
+    Failure,
+}
+
+impl Error {
+    /// Whether the request was wrong or its execution failed.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Shape { .. } => ErrorKind::Input,
+            Self::Threads { .. } => ErrorKind::Failure,
+        }
+    }
+}
+
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -59,7 +59,7 @@ pub use compute::Compute;
 pub use conv::{Algorithm, Conv2d, ConvSpec};
 pub use cross_entropy::{CrossEntropy, CrossEntropyOutcome, Reduction, cross_entropy_f32};
 pub use eigen::{symmetric_eigenvalues, symmetric_eigenvectors};
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use image_size::ImageSize;
 pub use l2_normalise::L2Normalise;
 pub use layout::Layout;

@@ -122,6 +122,20 @@ unsafe fn outer_tile<S: Simd, const MR: usize, const NR_REGS: usize, const PREFE
     }
 }
 
+/// Columns, rows and images that go through the tiles together: some pixels of a row, or some rows of an image, few enough to stay in L1,
+/// or some images that are small. `most` is the most pixels that are gathered.
+#[inline(always)]
+fn at_once(p: &OuterProduct, most: usize, gathers: bool) -> (usize, usize, usize) {
+    let columns = if gathers { most.min(p.width) } else { p.width };
+    let row_floats = p.width * (p.grad.x + p.input.x);
+    let rows = match gathers {
+        true => most / p.width.max(1),
+        false => (6144 / row_floats.max(1)).max(most.div_ceil(p.width.max(1))),
+    };
+    let images = if p.images > 1 { (most / (p.rows * p.width)).clamp(1, p.images) } else { 1 };
+    (columns, rows.min(p.rows).max(1), images)
+}
+
 #[inline(always)]
 unsafe fn outer_body<S: Simd, const NR_REGS: usize, const PREFETCH: bool>(
     p: &OuterProduct,
@@ -139,15 +153,7 @@ unsafe fn outer_body<S: Simd, const NR_REGS: usize, const PREFETCH: bool>(
     let share_sets = (p.grad.x >= 256 && p.run >= 64) || (p.grad.x >= 128 && p.run >= 128 && width <= 16);
     let gathers = p.lanes < width || share_sets;
     let mut gathered = Gathered(MaybeUninit::uninit());
-    // Some pixels of a row, or some rows of an image, few enough to stay in L1, or some images that are small.
-    let columns_at_once = if gathers { most.min(p.width) } else { p.width };
-    let row_floats = p.width * (p.grad.x + p.input.x);
-    let rows_at_once = match gathers {
-        true => most / p.width.max(1),
-        false => (6144 / row_floats.max(1)).max(most.div_ceil(p.width.max(1))),
-    };
-    let rows_at_once = rows_at_once.min(p.rows).max(1);
-    let images_at_once = if p.images > 1 { (most / (p.rows * p.width)).clamp(1, p.images) } else { 1 };
+    let (columns_at_once, rows_at_once, images_at_once) = at_once(p, most, gathers);
     // Not `step_by`, which divides: for a band of tiles that is a twentieth of the time.
     let (mut image, mut y, mut x) = (0, 0, 0);
     while image < p.images && p.rows * p.width > 0 {

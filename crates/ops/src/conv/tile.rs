@@ -218,15 +218,8 @@ unsafe fn correlate_body<S: Simd, const NR_REGS: usize, const STORE: StoreMode, 
                 macro_rules! tiles {
                     ($t:literal, $while:expr) => {
                         while $while {
-                            correlate_tile::<S, $t, 1, NR_REGS, STORE, PREFETCH>(
-                                plan,
-                                from.add(at_in),
-                                w,
-                                to.add(at_out),
-                                lanes,
-                                sums,
-                                (prefetch_from, lines),
-                            );
+                            let (input, output, next) = (from.add(at_in), to.add(at_out), (prefetch_from, lines));
+                            correlate_tile::<S, $t, 1, NR_REGS, STORE, PREFETCH>(plan, input, w, output, lanes, sums, next);
                             prefetch_from = prefetch_from.wrapping_add(if PREFETCH == BY_PIXELS {
                                 $t * c.in_x_step
                             } else {

@@ -4,123 +4,25 @@
 //! that is what makes the kernels' safe fronts sound.
 
 mod groups;
+mod isa;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
 mod stream;
+mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(crate) use groups::{by_channel_group, group, group_mut};
+pub use isa::Isa;
+pub(crate) use isa::Level;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use neon::Neon;
 pub(crate) use portable::Portable;
 pub(crate) use stream::{LINE, end_streaming, stream_group, worth_streaming};
+pub(crate) use vector::Simd;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512, Avx512Half};
-
-use std::fmt;
-
-/// An instruction set that this processor has.
-///
-/// [`Isa::best`] is what to use; [`Isa::available`] lists the slower ones too, for tests and benchmarks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Isa(Level);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
-    Portable,
-    #[cfg(target_arch = "aarch64")]
-    Neon,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-}
-
-impl Isa {
-    /// The widest one that this processor has.
-    #[must_use]
-    pub fn best() -> Self {
-        Self::available()[0]
-    }
-
-    /// All that this processor has, widest first; the portable form is always among them.
-    #[must_use]
-    pub fn available() -> Vec<Self> {
-        let mut all = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("fma")
-            {
-                all.push(Self(Level::Avx512));
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                all.push(Self(Level::Avx2));
-            }
-        }
-        #[cfg(target_arch = "aarch64")]
-        if std::arch::is_aarch64_feature_detected!("neon") {
-            all.push(Self(Level::Neon));
-        }
-        all.push(Self(Level::Portable));
-        all
-    }
-
-    /// `avx512`, `avx2`, `neon` or `portable`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self.0 {
-            Level::Portable => "portable",
-            #[cfg(target_arch = "aarch64")]
-            Level::Neon => "neon",
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => "avx512",
-        }
-    }
-
-    pub(crate) fn level(self) -> Level {
-        self.0
-    }
-}
-
-impl fmt::Display for Isa {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A vector of `LANES` f32 and the few things that the convolution tiles do with it.
-///
-/// # Safety
-/// Every method may only be called where the implementor's instruction set exists; pointers must be valid for
-/// `LANES` floats, and need no alignment.
-pub(crate) trait Simd: Copy {
-    type V: Copy;
-    const LANES: usize;
-    unsafe fn zero() -> Self::V;
-    unsafe fn splat(x: f32) -> Self::V;
-    unsafe fn load(from: *const f32) -> Self::V;
-    unsafe fn store(to: *mut f32, v: Self::V);
-    /// A non-temporal [`Simd::store`], where there is one; `to` is on a vector's border.
-    unsafe fn stream(to: *mut f32, v: Self::V);
-    /// `a · b + c`
-    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
-    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
-    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
-    /// Prefetches a cache line; any address will do.
-    unsafe fn prefetch(line: *const f32);
-    /// The same into L2 alone, for a line that is read only after L1 has held much else.
-    unsafe fn prefetch_l2(line: *const f32);
-}
 
 /// Makes one function out of a plain body: compiled once for each instruction set, and chosen by the `Isa` given first.
 ///

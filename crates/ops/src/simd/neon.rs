@@ -1,4 +1,4 @@
-use super::Simd;
+use super::vector::Simd;
 use std::arch::aarch64::{float32x4_t, vaddq_f32, vdupq_n_f32, vfmaq_f32, vld1q_f32, vmulq_f32, vst1q_f32, vsubq_f32};
 
 /// 4 lanes, 32 registers; every 64-bit ARM processor has them.

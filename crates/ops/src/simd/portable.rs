@@ -1,4 +1,4 @@
-use super::Simd;
+use super::vector::Simd;
 
 /// Eight floats in an array: the compiler makes of it what the target's base instruction set has.
 #[derive(Clone, Copy)]

@@ -141,7 +141,7 @@ struct Found {
     running: Vec<(Vec<f32>, Vec<f32>)>,
 }
 
-/// Three views of five images, each pair twice, hidden width 12 and features of 7: no number that a vector likes.
+/// Three views of five images, each pair twice, hidden width 12 and features of 7: none of them a multiple of a vector.
 fn awkward(aggregation: PairAggregation, layers: usize) -> Case {
     Case::new(3, 5, DeepPairHeadShape { aggregation, width: 7, hidden: 12, layers, shifts: 2 })
 }
