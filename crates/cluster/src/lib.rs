@@ -24,6 +24,11 @@ pub use assignment::{contingency, optimal_assignment};
 pub use covariance::{Covariance, covariance, covariance_bytes};
 pub use kmeans::{Clustering, KMeans, Rows};
 pub use l2_normalise::l2_normalised;
-/// Which of the processor's instructions are used; `Isa::best()` asks it.
+/// Which of the processor's instructions are used; `Isa::best()` is what to use.
 pub use relata_ops::Isa;
 pub use whitening::whiten;
+
+/// The README's example compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -75,7 +75,7 @@ impl Buffers {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// Bytes of all that was asked of it, allocated or not; `usize::MAX` where they are more.
+    /// Bytes of all that was requested, allocated or not; `usize::MAX` where they are more.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes

@@ -1,9 +1,11 @@
 //! Training kernels on plain `f32` buffers: what a small convolutional network needs to be trained fast on a CPU.
 //!
-//! What goes in and comes out are slices that the caller owns, images as NHWC, each in a halo of zero pixels ([`Layout`]).
-//! Operators that cost time have AVX-512, AVX2, NEON and portable forms, chosen at run time ([`Isa`]), all an f64 reference and
-//! a gradient check; work is cut by its size alone ([`chunk_images`]), so results are the same bits at any number of threads. Call them
-//! inside a rayon pool to say how many there are.
+//! What goes in and comes out are slices that the caller owns. Images are NHWC, each in a halo of zero pixels ([`Layout`]).
+//! Operators that cost time have AVX-512, AVX2, NEON and portable forms, chosen at run time ([`Isa`]). Tests hold each to its definition
+//! in f64, and gradients to the slopes of that definition.
+//!
+//! Work is cut by its size alone ([`chunk_images`]), so results are the same bits at any number of threads. [`Compute`] is a pool of
+//! threads to call operators in; any rayon pool will do.
 //!
 //! Sizes that do not fit together, at construction or in a batch, give [`Error::Shape`]. A slice that is too short for what was built is a
 //! bug of the program, and panics.
@@ -75,3 +77,8 @@ pub use pool::{AveragePool, MaxPool, global_average, global_average_gradient};
 pub use scratch::reserve_scratch;
 pub use sgd::{SgdStep, sgd_step};
 pub use simd::Isa;
+
+/// The README's example compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

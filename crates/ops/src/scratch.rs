@@ -1,4 +1,4 @@
-//! Working memory of a kernel's inner loops: one buffer a thread, as long as the longest wish so far.
+//! Working memory of a kernel's inner loops: one buffer a thread, as long as the longest request so far.
 
 use crate::Buffer;
 use std::cell::Cell;

@@ -24,3 +24,8 @@ pub use decay::decay;
 pub use optimizer::{CloneOptimizer, Optimizer, OptimizerConfig, OptimizerEntry, OptimizerSettings};
 pub use optimizers::{ADAM, ADAMW, Adam, OPTIMIZERS, SGD, Sgd, optimizer};
 pub use schedule::{Schedule, step_decay};
+
+/// The README's example compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -323,7 +323,7 @@ impl Conv2d {
         n.div_ceil(self.gradient_pieces(n)).max(1)
     }
 
-    /// Floats of a part of a piece's sums, which can be worked out for itself.
+    /// Floats of a part of a piece's sums, which can be computed by itself.
     fn part_len(&self) -> usize {
         self.winograd.map_or(self.direct.part_len(), |winograd| winograd.block_len())
     }
@@ -365,7 +365,7 @@ impl Conv2d {
     /// in [`Conv2d::data_gradient`].
     ///
     /// `complete` is called for all images of `d_output`, some at a time, before they are read, with the number of the
-    /// first: what has to be done to them at last is cheapest here, while they stay in the cache for what follows.
+    /// first: the last change to them is cheapest here, while they stay in the cache for what follows.
     pub fn backward(
         &self,
         n: usize,

@@ -4,7 +4,7 @@
 //! computes, it therefore prefetches (1) its share of the rows that the next output row reads first, and (2) the output lines directly
 //! below. Requests are spread out: more than about 24 outstanding lines stall the multiply-adds.
 //!
-//! An address is only a hint, and may lie outside of all buffers. [`PrefetchPlan`] is worked out once a layer for the tiles of
+//! An address is only a hint, and may lie outside of all buffers. [`PrefetchPlan`] is computed once a layer for the tiles of
 //! `tile.rs`; [`NextPixels`] is the same for the outer products of `outer.rs`.
 
 use super::block::Block;
@@ -52,7 +52,7 @@ pub(super) const fn piece_floats(width: usize) -> usize {
     if width > PIECE / 16 { 16 } else { PIECE / width }
 }
 
-/// What a correlation's tiles prefetch, worked out once a layer: divisions inside a tile would delay its products.
+/// What a correlation's tiles prefetch, computed once a layer: divisions inside a tile would delay its products.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct PrefetchPlan {
     pub(super) mode: PrefetchMode,
