@@ -1,6 +1,6 @@
 //! The optimisers: a file each, and a line each in [`OPTIMIZERS`].
 //!
-//! **Adding one.** Write `optimizers/<name>.rs`: a struct that implements [`Optimizer`], and its [`OptimizerEntry`]. Then add its `mod`
+//! **Adding one.** Write `optimizers/<name>.rs`: a struct that implements [`crate::Optimizer`], and its [`OptimizerEntry`]. Then add its `mod`
 //! line and its line in the table, both below. `sgd.rs` is the shortest to start from; `adam.rs` counts its steps.
 
 mod adam;
@@ -14,7 +14,12 @@ pub use sgd::{SGD, Sgd};
 use crate::optimizer::OptimizerEntry;
 
 /// Every optimiser.
-pub const OPTIMIZERS: &[&OptimizerEntry] = &[&adam::ADAM, &adamw::ADAMW, &sgd::SGD];
+#[rustfmt::skip] // a line each
+pub const OPTIMIZERS: &[&OptimizerEntry] = &[
+    &adam::ADAM,
+    &adamw::ADAMW,
+    &sgd::SGD,
+];
 
 /// The optimiser of that name.
 #[must_use]
