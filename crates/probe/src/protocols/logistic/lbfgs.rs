@@ -54,7 +54,7 @@ pub(super) fn minimise(
             if memory.len() == MEMORY {
                 memory.pop_front();
             }
-            memory.push_back(Pair { step, change, curvature });
+            memory.push_back(CurvaturePair { step, change, curvature });
         }
         (point, value, gradient) = (next.point, next.value, next.gradient);
         iterations += 1;
@@ -63,20 +63,20 @@ pub(super) fn minimise(
 }
 
 /// A step and what it changed of the gradient.
-struct Pair {
+struct CurvaturePair {
     step: Vec<f64>,
     change: Vec<f64>,
     curvature: f64,
 }
 
-struct Trial {
+struct LineSearchTrial {
     point: Vec<f64>,
     value: f64,
     gradient: Vec<f64>,
 }
 
 /// Minus the gradient times the inverse Hessian that the memory approximates: the two-loop recursion.
-fn descent(gradient: &[f64], memory: &VecDeque<Pair>) -> Vec<f64> {
+fn descent(gradient: &[f64], memory: &VecDeque<CurvaturePair>) -> Vec<f64> {
     let mut direction: Vec<f64> = gradient.iter().map(|g| -g).collect();
     let mut shares = Vec::with_capacity(memory.len());
     for pair in memory.iter().rev() {
@@ -103,10 +103,10 @@ fn search(
     slope: f64,
     first: f64,
     function: &mut impl FnMut(&[f64], &mut [f64]) -> f64,
-) -> Option<Trial> {
+) -> Option<LineSearchTrial> {
     let (mut low, mut high, mut length) = (0.0, f64::INFINITY, first);
     for _ in 0..TRIALS {
-        let mut trial = Trial { point: point.to_vec(), value: 0.0, gradient: vec![0.0; point.len()] };
+        let mut trial = LineSearchTrial { point: point.to_vec(), value: 0.0, gradient: vec![0.0; point.len()] };
         add(&mut trial.point, length, direction);
         trial.value = function(&trial.point, &mut trial.gradient);
         let end_slope = dot(&trial.gradient, direction);

@@ -297,7 +297,8 @@ impl Objective<'_> {
         (loss + self.l2 / 2.0 * penalty) / images
     }
 
-    /// The sum of the losses of some rows, and its gradient.
+    /// The sum of the losses of some rows, and its gradient. In f64 from the logits on: `relata_ops::CrossEntropy` takes the largest logit
+    /// away in f32, whose rounding a line search near the optimum would see.
     fn piece(&self, parameters: &[f32], values: &[f32], targets: &[usize]) -> (f64, Vec<f64>) {
         let (classes, width, rows) = (self.classes, self.width, targets.len());
         let mut residuals = vec![0.0; rows * classes];
