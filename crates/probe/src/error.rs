@@ -429,11 +429,7 @@ impl Error {
             | Self::Read { .. } => ErrorKind::Usage,
             Self::Artifact(error) if error.kind() == relata_artifact::ErrorKind::Usage => ErrorKind::Usage,
             #[cfg(feature = "images")]
-            Self::Images(relata_augment::Error::Setting { .. }) => ErrorKind::Usage,
-            #[cfg(feature = "images")]
-            Self::Images(relata_augment::Error::Image { source, .. }) if source.kind() == relata_data::ErrorKind::Usage => {
-                ErrorKind::Usage
-            }
+            Self::Images(error) if error.kind() == relata_augment::ErrorKind::Usage => ErrorKind::Usage,
             _ => ErrorKind::Failure,
         }
     }
