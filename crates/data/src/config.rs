@@ -5,7 +5,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Error, OwnSetting, OwnSettings, Result, SettingKind, SettingValue, Split, entry, own_settings};
+use crate::{Error, OwnSetting, OwnSettings, Result, SettingKind, SettingValue, Split, catalogue, entry, own_settings};
 
 /// Which data set, as a configuration file's `[data]` says it. [`open`](crate::open) makes a data set of it.
 ///
@@ -43,7 +43,7 @@ pub struct DataConfig {
 impl Default for DataConfig {
     fn default() -> Self {
         Self {
-            dataset: "shapes".to_owned(),
+            dataset: catalogue()[0].name.to_owned(),
             root: PathBuf::from("datasets"),
             path: PathBuf::new(),
             split: Split::Train,

@@ -46,7 +46,7 @@ const CATALOGUE: &[DatasetEntry] = &[
     pack::ENTRY,
 ];
 
-/// Every data set that has a name.
+/// Every data set that has a name. The first is the default: it needs no download.
 #[must_use]
 pub fn catalogue() -> &'static [DatasetEntry] {
     CATALOGUE

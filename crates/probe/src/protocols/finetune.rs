@@ -84,7 +84,7 @@ impl TrainingProtocol for Finetune {
     }
 
     fn recipe(&self) -> TrainingRecipe {
-        let settings = json!({ "optimizer": "adam", "head_lr": self.head_lr, "weight_decay": self.weight_decay });
+        let settings = json!({ "optimizer": ADAM.name, "head_lr": self.head_lr, "weight_decay": self.weight_decay });
         TrainingRecipe {
             epochs: self.epochs,
             batch_size: self.batch_size,

@@ -59,7 +59,7 @@ impl TrainingProtocol for Supervised {
     fn recipe(&self) -> TrainingRecipe {
         let settings = OptimizerSettings { momentum: self.momentum, ..OptimizerSettings::default() };
         let sgd = OptimizerConfig { settings, ..OptimizerConfig::new(&SGD, self.lr) };
-        let named = json!({ "optimizer": "sgd", "momentum": self.momentum });
+        let named = json!({ "optimizer": SGD.name, "momentum": self.momentum });
         TrainingRecipe {
             epochs: self.epochs,
             batch_size: self.batch_size,

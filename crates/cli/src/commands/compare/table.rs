@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use relata_artifact::{ProbeResult, RunFolder, mean_and_deviation, write_atomic};
+use relata_probe::Protocol;
 use serde::Serialize;
 
 use super::entry::Entry;
@@ -120,7 +121,8 @@ fn cells(rows: &[Row]) -> Vec<Vec<String>> {
     titles.extend(["random %", "published %", "seconds"].map(str::to_owned));
     let mut table = vec![titles];
     for row in rows {
-        let first = row.scores.get("linear").or_else(|| row.scores.values().next());
+        let by_rank = Protocol::all().find_map(|protocol| row.scores.get(protocol.name()));
+        let first = by_rank.or_else(|| row.scores.values().next());
         let number = |value: Option<f64>, digits: usize| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.digits$}"));
         let mut cells = vec![row.run.clone(), if row.seeds.is_empty() { "none".to_owned() } else { listed(&row.seeds) }];
         cells.extend(

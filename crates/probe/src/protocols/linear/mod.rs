@@ -114,7 +114,7 @@ impl LinearProbe {
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "lr": self.lr,
-            "optimizer": "adam",
+            "optimizer": ADAM.name,
             "seed": self.seed,
             "standardised": false,
         });
