@@ -41,12 +41,12 @@ pub(crate) fn run(root: &Path) -> Result<bool> {
 fn violations_of(workspace: &Workspace) -> Vec<Violation> {
     let mut violations = arrows::check(&workspace.rooms);
     violations.extend(crates::check(&workspace.rooms, &workspace.files));
-    violations.extend(circles::check(&workspace.files).into_iter().map(Violation::warning));
-    violations.extend(folders::check(&workspace.files).into_iter().map(Violation::warning));
-    violations.extend(plugs::check(&workspace.files).into_iter().map(Violation::warning));
+    violations.extend(circles::check(&workspace.files));
+    violations.extend(folders::check(&workspace.files));
+    violations.extend(plugs::check(&workspace.files));
     for file in &workspace.files {
         violations.extend(files::check(file));
-        violations.extend(source::functions::check(file).into_iter().map(Violation::warning));
+        violations.extend(source::functions::check(file));
         violations.extend(source::check(file));
         violations.extend(vocabulary::check(file).into_iter().map(Violation::warning));
     }
@@ -68,10 +68,20 @@ mod tests {
                 dependencies: vec![("relata-train".into(), false)],
                 ..Room::default()
             }],
-            files: vec![File::new("crates/data/src/utils.rs", "fn f() { todo!() }")],
+            files: vec![
+                File::new("crates/data/src/utils.rs", "fn f() { todo!() } // anew"),
+                File::new("crates/data/src/sets/tiny.rs", "const ENTRY: E = E { name: \"tiny\" };"),
+                File::new("crates/data/src/lib.rs", &format!("mod a; mod b; fn f() {{ {} }}", "\n".repeat(72))),
+                File::new("crates/data/src/a.rs", "pub fn a() { crate::b::b() }"),
+                File::new("crates/data/src/b.rs", "pub fn b() { crate::a::a(); \"tiny\" }"),
+            ]
+            .into_iter()
+            .chain((0..13).map(|number| File::new(&format!("crates/data/tests/{number}.rs"), "")))
+            .collect(),
         };
         let mut found = rules(&violations_of(&workspace));
         found.sort_unstable();
-        assert_eq!(found, ["arrow", "crate-example", "crate-readme", "name", "unfinished"]);
+        let expected = ["arrow", "circle", "crate-example", "crate-readme", "folder", "long-function", "name", "plug-name"];
+        assert_eq!(found, [&expected[..], &["private-word", "unfinished"]].concat());
     }
 }
