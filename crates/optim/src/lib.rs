@@ -22,7 +22,7 @@ mod schedule;
 
 pub use decay::decay;
 pub use optimizer::{CloneOptimizer, Optimizer, OptimizerConfig, OptimizerEntry, OptimizerSettings};
-pub use optimizers::{ADAM, ADAMW, Adam, OPTIMIZERS, SGD, Sgd, optimizer};
+pub use optimizers::{ADAM, ADAMW, OPTIMIZERS, SGD, optimizer};
 pub use schedule::{Schedule, step_decay};
 
 /// The README's example compiles and runs.

@@ -13,7 +13,7 @@ pub const ADAM: OptimizerEntry = OptimizerEntry {
 
 /// Adam (Kingma & Ba 2015) in PyTorch's form, over one flat buffer of parameters.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Adam {
+pub(super) struct Adam {
     settings: OptimizerSettings,
     steps: u64,
     mean: Vec<f32>,
@@ -24,7 +24,7 @@ pub struct Adam {
 impl Adam {
     /// For `len` parameters, before its first step.
     #[must_use]
-    pub fn new(settings: OptimizerSettings, len: usize) -> Self {
+    pub(super) fn new(settings: OptimizerSettings, len: usize) -> Self {
         Self { settings, steps: 0, mean: vec![0.0; len], square: vec![0.0; len], isa: Isa::best() }
     }
 }

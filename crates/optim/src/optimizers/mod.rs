@@ -7,9 +7,9 @@ mod adam;
 mod adamw;
 mod sgd;
 
-pub use adam::{ADAM, Adam};
+pub use adam::ADAM;
 pub use adamw::ADAMW;
-pub use sgd::{SGD, Sgd};
+pub use sgd::SGD;
 
 use crate::optimizer::OptimizerEntry;
 

@@ -13,7 +13,7 @@ pub const SGD: OptimizerEntry = OptimizerEntry {
 
 /// SGD with momentum in PyTorch's form, over one flat buffer of parameters.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sgd {
+struct Sgd {
     momentum: f64,
     velocity: Vec<f32>,
     isa: Isa,
@@ -22,7 +22,7 @@ pub struct Sgd {
 impl Sgd {
     /// For `len` parameters, before its first step.
     #[must_use]
-    pub fn new(settings: OptimizerSettings, len: usize) -> Self {
+    fn new(settings: OptimizerSettings, len: usize) -> Self {
         Self { momentum: settings.momentum, velocity: vec![0.0; len], isa: Isa::best() }
     }
 }
