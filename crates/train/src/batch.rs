@@ -2,7 +2,7 @@
 
 use relata_model::{ImageSize, Layout};
 
-/// The fewest images of a batch to train on: one alone has nothing to be told from, and its only negative would be itself.
+/// The fewest images of a batch to train on: one alone has no other to be compared with, and its only negative would be itself.
 pub(crate) const FEWEST_TO_TRAIN_ON: usize = 2;
 /// The fewest images of a batch that is only looked at.
 pub(crate) const FEWEST_TO_LOOK_AT: usize = 1;
@@ -50,6 +50,6 @@ pub struct HeadShape {
     pub classes: usize,
     /// Of a view.
     pub size: ImageSize,
-    /// Size of the backbone's first activation, H x W x C; of no place where there is none.
+    /// Size of the backbone's first activation, H x W x C; empty where there is none.
     pub first_map: Layout,
 }

@@ -69,7 +69,7 @@ impl TrainConfig {
     /// [`Error::Setting`] for the first that lies outside.
     pub fn validate(&self) -> Result<()> {
         check(self.epochs > 0, "train.epochs", self.epochs, "1 or more")?;
-        let batch = "2 or more: an image alone in its batch has nothing to be told from";
+        let batch = "2 or more: an image alone in its batch has no other to be compared with";
         check(self.batch_size >= 2, "train.batch_size", self.batch_size, batch)?;
         check(self.lr > 0.0 && self.lr.is_finite(), "train.lr", self.lr, "a number above 0")?;
         let fits = (0.0..=f64::from(self.epochs)).contains(&self.warmup_epochs);

@@ -29,7 +29,7 @@ pub enum Error {
     WeightDecay {
         /// The decay.
         decay: f64,
-        /// The setting of the learning rate: [`crate::Method::lr_key`].
+        /// The setting of the learning rate: [`crate::Needs::lr_key`].
         lr_key: &'static str,
         /// That learning rate.
         lr: f64,
@@ -43,7 +43,7 @@ pub enum Error {
     /// More clusters than images.
     #[error("method.deepcluster.clusters = {clusters} is not allowed: expected no more than the {images} images that there are")]
     TooManyClusters {
-        /// Clusters asked for.
+        /// The clusters of the setting.
         clusters: usize,
         /// Images that there are.
         images: usize,
@@ -120,7 +120,7 @@ pub enum Error {
     },
     /// All images in one cluster.
     #[error(
-        "the features of all {images} images fell into one cluster at the start of epoch {epoch}, so there is nothing left to tell: \
+        "the features of all {images} images fell into one cluster at the start of epoch {epoch}, so there is nothing left to predict: \
          the backbone has collapsed, or the images are all alike"
     )]
     OneCluster {
@@ -142,7 +142,7 @@ pub enum Error {
         step: u64,
         /// The epoch; the first is 1.
         epoch: u32,
-        /// The setting of the learning rate: [`crate::Method::lr_key`].
+        /// The setting of the learning rate: [`crate::Needs::lr_key`].
         lr_key: &'static str,
     },
     /// A checkpoint that does not fit this run.

@@ -3,13 +3,11 @@
 //! A [`Trainer`] takes a backbone, a source of views and a [`MethodConfig`]; [`Trainer::run`] trains, writes metrics and
 //! checkpoints into a [`relata_artifact::RunFolder`], and tells an [`Observer`] what happens. It never prints.
 //!
-//! Views come from a [`relata_augment::ViewLoader`] of images, from [`RowViews`] of rows of numbers, or from any [`ViewSource`]; what is
-//! done with their features is a method of this crate, a [`CandleMethod`], or any [`Method`].
+//! Views come from a [`relata_augment::ViewLoader`] of images, from [`RowViews`] of rows of numbers, or from any [`ViewSource`]. What is
+//! done with their features is one of the methods of the table [`METHODS`], a [`CandleMethod`], or any [`Method`].
 //!
 //! A run is repeatable to the bit: at any number of threads, and however often it was stopped and resumed with the settings that it was
-//! trained by; more epochs are allowed where nothing was planned for their number, anything else is refused. Each method
-//! is one file behind the [`Method`] trait: `relational` is the paper's (arXiv 2006.05849), `simclr`, `barlow`, `byol`, `deepcluster`,
-//! `deepinfomax`, `rotation`, `supervised` and `random` are what it is compared with.
+//! trained by. More epochs are allowed where nothing was planned for their number; any other change is refused.
 
 mod trainer;
 
@@ -32,3 +30,7 @@ pub use methods::*;
 pub use relata_optim::{OptimizerConfig, Schedule};
 pub use trainer::{EpochReport, Event, Flow, Observer, ObserverError, Outcome, Setup, StepReport, Trainer};
 pub use views::{IntoViewSource, LeftOut, RowViews, RowViewsConfig, SourceShape, ViewBuffer, ViewSource};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

@@ -193,7 +193,7 @@ pub trait Method: Send {
         Vec::new()
     }
 
-    /// Takes up what [`Method::state`] gave; `state` finds it by name, or says what is wrong. Changes nothing where it fails.
+    /// Restores what [`Method::state`] gave; `state` finds it by name, or says what is wrong. Changes nothing where it fails.
     ///
     /// # Errors
     /// What does not fit, in words.

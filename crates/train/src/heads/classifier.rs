@@ -1,4 +1,4 @@
-//! A linear layer and cross-entropy on features: what `rotation` and `supervised` have above the backbone, and `deepcluster` in part.
+//! A linear layer and cross-entropy on features: what methods that predict classes have above the backbone.
 
 use crate::{Error, Result};
 use relata_model::{Buffers, Compute, ParameterKind, Parameters};

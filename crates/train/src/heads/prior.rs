@@ -16,7 +16,7 @@ const SECOND: usize = 128;
 #[derive(Debug)]
 pub(crate) struct Prior {
     width: usize,
-    place: Range<usize>,
+    range: Range<usize>,
     compute: Compute,
     /// `[2N, D]`: the features, then uniform numbers; then their gradient.
     input: Vec<f32>,
@@ -46,7 +46,7 @@ impl Prior {
         }
         let [input, first, second, d_first, logits] =
             [width, FIRST, SECOND, FIRST, 1].map(|columns| buffers.vec(2 * max_rows * columns));
-        Self { width, place: start..parameters.len(), compute, input, first, second, d_first, logits }
+        Self { width, range: start..parameters.len(), compute, input, first, second, d_first, logits }
     }
 
     /// `weight` times the loss of feature rows `[N, D]` against as many uniform ones; fills the parameters' gradients, and adds that of the
@@ -62,8 +62,8 @@ impl Prior {
         let (width, isa, rows) = (self.width, self.compute.isa(), features.len() / self.width);
         let both = 2 * rows;
         let (values, gradients) = parameters.values_and_gradients_mut();
-        let [w1, b1, w2, b2, w3, b3] = parts(&values[self.place.clone()], lengths(width));
-        let [d_w1, d_b1, d_w2, d_b2, d_w3, d_b3] = parts_mut(&mut gradients[self.place.clone()], lengths(width));
+        let [w1, b1, w2, b2, w3, b3] = parts(&values[self.range.clone()], lengths(width));
+        let [d_w1, d_b1, d_w2, d_b2, d_w3, d_b3] = parts_mut(&mut gradients[self.range.clone()], lengths(width));
         let input = &mut self.input[..both * width];
         let (first, second) = (&mut self.first[..both * FIRST], &mut self.second[..both * SECOND]);
         let (d_first, logits) = (&mut self.d_first[..both * FIRST], &mut self.logits[..both]);
@@ -98,7 +98,7 @@ impl Prior {
     }
 }
 
-/// `relu(a + bias)` in its place; what is no number stays none.
+/// `relu(a + bias)` in place; NaN stays NaN.
 fn rectify(rows: &mut [f32], bias: &[f32]) {
     for row in rows.chunks_exact_mut(bias.len()) {
         for (a, b) in row.iter_mut().zip(bias) {

@@ -34,7 +34,7 @@ pub(crate) struct ProjectionShape {
 #[derive(Debug)]
 pub(crate) struct ProjectionHead {
     shape: ProjectionShape,
-    place: Range<usize>,
+    range: Range<usize>,
     norm: usize,
     compute: Compute,
     rows: usize,
@@ -70,7 +70,7 @@ impl ProjectionHead {
         let [normalised, y, z, d_features] = [hidden, hidden, output, width].map(&mut of_rows);
         Self {
             shape,
-            place: start..parameters.len(),
+            range: start..parameters.len(),
             norm,
             compute,
             rows: 0,
@@ -82,7 +82,7 @@ impl ProjectionHead {
         }
     }
 
-    /// Projections `[rows, P]` of features `[rows, D]`, in training mode: batch statistics, running ones move along.
+    /// Projections `[rows, P]` of features `[rows, D]`, in training mode: batch statistics, running statistics are updated.
     ///
     /// # Errors
     /// Where the features are not `rows` rows, or more than there is room for.
@@ -96,7 +96,7 @@ impl ProjectionHead {
             parameters.count_batch();
         }
         let ParametersMut { values, norms, .. } = parameters.parts_mut();
-        let [weight1, bias1, gamma, beta, weight2, bias2] = parts(&values[self.place.clone()], lengths(self.shape));
+        let [weight1, bias1, gamma, beta, weight2, bias2] = parts(&values[self.range.clone()], lengths(self.shape));
         let (h, y) = (&mut self.normalised[..rows * hidden], &mut self.hidden[..rows * hidden]);
         self.compute.install(|| matmul_transposed(isa, rows, width, hidden, features, weight1, h, false));
 
@@ -122,8 +122,8 @@ impl ProjectionHead {
         let ProjectionShape { width, hidden, output, leak } = self.shape;
         let (rows, isa) = (self.rows, self.compute.isa());
         let (values, gradients) = parameters.values_and_gradients_mut();
-        let [weight1, _, gamma, beta, weight2, _] = parts(&values[self.place.clone()], lengths(self.shape));
-        let gradients = &mut gradients[self.place.clone()];
+        let [weight1, _, gamma, beta, weight2, _] = parts(&values[self.range.clone()], lengths(self.shape));
+        let gradients = &mut gradients[self.range.clone()];
         let [d_weight1, d_bias1, d_gamma, d_beta, d_weight2, d_bias2] = parts_mut(gradients, lengths(self.shape));
         let (normalised, d) = (&self.normalised[..rows * hidden], &mut self.hidden[..rows * hidden]);
         self.compute.install(|| {
@@ -161,8 +161,8 @@ impl ProjectionHead {
     }
 
     /// Where its numbers lie among its method's.
-    pub(crate) fn place(&self) -> Range<usize> {
-        self.place.clone()
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.range.clone()
     }
 }
 

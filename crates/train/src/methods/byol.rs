@@ -72,12 +72,12 @@ impl MethodSpec for ByolConfig {
     }
 }
 
-/// BYOL: predict what a slowly following copy of the network, the target, makes of another view of the image (Grill et al.,
+/// BYOL: predict what the target, a slowly moving average of the network, makes of another view of the image (Grill et al.,
 /// *Bootstrap Your Own Latent: A New Approach to Self-Supervised Learning*, NeurIPS 2020, arXiv 2006.07733). No negatives.
 ///
 /// With q the predictions from a view's projections, t the target's projections of it and cos the cosine: `2 − 2 · cos(q_vi, t_wi)`,
 /// the mean over the B images i and all ordered pairs of views v ≠ w. Nothing goes back through t. After step s of S,
-/// the first being 0, the target's parameters follow: `t ← tau · t + (1 − tau) · p` with
+/// the first being 0, the target's parameters become `t ← tau · t + (1 − tau) · p` with
 /// `tau = 1 − (1 − momentum) · (cos(π · s / S) + 1) / 2`.
 ///
 /// Figures: `cosine`, the mean; `spread`, 1 − the squared length of the mean direction of t: near 0 where all images have become
@@ -86,7 +86,7 @@ impl MethodSpec for ByolConfig {
 pub struct Byol {
     momentum: f64,
     width: usize,
-    /// Of both heads, `projector` and `predictor`. The target has both, but its predictor is never asked.
+    /// Of both heads, `projector` and `predictor`. The target has both, but its predictor is never used.
     parameters: Parameters,
     projector: ProjectionHead,
     predictor: ProjectionHead,
@@ -130,17 +130,17 @@ impl Byol {
     /// `d_predictions`; and the spread of the target.
     fn compare(&mut self, batch: BatchShape) -> (f64, f64) {
         let (p, terms) = (self.width, (batch.rows() * (batch.views - 1)) as f64);
-        let place = |view: usize, image: usize| (view * batch.images + image) * p..(view * batch.images + image + 1) * p;
+        let row = |view: usize, image: usize| (view * batch.images + image) * p..(view * batch.images + image + 1) * p;
         let (mut total, mut all, mut sum) = (0.0, vec![0.0; p], vec![0.0; p]);
         for image in 0..batch.images {
             sum.fill(0.0);
             for view in 0..batch.views {
-                sum.iter_mut().zip(&self.target[place(view, image)]).for_each(|(sum, t)| *sum += f64::from(*t));
+                sum.iter_mut().zip(&self.target[row(view, image)]).for_each(|(sum, t)| *sum += f64::from(*t));
             }
             all.iter_mut().zip(&sum).for_each(|(all, sum)| *all += sum);
             for view in 0..batch.views {
-                let (own, u) = (&self.target[place(view, image)], &self.unit[place(view, image)]);
-                for (c, d) in self.d_predictions[place(view, image)].iter_mut().enumerate() {
+                let (own, u) = (&self.target[row(view, image)], &self.unit[row(view, image)]);
+                for (c, d) in self.d_predictions[row(view, image)].iter_mut().enumerate() {
                     let others = sum[c] - f64::from(own[c]);
                     total += f64::from(u[c]) * others;
                     *d = others as f32;
@@ -190,7 +190,7 @@ impl Method for Byol {
         self.predictor.backward(&mut self.parameters, self.projector.output(), d_predictions);
         self.projector.backward(&mut self.parameters, features, self.predictor.d_features());
         // The predictor's normalisation takes every constant away; Adam would turn the rounding noise into whole steps.
-        let end = self.projector.place().end;
+        let end = self.projector.range().end;
         self.parameters.gradients_mut()[end - self.width..end].fill(0.0);
         Ok(MethodStep { loss: 2.0 - 2.0 * cosine, figures: vec![("cosine", cosine), ("spread", spread)] })
     }

@@ -102,7 +102,7 @@ impl MethodSpec for DeepClusterConfig {
 ///
 /// At the start of an epoch the features of all images (running statistics, no augmentation) are PCA-whitened (all components, the
 /// larger half of them from a width of 512 on), scaled to length 1 and clustered: k-means++, 30 iterations, the best of 5 starts. The
-/// head's last layer is drawn anew, weights from N(0, 0.01²), biases 0. A step is cross-entropy with the images' clusters as targets,
+/// head's last layer is drawn again, weights from N(0, 0.01²), biases 0. A step is cross-entropy with the images' clusters as targets,
 /// `Σ_r w(t_r) (ln Σ exp z_r − z_r[t_r]) / Σ_r w(t_r)`, weighted by `w(c) = 1 − share of the images that lie in c`.
 ///
 /// An image that could not be read at the start of an epoch has cluster 0 for that epoch.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// Keeps its draws apart from those of the parameters (parts 0 and 1) and of `DeepCluster` (2), and from one another.
 const PRIOR_PART: u64 = 3;
-const PLACES_PART: u64 = 4;
+const POSITIONS_PART: u64 = 4;
 /// The number of steps travels in checkpoints as two `f32`, each of which holds all whole numbers up to here.
 const DIGIT: u64 = 1 << 24;
 
@@ -29,7 +29,7 @@ pub struct DeepInfoMaxConfig {
     pub prior: f64,
     /// Width of the local discriminator's two hidden layers. Default 256, the reference's.
     pub hidden: usize,
-    /// Places of the map that a step looks at, drawn anew for each, the same in all its images; its time goes with them. Default 0: all, as
+    /// Spatial positions of the map that a step looks at, drawn again for each step, the same in all its images; its time is proportional to them. Default 0: all, as
     /// the reference does.
     pub places: usize,
 }
@@ -73,17 +73,17 @@ impl MethodSpec for DeepInfoMaxConfig {
     }
 }
 
-/// Deep InfoMax: features that tell which places of the first map are their own image's (Hjelm et al., *Learning deep
+/// Deep InfoMax: features that tell which positions of the first map are their own image's (Hjelm et al., *Learning deep
 /// representations by mutual information estimation and maximization*, ICLR 2019, arXiv 1808.06670), as the reference repository of
 /// arXiv 2006.05849 runs it: local and prior term, no global one.
 ///
 /// With M the backbone's first activation (a tap: conv4's before its pool), y the features, M' the maps of the next image of the batch in
-/// each image's place, and T(m, y) three 1 x 1 convolutions, C + D → 256 → 256 → 1 with ReLUs, on `[m; y]` at every place:
+/// place of each image's own, and T(m, y) three 1 x 1 convolutions, C + D → 256 → 256 → 1 with ReLUs, on `[m; y]` at every position:
 /// `local · (mean softplus(−T(M, y)) + mean softplus(T(M', y)))`. With P a perceptron D → 512 → 128 → 1 and u uniform in [0, 1):
 /// `prior · (mean softplus(−P(u)) + mean softplus(P(y)))`. The loss is their sum, for discriminators and backbone alike, as the
 /// reference has it: in the paper the backbone goes against the prior's discriminator, there and here along with it.
 ///
-/// Figures: `local_acc`, the share of places, own and foreign, that are told rightly; the two terms, `local_loss` and `prior_loss`.
+/// Figures: `local_acc`, the share of positions, own and foreign, that are predicted correctly; the two terms, `local_loss` and `prior_loss`.
 #[derive(Debug)]
 pub struct DeepInfoMax {
     config: DeepInfoMaxConfig,
@@ -110,7 +110,7 @@ impl DeepInfoMax {
     /// A method with freshly drawn discriminators.
     ///
     /// # Errors
-    /// Where the backbone has no first map, or its maps have fewer places than `places`.
+    /// Where the backbone has no first map, or its maps have fewer positions than `places`.
     pub fn new(config: &DeepInfoMaxConfig, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Self> {
         let fits = config.places <= shape.first_map.pixels();
         check(fits, "method.deepinfomax.places", config.places, "no more than the first map has")?;
@@ -148,19 +148,19 @@ impl DeepInfoMax {
         rng
     }
 
-    /// The places that this step looks at, each of all places as likely; `None`: all.
-    fn draw_places(&self, pixels: usize) -> Option<Vec<usize>> {
+    /// The positions that this step looks at, all equally likely; `None`: all.
+    fn draw_positions(&self, pixels: usize) -> Option<Vec<usize>> {
         if self.config.places == 0 {
             return None;
         }
-        let mut rng = self.stream(PLACES_PART);
-        let mut places: Vec<usize> = (0..pixels).collect();
+        let mut rng = self.stream(POSITIONS_PART);
+        let mut positions: Vec<usize> = (0..pixels).collect();
         for at in 0..self.config.places {
-            let other = Uniform::new(at, pixels).expect("a place is left").sample(&mut rng);
-            places.swap(at, other);
+            let other = Uniform::new(at, pixels).expect("a position is left").sample(&mut rng);
+            positions.swap(at, other);
         }
-        places.truncate(self.config.places);
-        Some(places)
+        positions.truncate(self.config.places);
+        Some(positions)
     }
 
     /// A step with uniform numbers `[N, D]` of one's own in the place of the method's draws.
@@ -173,7 +173,7 @@ impl DeepInfoMax {
         map: Activation<'_>,
         batch: BatchShape,
         uniform: &[f32],
-        places: Option<&[usize]>,
+        positions: Option<&[usize]>,
     ) -> Result<MethodStep> {
         let (rows, width) = (batch.rows(), self.width);
         check_rows(features, rows, width, self.max_rows)?;
@@ -189,7 +189,7 @@ impl DeepInfoMax {
         let foreign: Vec<usize> = (0..rows).map(before).collect();
         self.d_map.resize(rows * map.layout.pixels() * self.channels, 0.0);
         let d_features = &mut self.d_features[..rows * width];
-        let place_batch = LocalBatch { map: map.data, layout: map.layout, features, foreign: &foreign, positions: places };
+        let local_batch = LocalBatch { map: map.data, layout: map.layout, features, foreign: &foreign, positions };
         let hidden = self.config.hidden;
         let lengths = LocalHeadShape { channels: self.channels, width, hidden }.parameter_lengths();
         let (values, gradients) = self.parameters.values_and_gradients_mut();
@@ -207,7 +207,7 @@ impl DeepInfoMax {
             features: d_features,
         };
         let (local, weight) = (&mut self.local, self.config.local as f32);
-        let outcome = self.compute.install(|| local.step(place_batch, weight, LocalHeadParams { w1, b1, w2, b2, w3, b3 }, grads));
+        let outcome = self.compute.install(|| local.step(local_batch, weight, LocalHeadParams { w1, b1, w2, b2, w3, b3 }, grads));
         let outcome = outcome.map_err(relata_model::Error::from)?;
         let prior = self.prior.step(&mut self.parameters, features, uniform, self.config.prior, d_features);
         let figures = vec![("local_acc", outcome.accuracy()), ("local_loss", outcome.loss), ("prior_loss", prior)];
@@ -243,8 +243,8 @@ impl Method for DeepInfoMax {
         let range = Uniform::new(0.0_f32, 1.0).expect("a finite interval");
         let mut rng = self.stream(PRIOR_PART);
         uniform[..numbers].iter_mut().for_each(|u| *u = range.sample(&mut rng));
-        let places = self.draw_places(map.layout.pixels());
-        let step = self.step_against(features, map, batch, &uniform[..numbers], places.as_deref());
+        let positions = self.draw_positions(map.layout.pixels());
+        let step = self.step_against(features, map, batch, &uniform[..numbers], positions.as_deref());
         self.uniform = uniform;
         self.draws += 1;
         step

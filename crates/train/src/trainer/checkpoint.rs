@@ -86,7 +86,7 @@ fn target_of(part: &str) -> String {
     format!("target.{part}")
 }
 
-/// Takes up the state of `checkpoint`; nothing is changed where a part does not fit.
+/// Restores the state of `checkpoint`; nothing is changed where a part does not fit.
 pub(crate) fn restore(name: &str, checkpoint: &Checkpoint, state: &mut State<'_>, seed: u64) -> Result<Position> {
     let misfit = |reason: String| Error::Checkpoint { checkpoint: name.to_owned(), reason };
     let number = |key: &str| -> Result<u64> {

@@ -8,7 +8,7 @@ use crate::{EpochReport, Error, Event, Flow, MethodStep, Observer, Outcome, Resu
 use relata_artifact::{Metrics, MetricsWriter, RunFolder};
 use std::time::{Duration, Instant};
 
-/// A run that goes on: where it writes, who is told, and what is measured between two lines of metrics.
+/// A run in progress: its folder and observer, and what is measured between two lines of metrics.
 struct Running<'a> {
     folder: &'a RunFolder,
     observer: &'a mut dyn Observer,

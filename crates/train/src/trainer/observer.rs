@@ -14,7 +14,7 @@ pub enum Event<'a> {
         /// The file.
         path: &'a Path,
     },
-    /// Images were left out: broken ones, or a batch of a single one, which has nothing to be told from.
+    /// Images were left out: broken ones, or a batch of a single one, which has no other to be compared with.
     LeftOut {
         /// How many images.
         images: usize,
@@ -73,7 +73,7 @@ pub enum Flow {
     Stop,
 }
 
-/// Somebody who is told what happens, and may stop the run after a step.
+/// Gets the events of a run, and may stop the run after a step.
 pub trait Observer {
     /// Called for every event, between steps.
     fn event(&mut self, event: &Event<'_>) -> Flow;

@@ -17,8 +17,8 @@ impl Target {
         Self { backbone: backbone.without_gradients(), method: method.without_gradients() }
     }
 
-    /// Lends `pass` backbone and method with the target's parameters in the place of their own, which they have back
-    /// after it, whatever it came to.
+    /// Runs `pass` on backbone and method with the target's parameters swapped in; their own are swapped back afterwards,
+    /// whatever the pass returned.
     pub(crate) fn stand_in<R>(
         &mut self,
         backbone: &mut dyn Backbone,

@@ -14,7 +14,7 @@ impl IntoViewSource for ViewLoader {
     }
 }
 
-/// A loader whose workers stay ahead as long as it is asked for one batch after the other.
+/// A loader whose workers prepare the next batches as long as batches are requested in order.
 struct ImageViews {
     loader: ViewLoader,
     running: Option<Running>,
@@ -85,7 +85,7 @@ impl ViewSource for ImageViews {
         let Some(mut made) = running.batches.next().transpose()? else {
             batch.left_out.extend(running.batches.dropped().iter().map(|dropped| LeftOut {
                 images: dropped.images.len(),
-                reason: "a batch of a single image has nothing to be told from".to_owned(),
+                reason: "a batch of a single image has no other to be compared with".to_owned(),
             }));
             self.running = None;
             return Ok(false);

@@ -26,7 +26,7 @@ pub struct SourceShape {
 }
 
 impl SourceShape {
-    /// Refuses a batch that a source should not have given when asked for the first from number `from` on; `least` are the fewest images
+    /// Refuses a batch that a source should not have given when the first from number `from` on was requested; `least` are the fewest images
     /// that it may hold.
     pub(crate) fn check(&self, batch: &ViewBuffer, from: usize, least: usize) -> Result<()> {
         let wrong = |what, expected: String, got: usize| Err(Error::Size { what, expected, got: got.to_string() });
@@ -58,7 +58,7 @@ pub struct ViewBuffer {
     pub images: Vec<usize>,
     /// The batch's number in its epoch, from 0.
     pub index: usize,
-    /// What should have been there and is not; told to the observer, and emptied, by the trainer.
+    /// Images that are missing from the batch; the trainer reports them to the observer and empties the list.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -74,7 +74,7 @@ pub struct LeftOut {
 /// Gives the trainer its batches of views. [`relata_augment::ViewLoader`] does so for images and [`crate::RowViews`] for rows of numbers; implement
 /// it for views that neither can make.
 ///
-/// A batch is a function of its epoch and its number: then a run that was resumed, which asks for batches in the midst of an
+/// A batch is a function of its epoch and its number: then a run that was resumed, which requests batches in the middle of an
 /// epoch, goes on with the same bits.
 pub trait ViewSource: Send {
     /// Sizes of the data and of its batches; always the same.
@@ -88,10 +88,10 @@ pub trait ViewSource: Send {
         FEWEST_TO_TRAIN_ON
     }
 
-    /// A short digest of all that decides what the views are. Checkpoints hold it, and a run is not taken up again with another.
+    /// A short digest of all that decides what the views are. Checkpoints hold it, and a run is not resumed with another.
     fn fingerprint(&self) -> String;
 
-    /// Whether a run on views with the fingerprint `trained` may be taken up with these: where it is their own. A source whose fingerprint
+    /// Whether a run on views with the fingerprint `trained` may be resumed with these: where it is their own. A source whose fingerprint
     /// once had another form knows that one too.
     fn continues(&self, trained: &str) -> bool {
         trained == self.fingerprint()
@@ -99,14 +99,14 @@ pub trait ViewSource: Send {
 
     /// Fills `batch` with the first batch of an epoch (the first is 0) from number `from` on, and says which it is; `false`
     /// where there is none left. B may be smaller than [`SourceShape::batch_size`], not larger, and not 1 but in a
-    /// [`ViewSource::plain`] pass: an image alone has nothing to be told from. Leave it out, and say so in [`ViewBuffer::left_out`]. What
+    /// [`ViewSource::plain`] pass: an image alone has no other to be compared with. Leave it out, and say so in [`ViewBuffer::left_out`]. What
     /// `batch` holds before is what it was last filled with, or nothing.
     ///
     /// # Errors
     /// Where the views cannot be made; the run ends.
     fn fill(&mut self, epoch: u32, from: usize, batch: &mut ViewBuffer) -> Result<bool>;
 
-    /// A source of the same images as they are: one view of each, in order, nothing random. Asked for by methods that look at
+    /// A source of the same images as they are: one view of each, in order, nothing random. For methods that look at
     /// the features of all images.
     ///
     /// # Errors

@@ -75,7 +75,11 @@ impl RowViews {
     ) -> Result<Self> {
         let setting = |key, value: usize, allowed| Err(Error::Setting { key, value: value.to_string(), allowed });
         if config.batch_size < 2 {
-            return setting("batch_size", config.batch_size, "2 or more: a row alone in its batch has nothing to be told from");
+            return setting(
+                "batch_size",
+                config.batch_size,
+                "2 or more: a row alone in its batch has no other to be compared with",
+            );
         }
         if config.views == 0 {
             return setting("views", 0, "1 or more");
@@ -172,7 +176,7 @@ impl ViewSource for RowViews {
     fn fill(&mut self, epoch: u32, from: usize, batch: &mut ViewBuffer) -> Result<bool> {
         if from >= self.batches_per_epoch() {
             if self.drops_tail() {
-                let reason = "a batch of a single row has nothing to be told from".to_owned();
+                let reason = "a batch of a single row has no other to be compared with".to_owned();
                 batch.left_out.push(LeftOut { images: 1, reason });
             }
             return Ok(false);
