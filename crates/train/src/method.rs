@@ -125,7 +125,7 @@ pub struct MethodEntry {
 }
 
 impl MethodEntry {
-    pub(crate) const fn new<S: MethodSettings>() -> Self {
+    pub(crate) const fn of<S: MethodSettings>() -> Self {
         Self {
             name: S::NAME,
             title: S::TITLE,

@@ -53,7 +53,12 @@ impl MethodSpec for BarlowConfig {
     }
 
     fn figures(&self) -> Vec<FigureFacts> {
-        [("on_diagonal", "Disagreement of views (on the diagonal)"), ("off_diagonal", "Redundancy of dimensions (off the diagonal)")].map(|(name, title)| FigureFacts::single(name, title)).to_vec()
+        [
+            ("on_diagonal", "Disagreement of views (on the diagonal)"),
+            ("off_diagonal", "Redundancy of dimensions (off the diagonal)"),
+        ]
+        .map(|(name, title)| FigureFacts::single(name, title))
+        .to_vec()
     }
 
     fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {

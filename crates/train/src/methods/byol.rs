@@ -7,11 +7,8 @@ use relata_ops::L2Normalise;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
-const NEEDS: Needs = Needs {
-    target: true,
-    planned_by_epochs: Some("the method plans its target's momentum"),
-    ..Needs::FEATURES_OF_A_BATCH
-};
+const NEEDS: Needs =
+    Needs { target: true, planned_by_epochs: Some("the method plans its target's momentum"), ..Needs::FEATURES_OF_A_BATCH };
 
 /// `[method.byol]` of a configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,7 +61,9 @@ impl MethodSpec for ByolConfig {
     }
 
     fn figures(&self) -> Vec<FigureFacts> {
-        [("cosine", "Cosine of prediction and target"), ("spread", "Spread of the target's directions")].map(|(name, title)| FigureFacts::single(name, title)).to_vec()
+        [("cosine", "Cosine of prediction and target"), ("spread", "Spread of the target's directions")]
+            .map(|(name, title)| FigureFacts::single(name, title))
+            .to_vec()
     }
 
     fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {

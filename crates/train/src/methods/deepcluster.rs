@@ -1,5 +1,5 @@
-use crate::heads::classifier::check_labels;
 use crate::error::{check, check_width};
+use crate::heads::classifier::check_labels;
 use crate::heads::projection::{LEAK, ProjectionHead, ProjectionShape};
 use crate::{BatchShape, Error, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Needs, Result};
 use rand_chacha::ChaCha8Rng;
@@ -69,7 +69,8 @@ impl DeepClusterConfig {
 impl MethodSettings for DeepClusterConfig {
     const NAME: &'static str = "deepcluster";
     const TITLE: &'static str = "DeepCluster";
-    const ABOUT: &'static str = "say which cluster of the features an image lies in; all features are clustered before each epoch";
+    const ABOUT: &'static str =
+        "say which cluster of the features an image lies in; all features are clustered before each epoch";
 }
 
 impl MethodSpec for DeepClusterConfig {
@@ -88,7 +89,9 @@ impl MethodSpec for DeepClusterConfig {
     }
 
     fn figures(&self) -> Vec<FigureFacts> {
-        [("cluster_acc", "Clusters predicted correctly"), ("changed_share", "Images whose cluster changed")].map(|(name, title)| FigureFacts::single(name, title)).to_vec()
+        [("cluster_acc", "Clusters predicted correctly"), ("changed_share", "Images whose cluster changed")]
+            .map(|(name, title)| FigureFacts::single(name, title))
+            .to_vec()
     }
 
     fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {

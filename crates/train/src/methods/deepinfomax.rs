@@ -1,7 +1,7 @@
-use crate::heads::classifier::check_rows;
 use crate::error::{check, check_others, check_width};
-use crate::heads::split::{parts, parts_mut};
+use crate::heads::classifier::check_rows;
 use crate::heads::prior::Prior;
+use crate::heads::split::{parts, parts_mut};
 use crate::{BatchShape, Error, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -65,7 +65,9 @@ impl MethodSpec for DeepInfoMaxConfig {
     }
 
     fn figures(&self) -> Vec<FigureFacts> {
-        [("local_acc", "Positions predicted correctly"), ("local_loss", "Local loss"), ("prior_loss", "Prior loss")].map(|(name, title)| FigureFacts::single(name, title)).to_vec()
+        [("local_acc", "Positions predicted correctly"), ("local_loss", "Local loss"), ("prior_loss", "Prior loss")]
+            .map(|(name, title)| FigureFacts::single(name, title))
+            .to_vec()
     }
 
     fn build(&self, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Box<dyn Method>> {

@@ -111,7 +111,13 @@ impl Relational {
     ///
     /// # Errors
     /// Where there are fewer than two views or images.
-    pub fn new(config: &RelationHeadConfig, shape: HeadShape, seed: u64, compute: Compute, buffers: &mut Buffers) -> Result<Self> {
+    pub fn new(
+        config: &RelationHeadConfig,
+        shape: HeadShape,
+        seed: u64,
+        compute: Compute,
+        buffers: &mut Buffers,
+    ) -> Result<Self> {
         let HeadShape { width, views, max_images, .. } = shape;
         Ok(Self { head: RelationHead::new(*config, width, views, max_images, seed, compute, buffers)? })
     }

@@ -1,9 +1,9 @@
 use crate::heads::classifier::Classifier;
 use crate::{BatchShape, Error, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Needs, Result, ViewBatch};
-use serde::{Deserialize, Serialize};
 use rayon::prelude::*;
 use relata_artifact::FigureFacts;
 use relata_model::{Buffers, Compute, ImageSize, Parameters};
+use serde::{Deserialize, Serialize};
 
 /// Each view upright and turned by 90, 180 and 270 degrees.
 const TURNS: usize = 4;

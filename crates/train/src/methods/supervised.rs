@@ -1,5 +1,5 @@
-use crate::heads::classifier::{Classifier, check_labels};
 use crate::error::check;
+use crate::heads::classifier::{Classifier, check_labels};
 use crate::{
     BatchShape, Error, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Needs, OptimizerConfig, Result, TrainConfig,
 };
