@@ -192,6 +192,7 @@ impl Error {
             | Self::TooFewClasses { .. }
             | Self::TooManyClusters { .. }
             | Self::NoLabel { .. } => true,
+            Self::Augment(error) => error.kind() == relata_augment::ErrorKind::Usage,
             Self::Artifact(error) => error.kind() == relata_artifact::ErrorKind::Usage,
             _ => false,
         };
