@@ -64,7 +64,7 @@ pub use checkpoint::{Checkpoint, NamedTensor, TensorRef, read_checkpoint_metadat
 pub use error::{Error, ErrorKind, Result};
 pub use facts::{CurveFacts, DatasetFacts, FigureFacts, FigureUnit, MethodFacts, RunFacts};
 pub use figures::{Neighbour, NeighbourRow, Neighbours, ViewGrid};
-pub use metrics::{Metrics, MetricsWriter, ONLINE, read_metrics};
+pub use metrics::{Metrics, MetricsWriter, ONLINE};
 pub use provenance::{DataFingerprint, Provenance};
 pub use result_neutral::{CHANGES_NO_RESULT, changes_no_result, keep_what_counts};
 pub use results::{BackboneUse, Difference, FeatureHealth, FeatureSample, ProbeResult, mean_and_deviation, setting_text};

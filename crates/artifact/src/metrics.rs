@@ -119,7 +119,7 @@ impl MetricsWriter {
 ///
 /// # Errors
 /// [`Error::Json`] with the number of a damaged line that is not the last, [`Error::Io`].
-pub fn read_metrics(path: &Path) -> Result<Vec<Metrics>> {
+pub(crate) fn read_metrics(path: &Path) -> Result<Vec<Metrics>> {
     let bytes = read_or_empty(path)?;
     Ok(lines(path, &bytes)?.into_iter().map(|(_, metrics)| metrics).collect())
 }

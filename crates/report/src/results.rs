@@ -26,14 +26,14 @@ pub(crate) fn protocol_title(probe: &ProbeResult) -> &str {
 /// and with the settings that are not the run's own: `Linear probe, 1.0 % of the labels`, `Linear probe, validation`,
 /// `Linear probe, epochs = 5`.
 pub(crate) fn probe_title(probe: &ProbeResult) -> String {
-    let title = with_share(&protocol_title(probe), label_share_pct(probe));
+    let title = with_share(protocol_title(probe), label_share_pct(probe));
     let split = (!["", "test"].contains(&probe.split.as_str())).then(|| probe.split.clone());
     [title].into_iter().chain(split).chain(other_settings(probe)).collect::<Vec<_>>().join(", ")
 }
 
 /// `Linear probe on shapes, test split`
 pub(crate) fn title_on_data(probe: &ProbeResult) -> String {
-    let title = with_share(&protocol_title(probe), label_share_pct(probe));
+    let title = with_share(protocol_title(probe), label_share_pct(probe));
     let of_split = format!("{} split", probe.split);
     [format!("{title} on {}", probe.data), of_split].into_iter().chain(other_settings(probe)).collect::<Vec<_>>().join(", ")
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Metrics, MetricsWriter, Provenance, Result, TensorRef, read_metrics, save_checkpoint, write_atomic};
+use crate::metrics::read_metrics;
+use crate::{Error, Metrics, MetricsWriter, Provenance, Result, TensorRef, save_checkpoint, write_atomic};
 
 mod documents;
 mod layout;
@@ -17,10 +18,7 @@ mod unfinished;
 pub use lock::RunLock;
 
 use documents::{make_parent, parse_toml, read_json, write_json};
-use layout::{
-    CHECKPOINTS, CONFIG, EPOCH, FIGURES, LOG, METRICS, PROBES, PROVENANCE, REPORT, SUBFOLDERS, TENSORBOARD, UNFINISHED,
-    plain_name,
-};
+use layout::{CHECKPOINTS, CONFIG, EPOCH, FIGURES, LOG, METRICS, PROBES, PROVENANCE, REPORT, SUBFOLDERS, UNFINISHED, plain_name};
 use recognise::{empty, entries, is_abandoned, is_leftover, is_run, is_unused, names_with_extension, runs_nearby, why_no_run};
 
 /// A run on disk. Cheap to clone; holds the path only.
@@ -97,14 +95,12 @@ impl RunFolder {
     }
 
     /// `provenance.json`
-    #[must_use]
-    pub fn provenance_path(&self) -> PathBuf {
+    fn provenance_path(&self) -> PathBuf {
         self.path.join(PROVENANCE)
     }
 
     /// `metrics.jsonl`
-    #[must_use]
-    pub fn metrics_path(&self) -> PathBuf {
+    fn metrics_path(&self) -> PathBuf {
         self.path.join(METRICS)
     }
 
@@ -120,15 +116,8 @@ impl RunFolder {
         self.path.join(LOG)
     }
 
-    /// `tensorboard/`, which is not created until somebody writes there
-    #[must_use]
-    pub fn tensorboard_dir(&self) -> PathBuf {
-        self.path.join(TENSORBOARD)
-    }
-
     /// `checkpoints/`
-    #[must_use]
-    pub fn checkpoints_dir(&self) -> PathBuf {
+    fn checkpoints_dir(&self) -> PathBuf {
         self.path.join(CHECKPOINTS)
     }
 
@@ -226,10 +215,10 @@ impl RunFolder {
         MetricsWriter::resume(&self.metrics_path(), step)
     }
 
-    /// All lines of `metrics.jsonl`; see [`read_metrics`].
+    /// All whole lines of `metrics.jsonl`, oldest first. A missing file is empty; half a line at the end, left by a crash, is skipped.
     ///
     /// # Errors
-    /// As [`read_metrics`].
+    /// [`Error::Json`] with the number of a damaged line that is not the last, [`Error::Io`].
     pub fn metrics(&self) -> Result<Vec<Metrics>> {
         read_metrics(&self.metrics_path())
     }
@@ -247,8 +236,7 @@ impl RunFolder {
     }
 
     /// `figures/`
-    #[must_use]
-    pub fn figures_dir(&self) -> PathBuf {
+    fn figures_dir(&self) -> PathBuf {
         self.path.join(FIGURES)
     }
 

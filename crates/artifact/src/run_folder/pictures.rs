@@ -11,20 +11,14 @@ use crate::{Neighbours, Result, ViewGrid, write_atomic};
 
 impl RunFolder {
     /// Writes `figures/<name>`, extension included.
-    ///
-    /// # Errors
-    /// [`Error::Name`], [`Error::Io`].
-    pub fn write_figure(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(super) fn write_figure(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.figures_dir().join(plain_name("figure", name)?);
         make_parent(&path)?;
         write_atomic(&path, bytes)
     }
 
     /// Reads `figures/<name>`; `None` where there is none.
-    ///
-    /// # Errors
-    /// [`Error::Name`], [`Error::Io`].
-    pub fn figure(&self, name: &str) -> Result<Option<Vec<u8>>> {
+    fn figure(&self, name: &str) -> Result<Option<Vec<u8>>> {
         read_if_there(&self.figures_dir().join(plain_name("figure", name)?))
     }
 

@@ -221,7 +221,6 @@ fn write_metrics(run: &RunFolder, story: &Story) -> relata_artifact::Result<()> 
             views_per_s: Some(3150.0 + wiggle(260.0) - if step < 60 { 900.0 } else { 0.0 }),
             elapsed_s: Some(step as f64 * 256.0 / 3100.0),
             extra: pairs.map(|(name, value)| (name.to_owned(), json!(value))).into_iter().filter(|_| has_pairs).collect(),
-            ..Metrics::default()
         })?;
     }
     Ok(())
