@@ -52,7 +52,7 @@ enum Answer {
 struct Server {
     file: Vec<u8>,
     archive: Archive,
-    asked: Receiver<Option<u64>>,
+    requests: Receiver<Option<u64>>,
 }
 
 fn leak(text: String) -> &'static str {
@@ -76,13 +76,13 @@ fn serve(answers: &[Answer]) -> Server {
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/set.tar.gz", listener.local_addr().unwrap());
-    let (requested, asked) = channel();
+    let (sender, requests) = channel();
     let (answers, served) = (answers.to_vec(), file.clone());
     thread::spawn(move || {
         for answer in answers {
             let (stream, _) = listener.accept().unwrap();
             let start = read_request(&stream);
-            let _ = requested.send(start);
+            let _ = sender.send(start);
             // A client that has heard enough may be gone.
             let _ = reply(stream, answer, &served, start);
         }
@@ -90,7 +90,7 @@ fn serve(answers: &[Answer]) -> Server {
     let bytes = Some(file.len() as u64);
     let archive =
         Archive { file: "set.tar.gz", folder: "set", url: Some(leak(url)), md5: Some(leak(md5)), bytes, missing: |_| Vec::new() };
-    Server { file, archive, asked }
+    Server { file, archive, requests }
 }
 
 /// The start of the range that is requested.
@@ -179,7 +179,7 @@ fn new_root() -> TempDir {
 fn ranges(answers: &[Answer]) -> Vec<Option<u64>> {
     let (server, root) = (serve(answers), new_root());
     fetch_quietly(&server, root.path()).unwrap();
-    server.asked.try_iter().collect()
+    server.requests.try_iter().collect()
 }
 
 /// The words of the error, and the bytes of what is left to go on from.
@@ -208,7 +208,7 @@ fn a_good_server_is_asked_once() {
     assert!(downloaded.windows(2).all(|two| two[0].done_bytes < two[1].done_bytes));
     assert_eq!(downloaded.last().map(|at| (at.done_bytes, at.of_bytes)), Some((all, all)));
     assert!(seen.iter().any(|at| at.work == Work::Verify) && seen.iter().any(|at| at.work == Work::Unpack));
-    assert_eq!(server.asked.try_iter().collect::<Vec<_>>(), [None]);
+    assert_eq!(server.requests.try_iter().collect::<Vec<_>>(), [None]);
     // And never again: the server would refuse the connection.
     fetch_quietly(&server, &root).unwrap();
     fs::remove_dir_all(root.join("set")).unwrap();
@@ -234,7 +234,7 @@ fn the_next_command_goes_on_from_what_is_there() {
     assert!(matches!(fetch_quietly(&first, root.path()), Err(Error::Download { .. })));
     let second = serve(&[Answer::Well]);
     fetch_quietly(&second, root.path()).unwrap();
-    assert_eq!(second.asked.try_iter().collect::<Vec<_>>(), [Some(70_000)]);
+    assert_eq!(second.requests.try_iter().collect::<Vec<_>>(), [Some(70_000)]);
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn a_beginning_of_another_file_is_thrown_away() {
     let (server, root) = (serve(&[Answer::Well, Answer::Well]), new_root());
     fs::write(root.path().join("set.tar.gz.part"), vec![1; 4321]).unwrap();
     fetch_quietly(&server, root.path()).unwrap();
-    assert_eq!(server.asked.try_iter().collect::<Vec<_>>(), [Some(4321), None]);
+    assert_eq!(server.requests.try_iter().collect::<Vec<_>>(), [Some(4321), None]);
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn a_beginning_that_is_too_long_or_complete_asks_for_no_range() {
     let (server, root) = (serve(&[Answer::Well]), new_root());
     fs::write(root.path().join("set.tar.gz.part"), vec![1; server.file.len() + 1]).unwrap();
     fetch_quietly(&server, root.path()).unwrap();
-    assert_eq!(server.asked.try_iter().collect::<Vec<_>>(), [None]);
+    assert_eq!(server.requests.try_iter().collect::<Vec<_>>(), [None]);
 
     let (server, root) = (serve(&[]), new_root());
     fs::write(root.path().join("set.tar.gz.part"), &server.file).unwrap();
@@ -321,7 +321,7 @@ fn what_is_there_is_not_given_up_for_an_answer_that_cannot_be_the_file() {
     // An answer that has another range, and then none at all.
     let (left, reason, server) = left_of(70_000, &[Answer::OtherRange, Answer::Status(404)], true);
     assert!(left == server.file[..70_000], "{} bytes are left; {reason}", left.len());
-    assert_eq!(server.asked.try_iter().collect::<Vec<_>>(), [Some(70_000), None]);
+    assert_eq!(server.requests.try_iter().collect::<Vec<_>>(), [Some(70_000), None]);
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn a_whole_beginning_of_unknown_length_is_the_file() {
     server.archive.bytes = None;
     fs::write(root.path().join("set.tar.gz.part"), &server.file).unwrap();
     fetch_quietly(&server, root.path()).unwrap();
-    assert_eq!(server.asked.try_iter().collect::<Vec<_>>(), [Some(server.file.len() as u64)]);
+    assert_eq!(server.requests.try_iter().collect::<Vec<_>>(), [Some(server.file.len() as u64)]);
     // The right length of wrong bytes is found by the checksum, and downloaded again.
     let (mut server, root) = (serve(&[Answer::NothingBehind, Answer::Well]), new_root());
     server.archive.bytes = None;
@@ -345,7 +345,7 @@ fn a_whole_beginning_of_unknown_length_is_the_file() {
 }
 
 #[test]
-fn a_file_that_is_gone_is_not_asked_for_again() {
+fn a_file_that_is_gone_is_not_requested_again() {
     let (reason, _) = failure(&[Answer::Status(404)]);
     assert!(reason.contains("404"), "{reason}");
 }
@@ -364,7 +364,7 @@ fn a_server_that_falls_silent_is_given_up() {
     let options = FetchOptions { read_timeout: Duration::from_millis(200), attempts: 2, ..options() };
     let error = fetch(&server.archive, root.path(), &options, &|_| ());
     assert!(matches!(error, Err(Error::Download { .. })), "{error:?}");
-    assert_eq!(server.asked.try_iter().count(), 2, "no connection is no silence");
+    assert_eq!(server.requests.try_iter().count(), 2, "no connection is no silence");
 }
 
 #[test]

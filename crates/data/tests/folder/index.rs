@@ -99,7 +99,7 @@ fn who_may_read_the_images_may_read_their_index() {
 }
 
 #[test]
-fn no_index_is_written_unless_it_is_asked_for() {
+fn no_index_is_written_unless_it_is_requested() {
     let root = photos();
     open(root.path(), false);
     assert!(!index(root.path()).exists());

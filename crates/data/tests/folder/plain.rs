@@ -276,7 +276,7 @@ fn photographs_are_turned_upright() {
 }
 
 #[test]
-fn broken_files_are_named_when_they_are_asked_for() {
+fn broken_files_are_named_when_they_are_read() {
     for (name, write) in [
         ("cut.png", write_truncated as fn(&Path, u32, u32)),
         ("cut.jpg", write_truncated),

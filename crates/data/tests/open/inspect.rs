@@ -14,9 +14,9 @@ use relata_testkit::{Tolerance, assert_close};
 const ROUNDING: Tolerance = Tolerance { abs: 0.0, rel: 1e-15 };
 
 /// Images in memory.
-struct Given(Vec<Image>);
+struct InMemory(Vec<Image>);
 
-impl Dataset for Given {
+impl Dataset for InMemory {
     fn len(&self) -> usize {
         self.0.len()
     }
@@ -52,7 +52,7 @@ fn means_and_deviations_are_those_of_all_pixels() {
     let large = Image::new(3, 1, vec![0, 51, 0, 255, 51, 0, 255, 51, 255]).unwrap();
     let small = Image::new(1, 1, vec![255, 51, 255]).unwrap();
     let seen = AtomicUsize::new(0);
-    let statistics = channel_statistics(&Given(vec![large, small]), |done, of| {
+    let statistics = channel_statistics(&InMemory(vec![large, small]), |done, of| {
         assert!(done <= of && of == 2);
         seen.fetch_max(done, Ordering::Relaxed);
     });
@@ -103,7 +103,7 @@ fn the_first_broken_image_is_the_one_that_is_named() {
             other => panic!("{other:?}"),
         }
     }
-    assert!(matches!(channel_statistics(&Given(Vec::new()), |_, _| ()), Err(Error::IndexOutOfRange { index: 0, len: 0 })));
+    assert!(matches!(channel_statistics(&InMemory(Vec::new()), |_, _| ()), Err(Error::IndexOutOfRange { index: 0, len: 0 })));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_class_without_images_has_no_row_and_rows_have_a_limit() {
 
 #[test]
 fn images_without_labels_fill_the_rows_in_order() {
-    let images = |count: usize| Given(vec![Image::new(2, 3, vec![9; 18]).unwrap(); count]);
+    let images = |count: usize| InMemory(vec![Image::new(2, 3, vec![9; 18]).unwrap(); count]);
     let options = ContactSheetOptions { columns: 4, rows: 3, tile_px: 8, gap_px: 1 };
     let sheet = contact_sheet(&images(6), &options).unwrap();
     assert_eq!(sheet.rows, [(None, vec![0, 1, 2, 3]), (None, vec![4, 5])]);
@@ -159,7 +159,7 @@ fn a_large_image_is_shrunk_into_its_tile() {
 
 #[test]
 fn sheets_that_cannot_be_are_refused() {
-    let image = || Given(vec![Image::new(1, 1, vec![0; 3]).unwrap(); 9]);
+    let image = || InMemory(vec![Image::new(1, 1, vec![0; 3]).unwrap(); 9]);
     let fine = ContactSheetOptions::default();
     for (options, key) in [
         (ContactSheetOptions { columns: 0, ..fine }, "columns"),
@@ -174,5 +174,5 @@ fn sheets_that_cannot_be_are_refused() {
             other => panic!("{key}: {:?}", other.err()),
         }
     }
-    assert!(matches!(contact_sheet(&Given(Vec::new()), &fine), Err(Error::IndexOutOfRange { .. })));
+    assert!(matches!(contact_sheet(&InMemory(Vec::new()), &fine), Err(Error::IndexOutOfRange { .. })));
 }

@@ -79,7 +79,7 @@ fn the_published_files_are_whole() {
 }
 
 #[test]
-fn either_label_out_of_range_is_found_whichever_is_asked_for() {
+fn either_label_out_of_range_is_found_whichever_is_read() {
     let root = tempfile::tempdir().unwrap();
     let folder = write_cifar100(root.path(), 3, 3);
     let file = folder.join("test.bin");
