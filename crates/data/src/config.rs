@@ -207,7 +207,9 @@ mod tests {
     #[test]
     fn a_setting_that_no_data_set_has_or_a_value_that_it_may_not_have_is_refused() {
         let default = DataConfig::default;
-        assert!(matches!(default().with("stl_fold", 3), Err(Error::UnknownSetting { known, .. }) if known.len() == 5));
+        assert!(
+            matches!(default().with("stl_fold", 3), Err(Error::UnknownSetting { known, .. }) if known.contains(&"stl10_fold".to_owned()))
+        );
         assert!(matches!(default().with("stl10_fold", 11), Err(Error::Setting { key: "stl10_fold", .. })));
         assert!(matches!(default().with("stl10_fold", true), Err(Error::Setting { key: "stl10_fold", .. })));
         assert!(matches!(default().with("difficulty", "easy"), Err(Error::Setting { key: "difficulty", .. })));
