@@ -48,8 +48,9 @@ macro_rules! view_parameters {
             }
         }
 
-        /// A change of colour of any step.
+        /// A change of colour of any step, under the name of the step's settings.
         #[derive(Debug, Clone, Copy)]
+        #[allow(clippy::enum_variant_names)]
         pub(crate) enum AnyChange {
             $($Config(<$Config as Step>::Change),)*
         }

@@ -60,8 +60,9 @@ macro_rules! settings {
                 self.p
             }
 
-            fn never(self) -> Self {
-                Self { p: 0.0, ..self }
+            fn never(mut self) -> Self {
+                self.p = 0.0;
+                self
             }
 
             fn listed(&self) -> String {
