@@ -1,5 +1,4 @@
-//! The commands of Relata: arguments in, a plan that was checked, then work by the other crates; results on stdout, progress
-//! and errors on stderr.
+//! The `relata` command: it reads arguments and settings, checks all of them, and then lets the other crates work.
 //!
 //! [`Command`] is a clap subcommand, so that a binary of one's own (`cargo xtask`, say) has the same commands as `relata`:
 //!
@@ -17,10 +16,12 @@
 //! ```
 //!
 //! Rules:
-//! - This is the only crate that parses arguments, prints or decides exit codes: 0, 1 for a failure, 2 for a wrong request,
-//!   130 after Ctrl-C, SIGTERM or SIGHUP.
-//! - Everything is checked before any work starts; a wrong key names the nearest one.
+//! - This is the only crate that parses arguments, prints, or decides exit codes: 0; 1 for a failure; 2 for a wrong request; 130 after
+//!   Ctrl-C, SIGTERM or SIGHUP.
+//! - Everything is checked before any work starts. A wrong key or name is answered with the nearest one.
 //! - An error is printed once, with its whole chain and what to do next.
+//! - What can be added (methods, data sets, protocols, backbones) is read from the tables of the crates that have it: no name of one stands
+//!   in the code here.
 
 mod commands;
 
@@ -39,3 +40,7 @@ pub use commands::{Command, run};
 pub use config::{Config, ConfigError};
 pub use error::{Error, Result};
 pub use process_memory::peak_bytes;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

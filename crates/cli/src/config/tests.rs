@@ -86,9 +86,12 @@ fn every_default_can_be_written_out_and_is_known() {
 
 #[test]
 fn a_word_that_a_setting_does_not_know_is_named_with_its_key() {
-    for (setting, key) in
-        [("method.loss=cross", "method.loss"), ("model.backbone=conv5", "model.backbone"), ("train.epochs=-1", "train.epochs")]
-    {
+    for (setting, key) in [
+        ("method.relational.loss=cross", "method.relational.loss"),
+        ("method.loss=cross", "method.relational.loss"),
+        ("model.backbone=conv5", "model.backbone"),
+        ("train.epochs=-1", "train.epochs"),
+    ] {
         let error = resolve(&[setting]).unwrap_err();
         assert!(matches!(&error, ConfigError::Value { key: named, .. } if named == key), "{setting}: {error:?}");
     }

@@ -25,7 +25,7 @@ fn a_mistyped_key_names_the_nearest_and_where_it_stands() {
 fn a_value_of_another_kind_names_its_key() {
     let place = Place::new();
     place.train(&["train.epochs=many"]).failed(2, &["train.epochs", "\"many\"", "a whole number"]);
-    place.train(&["method.loss=cross"]).failed(2, &["method.loss", "bce", "focal"]);
+    place.train(&["method.loss=cross"]).failed(2, &["method.relational.loss", "bce", "focal"]);
     place.train(&["model.backbone=conv5"]).failed(2, &["model.backbone", "conv4"]);
     place.train(&["data.dataset=cifr10"]).failed(2, &["cifr10", "did you mean \"cifar10\""]);
     place.train(&["device=cuda"]).failed(2, &["device", "no CUDA"]);

@@ -31,7 +31,7 @@ A sweep file names recipes, seeds, settings for all runs, and lists of values to
   [settings]
   train.epochs = 4
   [grid]
-  method.hidden = [128, 256]"))]
+  method.relational.hidden = [128, 256]"))]
 pub struct Arguments {
     /// Recipes or one sweep file, then settings for all runs, such as train.epochs=10
     #[arg(value_name = "RECIPE | SWEEP | KEY=VALUE", required = true)]
