@@ -91,7 +91,7 @@ pub enum Error {
         got: Option<BatchShape>,
     },
     /// A step of a method that taps the backbone, without the activations that it named.
-    #[error("a step wants {expected}, it came with {got}; the backbone hands them out once they are asked for by set_taps")]
+    #[error("a step wants {expected}, it came with {got}; the backbone hands them out once set_taps names them")]
     Taps {
         /// What the method wants.
         expected: String,
@@ -208,7 +208,7 @@ pub(crate) fn check(fits: bool, key: &'static str, value: impl ToString, allowed
     if fits { Ok(()) } else { Err(Error::Setting { key, value: value.to_string(), allowed }) }
 }
 
-/// [`Error::Setting`] for the width of a layer that no machine would have room for; the memory of smaller ones can be foretold.
+/// [`Error::Setting`] for the width of a layer that no machine would have room for; the memory of smaller ones can be estimated.
 pub(crate) fn check_width(key: &'static str, width: usize) -> Result<()> {
     check((1..=65536).contains(&width), key, width, "1 to 65536")
 }
