@@ -10,7 +10,7 @@ use crate::error::INTERRUPTED;
 const AT_ONCE: u8 = 0;
 /// Training runs, a probe's too: the step is to be finished and saved.
 const AFTER_STEP: u8 = 1;
-/// Asked for.
+/// Requested.
 const REQUESTED: u8 = 2;
 
 static STATE: AtomicU8 = AtomicU8::new(AT_ONCE);

@@ -88,7 +88,7 @@ fn knn_while_training_needs_labels_of_two_classes_or_more() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_memory_of_knn_while_training_is_foretold() {
+fn the_memory_of_knn_while_training_is_estimated() {
     let place = Place::new();
     let settings = ["model.backbone=resnet8", "data.limit=2000", "train.epochs=1", "train.batch_size=64", "augment.views=2"];
     let online = ["online.every=1", "probe.extract_batch_size=512"];

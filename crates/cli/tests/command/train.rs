@@ -213,7 +213,7 @@ pub(crate) fn mib_behind(text: &str, words: &str) -> f64 {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_run_takes_the_memory_that_its_dry_run_foretold() {
+fn a_run_takes_the_memory_that_its_dry_run_estimated() {
     let place = Place::new();
     let relational = ["model.backbone=resnet8", "augment.views=8", "train.batch_size=32"];
     // A tapped map, its gradient, and discriminators.

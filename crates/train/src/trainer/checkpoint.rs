@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// Where a run stands between two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Position {
+pub(crate) struct RunPosition {
     /// Steps taken.
     pub(crate) step: u64,
     /// The epoch of the next batch; the first is 0.
@@ -19,7 +19,7 @@ pub(crate) struct Position {
 }
 
 /// All that a step changes.
-pub(crate) struct State<'a> {
+pub(crate) struct RunState<'a> {
     pub(crate) backbone: &'a mut dyn Backbone,
     pub(crate) method: &'a mut dyn Method,
     pub(crate) backbone_optimizer: &'a mut Box<dyn Optimizer>,
@@ -39,8 +39,8 @@ const ARCHITECTURE: &str = "train.architecture";
 pub(crate) fn save(
     folder: &RunFolder,
     name: &str,
-    state: &State<'_>,
-    position: Position,
+    state: &RunState<'_>,
+    position: RunPosition,
     seed: u64,
     info: &BTreeMap<String, String>,
 ) -> Result<()> {
@@ -87,7 +87,7 @@ fn target_of(part: &str) -> String {
 }
 
 /// Restores the state of `checkpoint`; nothing is changed where a part does not fit.
-pub(crate) fn restore(name: &str, checkpoint: &Checkpoint, state: &mut State<'_>, seed: u64) -> Result<Position> {
+pub(crate) fn restore(name: &str, checkpoint: &Checkpoint, state: &mut RunState<'_>, seed: u64) -> Result<RunPosition> {
     let misfit = |reason: String| Error::Checkpoint { checkpoint: name.to_owned(), reason };
     let number = |key: &str| -> Result<u64> {
         let text = checkpoint.metadata.get(key).ok_or_else(|| misfit(format!("its metadata lacks {key}")))?;
@@ -137,5 +137,5 @@ pub(crate) fn restore(name: &str, checkpoint: &Checkpoint, state: &mut State<'_>
     }
     let [backbone_optimizer, method_optimizer] = optimizers;
     (*state.backbone_optimizer, *state.method_optimizer) = (backbone_optimizer, method_optimizer);
-    Ok(Position { step, epoch: epoch as u32, batch: batch as usize })
+    Ok(RunPosition { step, epoch: epoch as u32, batch: batch as usize })
 }

@@ -1,6 +1,6 @@
 //! A run: epochs of steps, with their lines of metrics, checkpoints and events.
 
-use super::checkpoint::Position;
+use super::checkpoint::RunPosition;
 use super::running_means::{RateClock, RunningMeans};
 use super::{LAST, Trainer};
 use crate::batch::FEWEST_TO_TRAIN_ON;
@@ -81,7 +81,7 @@ impl Trainer {
         let needs = self.method.needs();
         let mut running = Running::start(folder, observer, self.position.step, self.shape.views * needs.rows_per_view)?;
         if !needs.steps {
-            self.position = Position { step: 0, epoch: self.config.epochs, batch: 0 };
+            self.position = RunPosition { step: 0, epoch: self.config.epochs, batch: 0 };
             // Whatever the observer says: it is finished.
             self.save(&mut running, LAST)?;
         }
@@ -168,7 +168,7 @@ impl Trainer {
     /// What follows the last step of an epoch: its last line of metrics, what the observer measures, and checkpoints.
     fn end_epoch(&mut self, running: &mut Running<'_>, ended: EpochSoFar) -> Result<()> {
         let (epoch, epochs) = (self.position.epoch + 1, self.config.epochs);
-        self.position = Position { step: self.position.step, epoch, batch: 0 };
+        self.position = RunPosition { step: self.position.step, epoch, batch: 0 };
         let seconds = ended.started.elapsed().as_secs_f64();
         let report = EpochReport {
             epoch,

@@ -1,20 +1,20 @@
 //! The trainer: takes batches of views through backbone and method, and writes the run folder.
 
 mod checkpoint;
-mod continuity;
 mod epoch;
 mod observer;
 mod optimizer;
 mod running_means;
 mod step;
 mod target;
+mod training_plan;
 
 pub use observer::{EpochReport, Event, Flow, Observer, ObserverError, StepReport};
 
-use checkpoint::{Position, State};
-use continuity::Plan;
+use checkpoint::{RunPosition, RunState};
 use optimizer::Decay;
 use target::Target;
+use training_plan::TrainingPlan;
 
 use crate::batch::FEWEST_TO_TRAIN_ON;
 use crate::views::label;
@@ -80,7 +80,7 @@ pub struct Trainer {
     config: TrainConfig,
     seed: u64,
     info: BTreeMap<String, String>,
-    position: Position,
+    position: RunPosition,
 }
 
 impl Trainer {
@@ -121,7 +121,7 @@ impl Trainer {
             config,
             seed,
             info,
-            position: Position::default(),
+            position: RunPosition::default(),
         })
     }
 
@@ -169,12 +169,12 @@ impl Trainer {
         &mut *self.backbone
     }
 
-    fn plan(&self) -> Plan {
-        Plan::new(&self.config, &*self.method)
+    fn plan(&self) -> TrainingPlan {
+        TrainingPlan::new(&self.config, &*self.method)
     }
 
-    fn state(&mut self) -> State<'_> {
-        State {
+    fn state(&mut self) -> RunState<'_> {
+        RunState {
             backbone: &mut *self.backbone,
             method: &mut *self.method,
             backbone_optimizer: &mut self.backbone_optimizer,

@@ -2,6 +2,7 @@
 
 mod deepcluster;
 mod labels;
+mod optimizers;
 mod settings;
 mod taps;
 mod target;
@@ -74,13 +75,28 @@ fn trainer_on(
     threads: usize,
     epochs: u32,
 ) -> Result<Trainer, Error> {
+    let config = TrainConfig { epochs, log_every: 3, ..TrainConfig::default() };
+    build(pipeline, config, method, data, threads)
+}
+
+fn trainer_with(config: TrainConfig, method: &MethodConfig, data: Arc<dyn Dataset>, threads: usize) -> Result<Trainer, Error> {
+    build(Pipeline::relational(SIDE).unwrap(), config, method, data, threads)
+}
+
+fn build(
+    pipeline: Pipeline,
+    config: TrainConfig,
+    method: &MethodConfig,
+    data: Arc<dyn Dataset>,
+    threads: usize,
+) -> Result<Trainer, Error> {
     let compute = Compute::new(threads).unwrap();
     let loader = LoaderConfig { batch_size: 8, views: 3, workers: threads, seed: 7, ..LoaderConfig::default() };
     Trainer::new(Setup {
         backbone: ModelConfig::default().build(7, compute.clone()).unwrap(),
         loader: ViewLoader::new(data, pipeline, loader).unwrap(),
         method: method.clone(),
-        config: TrainConfig { epochs, log_every: 3, ..TrainConfig::default() },
+        config,
         seed: 7,
         compute,
         info: Default::default(),

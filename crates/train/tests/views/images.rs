@@ -168,7 +168,7 @@ fn images_come_as_their_loader_gives_them_in_as_few_buffers() {
         assert_eq!(batch.left_out.drain(..).map(|left_out| left_out.images).sum::<usize>(), 1, "41 = 10 · 4 + 1");
     }
     assert!(buffers.len() <= 3, "{} buffers; two ahead and the one in use are three", buffers.len());
-    // Asked for again, or in the midst of an epoch.
+    // Requested again, or in the middle of an epoch.
     for (epoch, from) in [(1, 6), (1, 6), (0, 2)] {
         let expected = loader.epoch_from(epoch, from).next().unwrap().unwrap();
         assert!(source.fill(epoch, from, &mut batch).unwrap());

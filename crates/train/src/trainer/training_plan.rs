@@ -8,7 +8,7 @@ const PLAN: &str = "train.plan";
 const EPOCHS: &str = "train.epochs";
 
 /// How learning rate, decay and target go over a run's steps.
-pub(crate) struct Plan {
+pub(crate) struct TrainingPlan {
     epochs: u32,
     /// What was planned for so many epochs, and by what.
     planned: Option<&'static str>,
@@ -16,7 +16,7 @@ pub(crate) struct Plan {
     words: String,
 }
 
-impl Plan {
+impl TrainingPlan {
     pub(crate) fn new(config: &TrainConfig, method: &dyn Method) -> Self {
         let TrainConfig { epochs, schedule, warmup_epochs, weight_decay, .. } = *config;
         let planned = config.planned_by_epochs().or_else(|| method.needs().planned_by_epochs);
