@@ -360,7 +360,7 @@ fn candle_gradients_are_those_of_pytorch() {
     }
 }
 
-/// Three steps, or one for nets so deep that f32 does not determine three with PyTorch's `eps` (docs/RESULTS.md).
+/// Three steps, or one for nets so deep that f32 does not determine three with PyTorch's `eps` (docs/results/agreement.md).
 #[test]
 fn fused_weights_after_adam_are_those_of_pytorch() {
     SMOOTH.iter().for_each(|name| steps_of_adam(name, Executor::Fused, Steps::Plain));

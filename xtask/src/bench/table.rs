@@ -1,4 +1,4 @@
-//! What was measured as Markdown: for a terminal, and for docs/RESULTS.md.
+//! What was measured as Markdown: for a terminal, and for docs/results/speed.md.
 
 use super::kernels::{Kernels, Rates};
 use super::outcome::Outcome;

@@ -32,13 +32,13 @@ fn a_run_ends_with_scores_beside_random_weights_and_a_report() {
 fn every_method_ends_with_scores_and_its_figures_in_the_report() {
     let place = Place::new();
     for (method, figure) in [
-        ("simclr", "contrast_acc"),
-        ("barlow", "off_diagonal"),
-        ("byol", "cosine"),
-        ("deepinfomax", "prior_loss"),
-        ("deepcluster", "cluster_acc"),
-        ("rotation", "rotation_acc"),
-        ("supervised", "class_acc"),
+        ("simclr", "Views matched with their own image"),
+        ("barlow", "Redundancy of dimensions"),
+        ("byol", "Cosine of prediction and target"),
+        ("deepinfomax", "Prior loss"),
+        ("deepcluster", "Clusters predicted correctly"),
+        ("rotation", "Rotations predicted correctly"),
+        ("supervised", "Classes predicted correctly"),
         ("random", "None, by intention"),
     ] {
         let method = format!("method.kind={method}");
