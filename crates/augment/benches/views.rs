@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use relata_augment::{CropConfig, CropKind, JitterConfig, Pipeline, PipelineConfig, Scratch, ViewKey};
+use relata_augment::{CropConfig, CropKind, JitterConfig, Pipeline, PipelineConfig, Scratch, ViewFormat, ViewKey};
 use relata_data::Image;
 
 /// Bytes without structure: the content does not change the cost.
@@ -36,7 +36,8 @@ fn views(c: &mut Criterion) {
         let size =
             if width_px == side_px { format!("{side_px} px") } else { format!("{width_px} x {height_px} to {side_px} px") };
         for (name, config) in &cases {
-            let pipeline = Pipeline::new(config, side_px, [0.491, 0.482, 0.447], [0.247, 0.243, 0.262]).expect("valid settings");
+            let pipeline = Pipeline::new(config, ViewFormat { side_px, mean: [0.491, 0.482, 0.447], std: [0.247, 0.243, 0.262] })
+                .expect("valid settings");
             let mut scratch = Scratch::default();
             let mut out = vec![0.0; pipeline.view_len()];
             let mut count = 0;

@@ -5,6 +5,7 @@ mod config;
 mod key;
 mod parameters;
 mod pipeline;
+mod view_format;
 
 // The steps, a file each: `steps/mod.rs` has their table and says how one is added.
 mod step;
@@ -30,3 +31,4 @@ pub use loader::{Batch, DroppedBatch, Epoch, LoaderConfig, OnReadError, SkippedI
 pub use parameters::ViewParameters;
 pub use pipeline::{Pipeline, Scratch};
 pub use steps::*;
+pub use view_format::ViewFormat;

@@ -2,7 +2,6 @@ use multiversion::multiversion;
 use relata_data::Image;
 
 use crate::canvas::{BLOCK, Canvas, Normalise, Planes};
-use crate::check::{MAX_SIDE_PX, check, within};
 use crate::config::PipelineConfig;
 use crate::error::Result;
 use crate::key::ViewKey;
@@ -10,6 +9,7 @@ use crate::parameters::{AnyChange, ViewParameters};
 use crate::resize::{Rows, Sampling};
 use crate::step::Sizes;
 use crate::steps::STEPS;
+use crate::view_format::ViewFormat;
 
 /// Makes views of images: all steps of a configuration, in their order.
 ///
@@ -44,22 +44,17 @@ impl Scratch {
 }
 
 impl Pipeline {
-    /// A pipeline for views of `side_px`, normalised by `mean` and `std`, unless the configuration names its own.
+    /// A pipeline for views of this format, unless the configuration names its own.
     ///
     /// # Errors
     /// [`crate::Error::Setting`] where a setting, the side, a mean or a standard deviation lies outside its range.
-    pub fn new(config: &PipelineConfig, side_px: usize, mean: [f32; 3], std: [f32; 3]) -> Result<Self> {
+    pub fn new(config: &PipelineConfig, format: ViewFormat) -> Result<Self> {
         config.validate()?;
-        let side_px = if config.side == 0 { side_px } else { config.side };
-        within("augment.side", side_px, 1, MAX_SIDE_PX, "1 to 4096")?;
-        config.validate_steps(side_px)?;
-        let channels = |own: &[f64], given| {
-            if let &[r, g, b] = own { [r as f32, g as f32, b as f32] } else { given }
-        };
-        let (mean, std) = (channels(&config.mean, mean), channels(&config.std, std));
-        check("augment.mean", mean.iter().all(|v| v.is_finite()), mean, "three numbers in 0 to 1")?;
-        check("augment.std", std.iter().all(|&v| v > 0.0 && v.is_finite()), std, "three numbers above 0")?;
-        Ok(Self { config: config.clone(), side_px, normalise: Normalise { mean, inverse_std: std.map(|v| 1.0 / v) } })
+        let format = format.with(config);
+        format.validate()?;
+        config.validate_steps(format.side_px)?;
+        let normalise = Normalise { mean: format.mean, inverse_std: format.std.map(|v| 1.0 / v) };
+        Ok(Self { config: config.clone(), side_px: format.side_px, normalise })
     }
 
     /// The paper's relational augmentation, values left in [0, 1].
@@ -67,7 +62,7 @@ impl Pipeline {
     /// # Errors
     /// [`crate::Error::Setting`] where the side is not in 1..=4096.
     pub fn relational(side_px: usize) -> Result<Self> {
-        Self::new(&PipelineConfig::default(), side_px, [0.0; 3], [1.0; 3])
+        Self::new(&PipelineConfig::default(), ViewFormat::plain(side_px))
     }
 
     /// The whole image resized to the side, nothing random, values left in [0, 1].
@@ -75,7 +70,7 @@ impl Pipeline {
     /// # Errors
     /// [`crate::Error::Setting`] where the side is not in 1..=4096.
     pub fn evaluation(side_px: usize) -> Result<Self> {
-        Self::new(&PipelineConfig::evaluation(), side_px, [0.0; 3], [1.0; 3])
+        Self::new(&PipelineConfig::evaluation(), ViewFormat::plain(side_px))
     }
 
     /// The same side and normalisation without any randomness: what a probe sees of a backbone trained with this pipeline.

@@ -1,8 +1,8 @@
 //! Views against `torchvision.transforms.v2.functional` on float tensors (`fixtures/make.py`).
 
 use relata_augment::{
-    Adjustment, Affine, Blur, BlurConfig, Crop, CropBox, Jitter, Pipeline, PipelineConfig, Scratch, Solarise, ViewKey,
-    ViewParameters,
+    Adjustment, Affine, Blur, BlurConfig, Crop, CropBox, Jitter, Pipeline, PipelineConfig, Scratch, Solarise, ViewFormat,
+    ViewKey, ViewParameters,
 };
 use relata_data::Image;
 use serde_json::Value;
@@ -93,9 +93,10 @@ fn views_are_torchvisions() {
         };
         let kernel = case["blur"].as_array().map_or(0, |blur| number(&blur[0]));
         let config = PipelineConfig { blur: BlurConfig { kernel, ..BlurConfig::default() }, ..PipelineConfig::default() };
-        let (mean, std) =
-            if flag("normalise") { (channels(&fixture["mean"]), channels(&fixture["std"])) } else { ([0.0; 3], [1.0; 3]) };
-        let pipeline = Pipeline::new(&config, number(&case["side"]), mean, std).expect("valid settings");
+        let plain = ViewFormat::plain(number(&case["side"]));
+        let normalised = ViewFormat { mean: channels(&fixture["mean"]), std: channels(&fixture["std"]), ..plain };
+        let format = if flag("normalise") { normalised } else { plain };
+        let pipeline = Pipeline::new(&config, format).expect("valid settings");
         let mut view = vec![0.0; pipeline.view_len()];
         pipeline.apply(&parameters, &images[number(&case["image"])], &mut view, &mut scratch).expect("the crop fits");
         let expected: Vec<f32> = list(&case["expected"]).iter().map(float).collect();

@@ -1,7 +1,7 @@
 //! Backbones: freshly drawn, or from a run's checkpoint, with the pipeline that prepares images for them.
 
 use relata_artifact::RunFolder;
-use relata_augment::Pipeline;
+use relata_augment::{Pipeline, PipelineConfig, ViewFormat};
 use relata_model::{Backbone, BackboneInfo, Compute, WeightFile};
 
 use crate::data::images;
@@ -21,14 +21,13 @@ pub(crate) struct Loaded {
 
 /// What is written beside the weights, so that a file of weights is enough to use them.
 pub(crate) fn info(config: &Config) -> Result<BackboneInfo> {
-    let looks = images::looks(config)?;
-    Ok(BackboneInfo {
-        kind: config.model.backbone,
-        stem: config.model.stem,
-        side: looks.side_px,
-        mean: looks.mean,
-        std: looks.std,
-    })
+    let ViewFormat { side_px: side, mean, std } = images::view_format(config)?;
+    Ok(BackboneInfo { kind: config.model.backbone, stem: config.model.stem, side, mean, std })
+}
+
+/// Side and normalisation of the images that a backbone wants.
+pub(crate) fn view_format(info: &BackboneInfo) -> ViewFormat {
+    ViewFormat { side_px: info.side, mean: info.mean, std: info.std }
 }
 
 /// The backbone of a run's checkpoint.
@@ -40,7 +39,7 @@ pub(crate) fn load(run: &RunFolder, config: &Config, checkpoint: &str, compute: 
     let mut backbone = config.model.build(config.seed, compute)?;
     file.load_into(Some(BACKBONE), backbone.parameters_mut())?;
     let info = info_in(&file, config)?;
-    let pipeline = Pipeline::new(&relata_augment::PipelineConfig::evaluation(), info.side, info.mean, info.std)?;
+    let pipeline = Pipeline::new(&PipelineConfig::evaluation(), view_format(&info))?;
     Ok(Loaded { backbone, info, pipeline })
 }
 

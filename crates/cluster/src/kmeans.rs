@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
-use relata_ops::{Isa, matmul_transposed};
+use relata_ops::{Isa, MatRef, matmul_transposed};
 
 /// Rows that one task takes; fixed, so that sums do not depend on the number of threads.
 const PIECE_ROWS: usize = 1024;
@@ -94,7 +94,13 @@ impl<'a> Rows<'a> {
         let piece = |values: &[f32]| {
             let rows = values.len() / width;
             let mut products = vec![0.0; rows * count];
-            matmul_transposed(self.isa, rows, width, count, values, centres, &mut products, false);
+            matmul_transposed(
+                self.isa,
+                MatRef::new(values, rows, width),
+                MatRef::new(centres, count, width),
+                &mut products,
+                false,
+            );
             let each = products.chunks_exact(count);
             each.map(|products| {
                 let score = |at: usize| products[at] - halves[at];

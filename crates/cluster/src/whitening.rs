@@ -1,5 +1,5 @@
 use rayon::prelude::*;
-use relata_ops::{Isa, matmul_transposed, symmetric_eigenvectors};
+use relata_ops::{Isa, MatRef, matmul_transposed, symmetric_eigenvectors};
 
 use crate::covariance;
 
@@ -30,6 +30,6 @@ pub fn whiten(values: &[f32], width: usize, components: usize, isa: Isa) -> Vec<
         row.iter_mut().zip(&moments.mean).for_each(|(x, mean)| *x = (f64::from(*x) - mean) as f32);
     });
     let mut white = vec![0.0; rows * components];
-    matmul_transposed(isa, rows, width, components, &centred, &scaled, &mut white, false);
+    matmul_transposed(isa, MatRef::new(&centred, rows, width), MatRef::new(&scaled, components, width), &mut white, false);
     white
 }

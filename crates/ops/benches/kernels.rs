@@ -7,9 +7,9 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use relata_ops::{
     AdamStep, Algorithm, AveragePool, BackwardShape, BatchNormParams, Buffer, Buffers, Conv2d, ConvSpec, Epilogue,
-    GradientSource, Isa, Layout, LocalBatch, LocalHead, LocalHeadGrads, LocalHeadParams, LocalHeadShape, MaxPool, Normalisation,
-    PairHead, PairHeadGrads, PairHeadParams, PairLoss, Pool, RunningStats, adam_step, chunk_count, global_average, matmul,
-    matmul_of_transposed, matmul_transposed,
+    GradientSource, Isa, Layout, LocalBatch, LocalHead, LocalHeadGrads, LocalHeadParams, LocalHeadShape, MatRef, MaxPool,
+    Normalisation, PairHead, PairHeadGrads, PairHeadParams, PairLoss, Pool, RunningStats, adam_step, chunk_count, global_average,
+    matmul, matmul_of_transposed, matmul_transposed,
 };
 
 /// Values between −1 and 1 without a short period: a processor foresees the branches of repeated data.
@@ -93,19 +93,42 @@ fn linear(c: &mut Criterion) {
         let (input, weights, d_out) = (noise(rows * inner), noise(columns * inner), noise(rows * columns));
         let (mut out, mut d_input, mut d_weights) =
             (Buffer::zeros(rows * columns), Buffer::zeros(rows * inner), Buffer::zeros(columns * inner));
-        matmul_transposed(isa, rows, inner, columns, &input, &weights, &mut out, false);
+        matmul_transposed(isa, MatRef::new(&input, rows, inner), MatRef::new(&weights, columns, inner), &mut out, false);
         let expected: f32 = input[inner..2 * inner].iter().zip(&weights[2 * inner..]).map(|(a, b)| a * b).sum();
         assert!((out[columns + 2] - expected).abs() < 1e-3, "a linear layer gives {}, expected {expected}", out[columns + 2]);
         let name = format!("{rows} rows, {inner} to {columns}");
         group.throughput(Throughput::Elements((rows * inner * columns) as u64));
         group.bench_function(BenchmarkId::new("forward", &name), |bencher| {
-            bencher.iter(|| thread.install(|| matmul_transposed(isa, rows, inner, columns, &input, &weights, &mut out, false)));
+            bencher.iter(|| {
+                thread.install(|| {
+                    matmul_transposed(
+                        isa,
+                        MatRef::new(&input, rows, inner),
+                        MatRef::new(&weights, columns, inner),
+                        &mut out,
+                        false,
+                    )
+                })
+            });
         });
         group.bench_function(BenchmarkId::new("data gradient", &name), |bencher| {
-            bencher.iter(|| thread.install(|| matmul(isa, rows, columns, inner, &d_out, &weights, &mut d_input, false)));
+            bencher.iter(|| {
+                thread.install(|| {
+                    matmul(isa, MatRef::new(&d_out, rows, columns), MatRef::new(&weights, columns, inner), &mut d_input, false)
+                })
+            });
         });
         group.bench_function(BenchmarkId::new("weight gradient", &name), |bencher| {
-            bencher.iter(|| thread.install(|| matmul_of_transposed(isa, rows, columns, inner, &d_out, &input, &mut d_weights)));
+            bencher.iter(|| {
+                thread.install(|| {
+                    matmul_of_transposed(
+                        isa,
+                        MatRef::new(&d_out, rows, columns),
+                        MatRef::new(&input, rows, inner),
+                        &mut d_weights,
+                    )
+                })
+            });
         });
     }
     group.finish();

@@ -65,7 +65,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use image_size::ImageSize;
 pub use l2_normalise::L2Normalise;
 pub use layout::Layout;
-pub use linear::{linear_scratch_len, matmul, matmul_of_transposed, matmul_transposed};
+pub use linear::{MatRef, linear_scratch_len, matmul, matmul_of_transposed, matmul_transposed};
 pub use local_head::{LocalBatch, LocalHead, LocalHeadGrads, LocalHeadParams, LocalHeadShape, LocalOutcome};
 pub use loss::PairLoss;
 pub use pairs::{

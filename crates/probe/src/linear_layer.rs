@@ -1,6 +1,6 @@
 //! A linear layer under softmax cross-entropy: what the linear probe, logistic regression and fine-tuning have in common.
 
-use relata_ops::{Isa, cross_entropy_f32, matmul, matmul_of_transposed, matmul_transposed};
+use relata_ops::{Isa, MatRef, cross_entropy_f32, matmul, matmul_of_transposed, matmul_transposed};
 
 /// A layer of `classes` outputs on features of `width`. Its parameters are weights `[classes, D]`, then biases `[classes]`.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,13 @@ impl LinearLayer {
         let Self { isa, width, classes } = *self;
         let (weight, bias) = parameters.split_at(classes * width);
         logits.chunks_exact_mut(classes).for_each(|row| row.copy_from_slice(bias));
-        matmul_transposed(isa, features.len() / width, width, classes, features, weight, logits, true);
+        matmul_transposed(
+            isa,
+            MatRef::new(features, features.len() / width, width),
+            MatRef::new(weight, classes, width),
+            logits,
+            true,
+        );
     }
 
     /// Fills the gradients of the mean cross-entropy of `features [rows, D]`, by the parameters and, where there is room for them, by
@@ -35,10 +41,16 @@ impl LinearLayer {
         self.forward(parameters, features, logits);
         let loss = cross_entropy_f32(logits, classes, labels);
         if let Some(d_features) = d_features {
-            matmul(isa, rows, classes, width, logits, &parameters[..classes * width], d_features, false);
+            matmul(
+                isa,
+                MatRef::new(logits, rows, classes),
+                MatRef::new(&parameters[..classes * width], classes, width),
+                d_features,
+                false,
+            );
         }
         let (d_weight, d_bias) = d_parameters.split_at_mut(classes * width);
-        matmul_of_transposed(isa, rows, classes, width, logits, features, d_weight);
+        matmul_of_transposed(isa, MatRef::new(logits, rows, classes), MatRef::new(features, rows, width), d_weight);
         d_bias.fill(0.0);
         for row in logits.chunks_exact(classes) {
             d_bias.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);

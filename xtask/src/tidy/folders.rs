@@ -1,7 +1,8 @@
-//! How many files stand side by side.
+//! How many files stand side by side. Plugs do not count: their folder has a file for each, and its table names them.
 
 use std::collections::BTreeMap;
 
+use super::plugs;
 use super::violation::Violation;
 use super::workspace::File;
 
@@ -13,7 +14,7 @@ pub(super) fn check(files: &[File]) -> Vec<Violation> {
     for file in files.iter().filter(|file| file.is_rust() && !file.path.starts_with("fuzz/")) {
         *counts.entry(file.path.rsplit_once('/').map_or("", |(folder, _)| folder)).or_insert(0) += 1;
     }
-    let full = counts.into_iter().filter(|(_, count)| *count > MAX_FILES);
+    let full = counts.into_iter().filter(|(folder, count)| *count > MAX_FILES && !plugs::is_folder_of_plugs(folder));
     full.map(|(folder, count)| {
         let reason =
             format!("{count} source files side by side; what one looks for is found at a glance among at most {MAX_FILES}");
@@ -28,7 +29,17 @@ mod tests {
     use super::*;
 
     fn folder(count: usize) -> Vec<File> {
-        (0..count).map(|number| File::new(&format!("crates/x/src/a/{number}.rs"), "")).collect()
+        folder_at("crates/x/src/a", count)
+    }
+
+    fn folder_at(folder: &str, count: usize) -> Vec<File> {
+        (0..count).map(|number| File::new(&format!("{folder}/{number}.rs"), "")).collect()
+    }
+
+    #[test]
+    fn there_may_be_any_number_of_plugs() {
+        assert!(check(&folder_at("crates/train/src/methods", 30)).is_empty());
+        assert_eq!(rules(&check(&folder_at("crates/train/src/methods/a", 30))), ["folder"]);
     }
 
     #[test]

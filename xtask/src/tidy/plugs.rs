@@ -73,6 +73,11 @@ pub(super) fn check(files: &[File]) -> Vec<Violation> {
     violations
 }
 
+/// Whether a folder holds a file for each plug of a kind.
+pub(super) fn is_folder_of_plugs(folder: &str) -> bool {
+    KINDS.iter().any(|(_, plugs, _)| plugs.strip_suffix('/') == Some(folder))
+}
+
 /// Code that is neither a test nor an example.
 fn is_source(path: &str) -> bool {
     path.ends_with(".rs")

@@ -5,7 +5,9 @@ use relata_data::Image;
 
 use super::{Pipeline, Pixels, Scratch, pixels_body};
 use crate::steps::blurred;
-use crate::{Blur, Crop, CropBox, CropConfig, CropKind, Error, PipelineConfig, Solarise, ViewKey, ViewParameters};
+use crate::{Blur, Crop, CropBox, CropConfig, CropKind, Error, PipelineConfig, Solarise, ViewFormat, ViewKey, ViewParameters};
+
+const NORMALISED: ViewFormat = ViewFormat { side_px: 32, mean: [0.5; 3], std: [0.25; 3] };
 
 /// Any bytes, the first pixel red: no symmetry.
 fn image(width_px: usize, height_px: usize) -> Image {
@@ -74,7 +76,7 @@ proptest! {
             3 => (affine.p, cutout.p) = (1.0, 1.0),
             _ => (affine.p, invert.p, blur.p, solarise.p, cutout.p) = (1.0, 0.5, 0.5, 0.5, 1.0),
         }
-        let pipeline = Pipeline::new(&config, side, [0.5, 0.4, 0.3], [0.25, 0.2, 0.3]).expect("valid settings");
+        let pipeline = Pipeline::new(&config, ViewFormat { side_px: side, mean: [0.5, 0.4, 0.3], std: [0.25, 0.2, 0.3] }).expect("valid settings");
         let image = image(width, height);
         let parameters = pipeline.parameters(ViewKey { seed, view, ..ViewKey::default() }, width, height);
         let bits = |pixels: Pixels| -> Vec<u32> {
@@ -149,7 +151,7 @@ fn a_shift_moves_the_image_over_a_black_frame() {
 fn padded_crops_resize_images_of_another_size_first() {
     let crop = CropConfig { kind: CropKind::Padded, padding: 0, ..CropConfig::default() };
     let config = PipelineConfig { crop, ..PipelineConfig::evaluation() };
-    let padded = Pipeline::new(&config, 9, [0.0; 3], [1.0; 3]).expect("valid settings");
+    let padded = Pipeline::new(&config, ViewFormat::plain(9)).expect("valid settings");
     let whole = Pipeline::evaluation(9).expect("a side");
     assert_eq!(padded.view(&image(5, 7), ViewKey::default()), whole.view(&image(5, 7), ViewKey::default()));
 }
@@ -157,12 +159,13 @@ fn padded_crops_resize_images_of_another_size_first() {
 #[test]
 fn a_configurations_own_side_and_normalisation_win() {
     let config = PipelineConfig { side: 6, mean: vec![0.5; 3], std: vec![0.25; 3], ..PipelineConfig::evaluation() };
-    let pipeline = Pipeline::new(&config, 32, [0.1; 3], [0.1; 3]).expect("valid settings");
+    let given = ViewFormat { mean: [0.1; 3], std: [0.1; 3], ..NORMALISED };
+    let pipeline = Pipeline::new(&config, given).expect("valid settings");
     let plain = Pipeline::evaluation(6).expect("a side");
     let (ours, theirs) = (pipeline.view(&image(5, 7), ViewKey::default()), plain.view(&image(5, 7), ViewKey::default()));
     assert_eq!(ours, theirs.iter().map(|v| (v - 0.5) * 4.0).collect::<Vec<_>>());
     assert_eq!(
-        Pipeline::new(&PipelineConfig { flip: crate::FlipConfig { p: 1.0 }, ..config }, 32, [0.1; 3], [0.1; 3])
+        Pipeline::new(&PipelineConfig { flip: crate::FlipConfig { p: 1.0 }, ..config }, given)
             .expect("valid settings")
             .without_randomness()
             .view(&image(5, 7), ViewKey::default()),
@@ -195,8 +198,8 @@ fn sides_and_deviations_out_of_range_are_errors() {
     let config = PipelineConfig::default();
     assert_eq!(key(Pipeline::relational(0)), "augment.side");
     assert_eq!(key(Pipeline::relational(4097)), "augment.side");
-    assert_eq!(key(Pipeline::new(&config, 32, [0.0; 3], [1.0, 0.0, 1.0])), "augment.std");
-    assert_eq!(key(Pipeline::new(&config, 32, [f32::NAN; 3], [1.0; 3])), "augment.mean");
+    assert_eq!(key(Pipeline::new(&config, ViewFormat { std: [1.0, 0.0, 1.0], ..NORMALISED })), "augment.std");
+    assert_eq!(key(Pipeline::new(&config, ViewFormat { mean: [f32::NAN; 3], ..NORMALISED })), "augment.mean");
 }
 
 #[test]
@@ -204,7 +207,7 @@ fn blurred_and_solarised_views_are_the_bits_of_the_oldest_instruction_set_and_le
     let plain = PipelineConfig::default();
     let mut more = plain.clone();
     (more.blur.p, more.solarise.p) = (1.0, 1.0);
-    let pipeline = |config: &PipelineConfig| Pipeline::new(config, 21, [0.0; 3], [1.0; 3]).expect("valid settings");
+    let pipeline = |config: &PipelineConfig| Pipeline::new(config, ViewFormat::plain(21)).expect("valid settings");
     let (plain, more) = (pipeline(&plain), pipeline(&more));
     let image = image(23, 17);
     for view in 0..20 {
@@ -246,9 +249,9 @@ fn a_blur_of_nothing_changes_nothing_and_one_that_is_not_finite_is_refused() {
 fn a_kernel_wider_than_its_reflection_is_refused() {
     let mut config = PipelineConfig::default();
     (config.blur.p, config.blur.kernel) = (0.5, 21);
-    let refused = Pipeline::new(&config, 10, [0.0; 3], [1.0; 3]);
+    let refused = Pipeline::new(&config, ViewFormat::plain(10));
     assert!(matches!(refused, Err(Error::Setting { key: "augment.blur.kernel", .. })), "{refused:?}");
-    assert!(Pipeline::new(&config, 11, [0.0; 3], [1.0; 3]).is_ok());
+    assert!(Pipeline::new(&config, ViewFormat::plain(11)).is_ok());
 }
 
 #[test]
@@ -256,7 +259,8 @@ fn an_affine_map_and_a_cutout_leave_other_draws_alone_and_no_trace_in_a_scratch(
     let plain = PipelineConfig::default();
     let mut more = plain.clone();
     (more.affine.p, more.cutout.p) = (1.0, 1.0);
-    let pipeline = |config: &PipelineConfig| Pipeline::new(config, 21, [0.5; 3], [0.25; 3]).expect("valid settings");
+    let pipeline =
+        |config: &PipelineConfig| Pipeline::new(config, ViewFormat { side_px: 21, ..NORMALISED }).expect("valid settings");
     let (plain, more) = (pipeline(&plain), pipeline(&more));
     let image = image(23, 17);
     let (mut scratch, mut out) = (Scratch::default(), vec![0.0; plain.view_len()]);
@@ -275,7 +279,9 @@ fn an_affine_map_and_a_cutout_leave_other_draws_alone_and_no_trace_in_a_scratch(
 #[test]
 fn a_cutout_is_a_square_of_the_mean_colour_and_nothing_else() {
     let config = PipelineConfig { cutout: crate::CutoutConfig { p: 1.0, area: 0.25 }, ..PipelineConfig::evaluation() };
-    let pipeline = |config| Pipeline::new(config, 9, [0.3, 0.4, 0.5], [0.2, 0.3, 0.4]).expect("valid settings");
+    let pipeline = |config| {
+        Pipeline::new(config, ViewFormat { side_px: 9, mean: [0.3, 0.4, 0.5], std: [0.2, 0.3, 0.4] }).expect("valid settings")
+    };
     let (cut, whole) = (pipeline(&config), pipeline(&PipelineConfig::evaluation()));
     let key = ViewKey { image: 4, ..ViewKey::default() };
     let part = cut.parameters(key, 9, 9).cutout.expect("always");
@@ -291,7 +297,7 @@ fn a_cutout_is_a_square_of_the_mean_colour_and_nothing_else() {
 #[test]
 fn what_is_drawn_can_be_applied_where_a_cutout_would_be_no_pixel() {
     let config = PipelineConfig { cutout: crate::CutoutConfig { p: 1.0, area: 2e-4 }, ..PipelineConfig::evaluation() };
-    let pipeline = Pipeline::new(&config, 32, [0.5; 3], [0.25; 3]).expect("valid settings");
+    let pipeline = Pipeline::new(&config, NORMALISED).expect("valid settings");
     let parameters = pipeline.parameters(ViewKey::default(), 32, 32);
     assert_eq!(parameters.cutout, None, "0.45 of a pixel");
     let mut view = vec![0.0; pipeline.view_len()];
@@ -311,7 +317,7 @@ fn a_cutout_outside_the_view_is_an_error() {
 #[test]
 fn pipelines_that_make_other_views_have_other_definitions() {
     let definition = |config: &toml::Table| {
-        let mut pipeline = Pipeline::new(&PipelineConfig::default(), 32, [0.5; 3], [0.25; 3]).expect("valid settings");
+        let mut pipeline = Pipeline::new(&PipelineConfig::default(), NORMALISED).expect("valid settings");
         // Not checked: a changed setting may lie outside its range.
         pipeline.config = config.clone().try_into().expect("known keys");
         pipeline.definition()
@@ -337,9 +343,7 @@ fn pipelines_that_make_other_views_have_other_definitions() {
     assert!([4, 3].iter().all(|padding| known.insert(with(&format!("crop = {{ kind = \"padded\", padding = {padding} }}")))));
     // The kernel's own size written out, and how many views there are.
     assert!(["blur = { p = 0.5, kernel = 3 }", "views = 9"].iter().all(|text| with(text) == with("")));
-    let of = |side, mean, std| {
-        Pipeline::new(&PipelineConfig { side, mean, std, ..PipelineConfig::default() }, 32, [0.5; 3], [0.25; 3])
-    };
+    let of = |side, mean, std| Pipeline::new(&PipelineConfig { side, mean, std, ..PipelineConfig::default() }, NORMALISED);
     let of = |side, mean, std| of(side, mean, std).expect("valid settings").definition();
     let (none, mean, std) = (Vec::new, vec![0.5, 0.5, 0.4], vec![0.25, 0.25, 0.2]);
     let own = HashSet::from([of(0, none(), none()), of(24, none(), none()), of(0, mean, none()), of(0, none(), std)]);
@@ -351,7 +355,7 @@ fn a_step_that_never_happens_is_no_part_of_a_definition() {
     let plain = Pipeline::relational(32).expect("a side");
     let mut config = PipelineConfig::default();
     (config.affine.degrees, config.blur.sigma, config.solarise.threshold, config.cutout.area) = (1.0, [1.0, 1.5], 0.9, 0.3);
-    let other = Pipeline::new(&config, 32, [0.0; 3], [1.0; 3]).expect("valid settings");
+    let other = Pipeline::new(&config, ViewFormat::plain(32)).expect("valid settings");
     assert_eq!(plain.definition(), other.definition());
     // Checkpoints hold a digest of it: another text for the same views would refuse to resume them.
     assert_eq!(

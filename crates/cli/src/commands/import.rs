@@ -4,7 +4,7 @@ use clap::Args;
 use relata_artifact::{RunFolder, TensorRef};
 use relata_model::{BACKBONES, BackboneInfo, BackboneKind, Compute, TorchTensor, WeightFile, write_safetensors};
 
-use crate::config::Layer;
+use crate::config::SettingsLayer;
 use crate::terminal::format::shown;
 use crate::terminal::output;
 use crate::{Config, Result, network, provenance};
@@ -56,7 +56,7 @@ fn with_stem() -> String {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let file = WeightFile::read(&arguments.file)?;
     let own = file.backbone_info()?;
-    let config = Config::from_layers(&[Layer::from_settings(&settings(arguments, own.as_ref()))?])?;
+    let config = Config::from_layers(&[SettingsLayer::from_settings(&settings(arguments, own.as_ref()))?])?;
     config.validate()?;
     // What the file says is the first layer of the settings.
     let info = network::info(&config)?;

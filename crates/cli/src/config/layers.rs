@@ -11,14 +11,14 @@ pub(crate) const COMMAND_LINE: &str = "the command line";
 
 /// One source of settings: a recipe, or the command line.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Layer {
+pub(crate) struct SettingsLayer {
     /// Where it comes from, for messages.
     pub(crate) origin: String,
     /// Its settings.
     pub(crate) table: Table,
 }
 
-impl Layer {
+impl SettingsLayer {
     /// A layer from TOML text.
     pub(crate) fn parse(origin: &str, text: &str) -> Result<Self> {
         let table = text.parse::<Table>();
@@ -218,8 +218,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn settings(arguments: &[&str]) -> Result<Layer> {
-        Layer::from_settings(&arguments.iter().map(|&argument| argument.to_owned()).collect::<Vec<_>>())
+    fn settings(arguments: &[&str]) -> Result<SettingsLayer> {
+        SettingsLayer::from_settings(&arguments.iter().map(|&argument| argument.to_owned()).collect::<Vec<_>>())
     }
 
     #[test]
@@ -247,7 +247,10 @@ mod tests {
     #[test]
     fn layers_join_and_the_upper_wins() {
         let mut table = defaults();
-        merge(&mut table, &Layer::parse("a.toml", "[train]\nepochs = 5\n[augment.crop]\nscale = [0.4, 1]\n").unwrap().table);
+        merge(
+            &mut table,
+            &SettingsLayer::parse("a.toml", "[train]\nepochs = 5\n[augment.crop]\nscale = [0.4, 1]\n").unwrap().table,
+        );
         merge(&mut table, &settings(&["train.lr=1"]).unwrap().table);
         let expected: Table =
             "seed = 1\n[train]\nepochs = 5\nlr = 1.0\n[augment]\nmean = []\n[augment.crop]\nscale = [0.4, 1.0]\n"
@@ -274,7 +277,7 @@ mod tests {
 
     #[test]
     fn an_unknown_key_in_a_file_names_the_file() {
-        let layer = Layer::parse("configs/x.toml", "[train]\nepoch = 3\n").unwrap();
+        let layer = SettingsLayer::parse("configs/x.toml", "[train]\nepoch = 3\n").unwrap();
         let error = layer.check(&defaults()).unwrap_err();
         assert_eq!(error.to_string(), "unknown key \"train.epoch\" in configs/x.toml; did you mean \"train.epochs\"?");
     }

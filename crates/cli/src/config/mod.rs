@@ -20,7 +20,7 @@ use relata_train::{MethodConfig, TrainConfig};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-pub(crate) use layers::{COMMAND_LINE, Layer};
+pub(crate) use layers::{COMMAND_LINE, SettingsLayer};
 use layers::{insert, merge, value_at};
 pub(crate) use online::OnlineConfig;
 pub(crate) use recipe::Recipe;
@@ -72,7 +72,7 @@ impl Default for Config {
 
 impl Config {
     /// Joins layers, the later over the earlier, all over the defaults. Ranges are not checked yet: see [`Config::validate`].
-    pub(crate) fn from_layers(layers: &[Layer]) -> Result<Self> {
+    pub(crate) fn from_layers(layers: &[SettingsLayer]) -> Result<Self> {
         let defaults = Self::default().to_table();
         let mut table = defaults.clone();
         for layer in layers {
@@ -88,12 +88,12 @@ impl Config {
     /// # Errors
     /// Text that is no TOML, and the first key that is unknown, of another type, or of a value that its setting does not know.
     pub fn from_toml(origin: &str, text: &str) -> Result<Self> {
-        Self::from_layers(&[Layer::parse(origin, text)?])
+        Self::from_layers(&[SettingsLayer::parse(origin, text)?])
     }
 
     /// The same with `settings` (`key=value`) laid over it.
     pub(crate) fn changed_by(&self, settings: &[String]) -> Result<Self> {
-        Self::from_layers(&[self.as_layer(), Layer::from_settings(settings)?])
+        Self::from_layers(&[self.as_layer(), SettingsLayer::from_settings(settings)?])
     }
 
     /// The same with `settings` changed; for a resumed run, which may change little.
@@ -109,7 +109,7 @@ impl Config {
             return Err(ConfigError::ResumeSchedule { given: epochs.1, stored: epochs.0, planned });
         }
         let (stored, new) = (self.to_table(), changed.to_table());
-        for (key, value) in Layer::from_settings(settings)?.settings() {
+        for (key, value) in SettingsLayer::from_settings(settings)?.settings() {
             let (before, after) = (value_at(&stored, &key), value_at(&new, &key));
             if before != after && !changeable(&key) {
                 let stored = before.map_or_else(|| "absence".to_owned(), Value::to_string);
@@ -129,8 +129,8 @@ impl Config {
         self.as_layer().settings()
     }
 
-    fn as_layer(&self) -> Layer {
-        Layer { origin: "the run's configuration".to_owned(), table: self.to_table() }
+    fn as_layer(&self) -> SettingsLayer {
+        SettingsLayer { origin: "the run's configuration".to_owned(), table: self.to_table() }
     }
 
     /// As the text of a `config.toml`.
@@ -200,7 +200,7 @@ fn too_large(key: &str, value: &serde_json::Value) -> Option<(String, u64)> {
 }
 
 /// Which setting of which layer the types refused: the one that they refuse alone, over the defaults.
-fn culprit(layers: &[Layer], defaults: &Table, whole: &toml::de::Error) -> ConfigError {
+fn culprit(layers: &[SettingsLayer], defaults: &Table, whole: &toml::de::Error) -> ConfigError {
     for layer in layers {
         for (key, value) in layer.settings() {
             let mut table = defaults.clone();

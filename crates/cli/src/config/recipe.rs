@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use relata_data::DataConfig;
 
-use super::{ConfigError, Layer, Result};
+use super::{ConfigError, Result, SettingsLayer};
 use crate::suggest::nearest;
 
 /// The default run, embedded so that the command works without a checkout.
@@ -16,9 +16,9 @@ const QUICK_NAME: &str = "quick.toml (built in)";
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Recipe {
     /// The recipe's settings; none where the defaults are taken as they are.
-    pub(crate) file: Option<Layer>,
+    pub(crate) file: Option<SettingsLayer>,
     /// The command line's.
-    pub(crate) settings: Layer,
+    pub(crate) settings: SettingsLayer,
 }
 
 impl Recipe {
@@ -26,9 +26,9 @@ impl Recipe {
     /// one; any other takes the defaults: colours that tell nothing are a lesson of the default data set alone.
     pub(crate) fn from_arguments(arguments: &[String]) -> Result<Self> {
         let (settings, recipes): (Vec<_>, Vec<_>) = arguments.iter().cloned().partition(|argument| argument.contains('='));
-        let settings = Layer::from_settings(&settings)?;
+        let settings = SettingsLayer::from_settings(&settings)?;
         let file = match recipes.as_slice() {
-            [] if is_default_data(&settings) => Some(Layer::parse(QUICK_NAME, QUICK)?),
+            [] if is_default_data(&settings) => Some(SettingsLayer::parse(QUICK_NAME, QUICK)?),
             [] => None,
             [path] => Some(read(Path::new(path))?),
             [_, argument, ..] => return Err(ConfigError::NoSetting { argument: argument.clone() }),
@@ -42,20 +42,20 @@ impl Recipe {
     }
 
     /// In the order in which they are laid over the defaults.
-    pub(crate) fn layers(&self) -> Vec<Layer> {
+    pub(crate) fn layers(&self) -> Vec<SettingsLayer> {
         self.file.iter().chain([&self.settings]).cloned().collect()
     }
 }
 
 /// Whether the settings leave the data set as it is by default.
-fn is_default_data(settings: &Layer) -> bool {
+fn is_default_data(settings: &SettingsLayer) -> bool {
     let data = settings.table.get("data").and_then(|data| data.get("dataset"));
     data.is_none_or(|dataset| dataset.as_str() == Some(&DataConfig::default().dataset))
 }
 
-fn read(path: &Path) -> Result<Layer> {
+fn read(path: &Path) -> Result<SettingsLayer> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Layer::parse(&path.display().to_string(), &text),
+        Ok(text) => SettingsLayer::parse(&path.display().to_string(), &text),
         Err(source) => Err(ConfigError::Recipe { path: path.to_owned(), nearest: recipes_like(path), source }),
     }
 }

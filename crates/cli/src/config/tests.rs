@@ -45,7 +45,7 @@ fn a_recipe_lists_only_what_differs_from_the_defaults() {
     let mut found = Vec::new();
     recipes(&configs(), &mut found);
     for path in found {
-        let layer = Layer::parse("recipe", &fs::read_to_string(&path).unwrap()).unwrap();
+        let layer = SettingsLayer::parse("recipe", &fs::read_to_string(&path).unwrap()).unwrap();
         for (key, value) in layer.settings() {
             assert_ne!(value_at(&defaults, &key), Some(&value), "{}: {key} is the default", path.display());
         }
@@ -81,7 +81,10 @@ fn the_command_line_wins_over_the_recipe() {
 #[test]
 fn every_default_can_be_written_out_and_is_known() {
     let defaults = Config::default();
-    assert_eq!(Config::from_layers(&[Layer { origin: "defaults".to_owned(), table: defaults.to_table() }]).unwrap(), defaults);
+    assert_eq!(
+        Config::from_layers(&[SettingsLayer { origin: "defaults".to_owned(), table: defaults.to_table() }]).unwrap(),
+        defaults
+    );
 }
 
 #[test]

@@ -3,20 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use relata_augment::Pipeline;
-use relata_data::{DataConfig, Dataset, DatasetEntry, Split, TrainingImages, entry};
+use relata_augment::{Pipeline, ViewFormat};
+use relata_data::{DataConfig, Dataset, Split, TrainingImages, entry};
 
 use crate::config::ConfigError;
 use crate::terminal::progress::{ArchiveProgress, OpeningProgress};
 use crate::{Config, Error, Result};
-
-/// Side and normalisation of a run's views.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Looks {
-    pub(crate) side_px: usize,
-    pub(crate) mean: [f32; 3],
-    pub(crate) std: [f32; 3],
-}
 
 /// Opens a split, after unpacking the data set's archive where only that is there.
 ///
@@ -134,18 +126,14 @@ pub(crate) fn unpack(config: &DataConfig) -> Result<()> {
     Ok(())
 }
 
-/// Side and normalisation: the configuration's own, else the data set's.
-pub(crate) fn looks(config: &Config) -> Result<Looks> {
-    let DatasetEntry { side_px, statistics, .. } = entry(&config.data.dataset)?;
-    let side_px = if config.augment.side == 0 { *side_px } else { config.augment.side };
-    let own = |values: &[f64], known| <[f64; 3]>::try_from(values).map_or(known, |own| own.map(|value| value as f32));
-    Ok(Looks { side_px, mean: own(&config.augment.mean, statistics.mean), std: own(&config.augment.std, statistics.std) })
+/// Side and normalisation of a run's views: the configuration's own, else the data set's.
+pub(crate) fn view_format(config: &Config) -> Result<ViewFormat> {
+    Ok(ViewFormat::from(entry(&config.data.dataset)?).with(&config.augment))
 }
 
 /// The pipeline that makes training's views.
 pub(crate) fn pipeline(config: &Config) -> Result<Pipeline> {
-    let Looks { side_px, mean, std } = looks(config)?;
-    Ok(Pipeline::new(&config.augment, side_px, mean, std)?)
+    Ok(Pipeline::new(&config.augment, view_format(config)?)?)
 }
 
 /// The data set's name for records; a folder or a pack is called by its own name.

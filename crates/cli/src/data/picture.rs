@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use image::{ImageFormat, Rgb, RgbImage};
-use relata_augment::{Pipeline, PipelineConfig, ViewKey};
+use relata_augment::{Pipeline, PipelineConfig, ViewFormat, ViewKey};
 use relata_data::{Dataset, Image};
 
 use crate::{Error, Result};
@@ -29,7 +29,7 @@ pub(crate) fn views_png(
 ) -> Result<Vec<u8>> {
     // Normalised by nothing: values in [0, 1] are what an eye wants. The keys alone decide the views.
     let plain = PipelineConfig { mean: vec![0.0; 3], std: vec![1.0; 3], ..config.clone() };
-    let pipeline = Pipeline::new(&plain, side_px, [0.0; 3], [1.0; 3])?;
+    let pipeline = Pipeline::new(&plain, ViewFormat::plain(side_px))?;
     let whole = pipeline.without_randomness();
     let mut tiles = Vec::with_capacity(images.len() * (views + 1));
     for &index in images {

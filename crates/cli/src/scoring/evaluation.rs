@@ -173,7 +173,7 @@ impl Evaluation<'_> {
     ) -> Result<(Score, f64)> {
         let info = network::info_of(self.run, self.trained, self.checkpoint)?;
         let augmentation = self.config.probe.augmentation(protocol, info.side)?;
-        let augmentation = Pipeline::new(&augmentation, info.side, info.mean, info.std)?;
+        let augmentation = Pipeline::new(&augmentation, network::view_format(&info))?;
         let (train, test) = (Arc::clone(&labelled.train), Arc::clone(&labelled.test));
         let images = LabelledImages { train, test, augmentation };
         let from_trained = from_trained && !protocol.is_upper_bound();

@@ -1,7 +1,7 @@
 //! Images beside those that their features are nearest to.
 
 use relata_artifact::{Neighbour, NeighbourRow, Neighbours};
-use relata_augment::{Pipeline, PipelineConfig, ViewKey};
+use relata_augment::{Pipeline, PipelineConfig, ViewFormat, ViewKey};
 use relata_data::Dataset;
 use relata_model::Compute;
 use relata_probe::{Features, nearest};
@@ -41,7 +41,7 @@ pub(crate) fn search(
     let found = nearest(&queries, searched.features, count + 1, compute)?;
     let tile_px = side_px.min(MAX_TILE_PX);
     // Normalised by nothing: values in [0, 1] are what an eye wants.
-    let pipeline = Pipeline::new(&PipelineConfig::evaluation(), tile_px, [0.0; 3], [1.0; 3])?.without_randomness();
+    let pipeline = Pipeline::new(&PipelineConfig::evaluation(), ViewFormat::plain(tile_px))?.without_randomness();
     let tile = |dataset: &dyn Dataset, row: usize| -> Result<Vec<f32>> {
         let key = ViewKey { seed: 0, epoch: 0, image: row as u64, view: 0 };
         Ok(pipeline.view(&dataset.image(row)?, key))

@@ -9,7 +9,7 @@ mod tests;
 
 use crate::{Aggregation, Buffers, Compute, Error, NormBuffers, ParameterKind, Parameters, ParametersMut, Result};
 use relata_ops::{
-    DeepPairHead, DeepPairHeadShape, MaxPairHead, PairAggregation, PairHead, PairHeadGrads, PairHeadParams, PairLoss,
+    DeepPairHead, DeepPairHeadShape, MatRef, MaxPairHead, PairAggregation, PairHead, PairHeadGrads, PairHeadParams, PairLoss,
     PairOutcome, RunningStats, linear_scratch_len, matmul, matmul_of_transposed, matmul_transposed,
 };
 use std::ops::Range;
@@ -222,15 +222,37 @@ impl RelationHead {
                 let p = projections;
                 p.take_weights(aggregation, weight, width);
                 let n = rows * hidden;
-                matmul_transposed(isa, rows, width, hidden, features, &p.weight_left, &mut p.left, false);
-                matmul_transposed(isa, rows, width, hidden, features, &p.weight_right, &mut p.right, false);
+                matmul_transposed(
+                    isa,
+                    MatRef::new(features, rows, width),
+                    MatRef::new(&p.weight_left, hidden, width),
+                    &mut p.left,
+                    false,
+                );
+                matmul_transposed(
+                    isa,
+                    MatRef::new(features, rows, width),
+                    MatRef::new(&p.weight_right, hidden, width),
+                    &mut p.right,
+                    false,
+                );
                 let (left, right) = (&p.left[..n], &p.right[..n]);
                 let (d_left, d_right) = (&mut p.d_left[..n], &mut p.d_right[..n]);
                 let outcome = head.forward_backward(images, left, right, params, running, loss, d_left, d_right, grads)?;
-                matmul(isa, rows, hidden, width, d_left, &p.weight_left, d_features, false);
-                matmul(isa, rows, hidden, width, d_right, &p.weight_right, d_features, true);
-                matmul_of_transposed(isa, rows, hidden, width, d_left, features, &mut p.d_weight_left);
-                matmul_of_transposed(isa, rows, hidden, width, d_right, features, &mut p.d_weight_right);
+                matmul(isa, MatRef::new(d_left, rows, hidden), MatRef::new(&p.weight_left, hidden, width), d_features, false);
+                matmul(isa, MatRef::new(d_right, rows, hidden), MatRef::new(&p.weight_right, hidden, width), d_features, true);
+                matmul_of_transposed(
+                    isa,
+                    MatRef::new(d_left, rows, hidden),
+                    MatRef::new(features, rows, width),
+                    &mut p.d_weight_left,
+                );
+                matmul_of_transposed(
+                    isa,
+                    MatRef::new(d_right, rows, hidden),
+                    MatRef::new(features, rows, width),
+                    &mut p.d_weight_right,
+                );
                 p.give_gradient(aggregation, d_weight, width);
                 Ok(outcome)
             }

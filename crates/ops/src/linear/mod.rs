@@ -3,8 +3,11 @@
 //! `out[r, o] = Σ_i in[r, i] · w[o, i]` for weights `[out, in]` as PyTorch's `Linear` keeps them. The inner loops are
 //! the convolution's: a linear layer is a 1 x 1 convolution over a row of pixels.
 
+mod mat_ref;
 #[cfg(test)]
 mod tests;
+
+pub use mat_ref::MatRef;
 
 use crate::conv::block::{Block, pack_columns, pack_rows, unpack_columns};
 use crate::conv::geometry::{Correlation, OuterProduct, Store};
@@ -18,46 +21,26 @@ use rayon::prelude::*;
 /// Rows that one task takes; fixed, so that results do not depend on the number of threads.
 const TASK_ROWS: usize = 64;
 
-/// `out[r, o] = Σ_i a[r, i] · b[i, o]`, or added to `out` where `accumulate`; `a [rows, inner]`, `b [inner, columns]`.
+/// `out[r, o] = Σ_i a[r, i] · b[i, o]`, or added to `out` where `accumulate`.
 ///
 /// # Panics
-/// Where a slice is shorter than its matrix.
-pub fn matmul(isa: Isa, rows: usize, inner: usize, columns: usize, a: &[f32], b: &[f32], out: &mut [f32], accumulate: bool) {
-    assert!(holds(a, rows, inner) && holds(b, inner, columns) && holds(out, rows, columns), "matrix product buffers");
-    if is_empty(inner, &mut out[..rows * columns], accumulate) {
-        return;
-    }
-    let block = Block::pick(isa, columns);
-    scratch::with(block.count(columns) * block.width() * inner, |packed| {
-        pack_columns(&b[..inner * columns], columns, block.width(), packed);
-        product(block, rows, inner, columns, a, packed, out, accumulate);
-    });
+/// Where the matrices do not fit together, or `out` is shorter than `[a.rows, b.columns]`.
+pub fn matmul(isa: Isa, a: MatRef<'_>, b: MatRef<'_>, out: &mut [f32], accumulate: bool) {
+    check(a.columns == b.rows, a.rows, b.columns, out);
+    product(isa, a, b.columns, out, accumulate, |width, packed| pack_columns(b.data, b.columns, width, packed));
 }
 
-/// As [`matmul`] with the second matrix transposed, `b [columns, inner]`: a linear layer's forward pass.
+/// As [`matmul`] with the second matrix transposed, `out[r, o] = Σ_i a[r, i] · b[o, i]`: a linear layer's forward pass.
 ///
 /// # Panics
-/// As [`matmul`].
-pub fn matmul_transposed(
-    isa: Isa,
-    rows: usize,
-    inner: usize,
-    columns: usize,
-    a: &[f32],
-    b: &[f32],
-    out: &mut [f32],
-    accumulate: bool,
-) {
-    assert!(holds(a, rows, inner) && holds(b, inner, columns) && holds(out, rows, columns), "matrix product buffers");
-    if is_empty(inner, &mut out[..rows * columns], accumulate) {
-        return;
-    }
-    let block = Block::pick(isa, columns);
-    let width = block.width();
-    scratch::with(block.count(columns) * width * inner, |packed| {
-        pack_rows(&b[..inner * columns], inner, width, packed);
-        product(block, rows, inner, columns, a, packed, out, accumulate);
-    });
+/// As [`matmul`]; `out` is `[a.rows, b.rows]`.
+pub fn matmul_transposed(isa: Isa, a: MatRef<'_>, b: MatRef<'_>, out: &mut [f32], accumulate: bool) {
+    check(a.columns == b.columns, a.rows, b.rows, out);
+    product(isa, a, b.rows, out, accumulate, |width, packed| pack_rows(b.data, b.columns, width, packed));
+}
+
+fn check(fits: bool, rows: usize, columns: usize, out: &[f32]) {
+    assert!(fits && holds(out, rows, columns), "matrices of a product do not fit together");
 }
 
 /// Floats of scratch that a thread uses for a linear layer of at most `rows` rows, all three of its products, see
@@ -84,32 +67,34 @@ fn is_empty(inner: usize, out: &mut [f32], accumulate: bool) -> bool {
     inner == 0 || out.is_empty()
 }
 
-fn product(
-    block: Block,
-    rows: usize,
-    inner: usize,
-    columns: usize,
-    a: &[f32],
-    packed: &[f32],
-    out: &mut [f32],
-    accumulate: bool,
-) {
-    out[..rows * columns].par_chunks_mut(TASK_ROWS * columns).enumerate().for_each(|(task, out)| {
-        let store = if accumulate { Store::Accumulate } else { Store::Overwrite };
-        let c = Correlation { store, ..Correlation::of_rows(out.len() / columns, inner, columns) };
-        let from = &a[task * TASK_ROWS * inner..];
-        // SAFETY: `out_w` rows of `inner` floats are left in `a` from this task's first; `packed` is [block][inner][width].
-        unsafe { tile::correlate(block, &c.into(), from.as_ptr(), packed.as_ptr(), out.as_mut_ptr(), None) };
+/// The product of `a` with a matrix of `columns` columns, which `pack` writes in blocks of a width.
+fn product(isa: Isa, a: MatRef<'_>, columns: usize, out: &mut [f32], accumulate: bool, pack: impl FnOnce(usize, &mut [f32])) {
+    let MatRef { data: a, rows, columns: inner } = a;
+    let out = &mut out[..rows * columns];
+    if is_empty(inner, out, accumulate) {
+        return;
+    }
+    let block = Block::pick(isa, columns);
+    let store = if accumulate { Store::Accumulate } else { Store::Overwrite };
+    scratch::with(block.count(columns) * block.width() * inner, |packed| {
+        pack(block.width(), packed);
+        out.par_chunks_mut(TASK_ROWS * columns).enumerate().for_each(|(task, out)| {
+            let c = Correlation { store, ..Correlation::of_rows(out.len() / columns, inner, columns) };
+            let from = &a[task * TASK_ROWS * inner..];
+            // SAFETY: `out_w` rows of `inner` floats are left in `a` from this task's first; `packed` is [block][inner][width].
+            unsafe { tile::correlate(block, &c.into(), from.as_ptr(), packed.as_ptr(), out.as_mut_ptr(), None) };
+        });
     });
 }
 
 /// `out[i, o] = Σ_r a[r, i] · b[r, o]`, overwritten: with `a = d_out` and `b = input`, the gradient of a linear layer's
-/// weights `[out, in]`. `a [rows, m]`, `b [rows, columns]`.
+/// weights `[out, in]`.
 ///
 /// # Panics
-/// As [`matmul`].
-pub fn matmul_of_transposed(isa: Isa, rows: usize, m: usize, columns: usize, a: &[f32], b: &[f32], out: &mut [f32]) {
-    assert!(holds(a, rows, m) && holds(b, rows, columns) && holds(out, m, columns), "matrix product buffers");
+/// As [`matmul`]; `out` is `[a.columns, b.columns]`.
+pub fn matmul_of_transposed(isa: Isa, a: MatRef<'_>, b: MatRef<'_>, out: &mut [f32]) {
+    check(a.rows == b.rows, a.columns, b.columns, out);
+    let (MatRef { data: a, rows, columns: m }, MatRef { data: b, columns, .. }) = (a, b);
     if is_empty(rows, &mut out[..m * columns], false) {
         return;
     }

@@ -1,4 +1,4 @@
-use super::{matmul, matmul_of_transposed, matmul_transposed};
+use super::{MatRef, matmul, matmul_of_transposed, matmul_transposed};
 use crate::Isa;
 use crate::test_support::{assert_close, noise};
 
@@ -23,9 +23,9 @@ fn all_three_products_match_their_definitions() {
             let transposed: Vec<f32> = (0..inner * columns).map(|at| b[at % inner * columns + at / inner] as f32).collect();
             let what = format!("{isa} {rows} x {inner} x {columns}");
             let mut out = vec![f32::NAN; rows * columns];
-            matmul(isa, rows, inner, columns, &f32s(&a), &f32s(&b), &mut out, false);
+            matmul(isa, MatRef::new(&f32s(&a), rows, inner), MatRef::new(&f32s(&b), inner, columns), &mut out, false);
             assert_close(&out, &expected, TOLERANCE, &what);
-            matmul_transposed(isa, rows, inner, columns, &f32s(&a), &transposed, &mut out, true);
+            matmul_transposed(isa, MatRef::new(&f32s(&a), rows, inner), MatRef::new(&transposed, columns, inner), &mut out, true);
             let twice: Vec<f64> = expected.iter().map(|x| 2.0 * x).collect();
             assert_close(&out, &twice, TOLERANCE, &what);
 
@@ -39,7 +39,7 @@ fn all_three_products_match_their_definitions() {
                 }
             }
             let mut out = vec![f32::NAN; inner * columns];
-            matmul_of_transposed(isa, rows, inner, columns, &f32s(&a), &f32s(&c), &mut out);
+            matmul_of_transposed(isa, MatRef::new(&f32s(&a), rows, inner), MatRef::new(&f32s(&c), rows, columns), &mut out);
             assert_close(&out, &expected, TOLERANCE, &what);
         }
     }
@@ -49,22 +49,28 @@ fn all_three_products_match_their_definitions() {
 fn empty_matrices_give_zeros_or_nothing() {
     for isa in Isa::available() {
         let mut out = [f32::NAN; 6];
-        matmul(isa, 2, 0, 3, &[], &[], &mut out, false);
+        matmul(isa, MatRef::new(&[], 2, 0), MatRef::new(&[], 0, 3), &mut out, false);
         assert_eq!(out, [0.0; 6]);
         out.fill(f32::NAN);
-        matmul_transposed(isa, 2, 0, 3, &[], &[], &mut out, false);
+        matmul_transposed(isa, MatRef::new(&[], 2, 0), MatRef::new(&[], 3, 0), &mut out, false);
         assert_eq!(out, [0.0; 6]);
-        matmul(isa, 0, 4, 3, &[], &[1.0; 12], &mut [], false);
-        matmul_transposed(isa, 2, 4, 0, &[1.0; 8], &[], &mut [], true);
-        matmul_of_transposed(isa, 5, 0, 3, &[], &[1.0; 15], &mut []);
+        matmul(isa, MatRef::new(&[], 0, 4), MatRef::new(&[1.0; 12], 4, 3), &mut [], false);
+        matmul_transposed(isa, MatRef::new(&[1.0; 8], 2, 4), MatRef::new(&[], 0, 4), &mut [], true);
+        matmul_of_transposed(isa, MatRef::new(&[], 5, 0), MatRef::new(&[1.0; 15], 5, 3), &mut []);
         out.fill(f32::NAN);
-        matmul_of_transposed(isa, 0, 2, 3, &[], &[], &mut out);
+        matmul_of_transposed(isa, MatRef::new(&[], 0, 2), MatRef::new(&[], 0, 3), &mut out);
         assert_eq!(out, [0.0; 6]);
     }
 }
 
 #[test]
-#[should_panic(expected = "matrix product buffers")]
+#[should_panic(expected = "needs more than 0 numbers")]
 fn sizes_that_no_machine_can_count_are_refused() {
-    matmul_transposed(Isa::best(), 2, 1 << 63, 2, &[], &[], &mut [0.0; 4], false);
+    let _ = MatRef::new(&[], 2, 1 << 63);
+}
+
+#[test]
+#[should_panic(expected = "do not fit together")]
+fn matrices_of_other_sizes_are_refused() {
+    matmul(Isa::best(), MatRef::new(&[0.0; 6], 2, 3), MatRef::new(&[0.0; 8], 2, 4), &mut [0.0; 16], false);
 }

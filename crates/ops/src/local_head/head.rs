@@ -6,7 +6,7 @@ use crate::conv::outer::accumulate_outer;
 use crate::conv::sum_pieces;
 use crate::conv::tile;
 use crate::layout::addressable;
-use crate::linear::{matmul, matmul_of_transposed, matmul_transposed};
+use crate::linear::{MatRef, matmul, matmul_of_transposed, matmul_transposed};
 use crate::loss::PairLoss;
 use crate::{Buffer, Buffers, Error, Isa, Result, chunk_count, chunk_count_at_most, chunk_images, scratch};
 use rayon::prelude::*;
@@ -116,7 +116,13 @@ impl LocalHead {
         self.weights.take(params, self.shape);
         let Self { isa, weights, projected, d_own, d_other, sums, totals, .. } = self;
         let projected = &mut projected[..n * hidden];
-        matmul_transposed(*isa, n, width, hidden, batch.features, &weights.features, projected, false);
+        matmul_transposed(
+            *isa,
+            MatRef::new(batch.features, n, width),
+            MatRef::new(&weights.features, hidden, width),
+            projected,
+            false,
+        );
         for row in projected.chunks_exact_mut(hidden) {
             row.iter_mut().zip(params.b1).for_each(|(q, b)| *q += b);
         }
@@ -180,7 +186,7 @@ impl LocalHead {
         for (c, d) in grads.b1.iter_mut().enumerate() {
             *d = d_own.iter().skip(c).step_by(hidden).map(|d| f64::from(*d)).sum::<f64>() as f32;
         }
-        matmul(*isa, n, hidden, width, d_own, &weights.features, grads.features, false);
+        matmul(*isa, MatRef::new(d_own, n, hidden), MatRef::new(&weights.features, hidden, width), grads.features, false);
         let (middle, map) = sums[..sums_len].split_at(weights.wide.count(hidden) * weights.wide.width() * hidden);
         unpack_columns(middle, hidden, weights.wide.width(), grads.w2);
         let inputs = channels + width;
@@ -190,7 +196,7 @@ impl LocalHead {
             to[..channels].iter_mut().enumerate().for_each(|(c, to)| *to = d_map_weights[c * hidden + o]);
         }
         let d_feature_weights = &mut spare[..hidden * width];
-        matmul_of_transposed(*isa, n, hidden, width, d_own, batch.features, d_feature_weights);
+        matmul_of_transposed(*isa, MatRef::new(d_own, n, hidden), MatRef::new(batch.features, n, width), d_feature_weights);
         for (to, from) in grads.w1.chunks_exact_mut(inputs).zip(d_feature_weights.chunks_exact(width)) {
             to[channels..].copy_from_slice(from);
         }

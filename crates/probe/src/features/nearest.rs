@@ -2,7 +2,7 @@
 
 use relata_cluster::l2_normalised;
 use relata_ops::Compute;
-use relata_ops::matmul_transposed;
+use relata_ops::{MatRef, matmul_transposed};
 
 use super::cosine_rank::{rank, row_and_similarity};
 use crate::{Error, Features, Result};
@@ -30,7 +30,13 @@ pub fn nearest(queries: &Features, gallery: &Features, count: usize, compute: &C
     let mut similarities = vec![0.0; queries.rows() * columns];
     compute.install(|| {
         let (keys, queries) = (l2_normalised(gallery.values(), width), l2_normalised(queries.values(), width));
-        matmul_transposed(compute.isa(), queries.len() / width, width, columns, &queries, &keys, &mut similarities, false);
+        matmul_transposed(
+            compute.isa(),
+            MatRef::new(&queries, queries.len() / width, width),
+            MatRef::new(&keys, columns, width),
+            &mut similarities,
+            false,
+        );
     });
     let sorted = |similarities: &[f32]| {
         let mut ranks: Vec<u64> = similarities.iter().enumerate().map(|(row, &similarity)| rank(row, similarity)).collect();

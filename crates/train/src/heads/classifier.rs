@@ -2,7 +2,7 @@
 
 use crate::{Error, Result};
 use relata_model::{Buffers, Compute, ParameterKind, Parameters};
-use relata_ops::{CrossEntropy, CrossEntropyOutcome, matmul, matmul_of_transposed, matmul_transposed};
+use relata_ops::{CrossEntropy, CrossEntropyOutcome, MatRef, matmul, matmul_of_transposed, matmul_transposed};
 
 /// `Linear(D → C)` with cross-entropy, for batches of up to a number of rows.
 ///
@@ -46,15 +46,17 @@ impl Classifier {
         let (values, gradients) = parameters.values_and_gradients_mut();
         let (weight, bias) = values.split_at(width * classes);
         let (d_weight, d_bias) = gradients.split_at_mut(width * classes);
-        compute.install(|| matmul_transposed(isa, rows, width, classes, features, weight, logits, false));
+        compute.install(|| {
+            matmul_transposed(isa, MatRef::new(features, rows, width), MatRef::new(weight, classes, width), logits, false)
+        });
         for logits in logits.chunks_exact_mut(classes) {
             logits.iter_mut().zip(bias).for_each(|(z, b)| *z += b);
         }
         let outcome = CrossEntropy::mean(classes).loss_and_gradients(logits, target, bias_sums);
         d_bias.iter_mut().zip(&*bias_sums).for_each(|(d, sum)| *d = *sum as f32);
         compute.install(|| {
-            matmul(isa, rows, classes, width, logits, weight, d_features, false);
-            matmul_of_transposed(isa, rows, classes, width, logits, features, d_weight);
+            matmul(isa, MatRef::new(logits, rows, classes), MatRef::new(weight, classes, width), d_features, false);
+            matmul_of_transposed(isa, MatRef::new(logits, rows, classes), MatRef::new(features, rows, width), d_weight);
         });
         Ok(outcome)
     }

@@ -5,7 +5,7 @@
 
 use crate::heads::split::{parts, parts_mut};
 use relata_model::{Buffers, Compute, ParameterKind, Parameters};
-use relata_ops::{PairLoss, matmul, matmul_of_transposed, matmul_transposed};
+use relata_ops::{MatRef, PairLoss, matmul, matmul_of_transposed, matmul_transposed};
 use std::ops::Range;
 
 /// Widths of the hidden layers, the reference's.
@@ -70,11 +70,11 @@ impl Prior {
         input[..rows * width].copy_from_slice(features);
         input[rows * width..].copy_from_slice(uniform);
         self.compute.install(|| {
-            matmul_transposed(isa, both, width, FIRST, input, w1, first, false);
+            matmul_transposed(isa, MatRef::new(input, both, width), MatRef::new(w1, FIRST, width), first, false);
             rectify(first, b1);
-            matmul_transposed(isa, both, FIRST, SECOND, first, w2, second, false);
+            matmul_transposed(isa, MatRef::new(first, both, FIRST), MatRef::new(w2, SECOND, FIRST), second, false);
             rectify(second, b2);
-            matmul_transposed(isa, both, SECOND, 1, second, w3, logits, false);
+            matmul_transposed(isa, MatRef::new(second, both, SECOND), MatRef::new(w3, 1, SECOND), logits, false);
         });
         let (mut loss, scale) = (0.0, weight / rows as f64);
         for (row, z) in logits.iter_mut().enumerate() {
@@ -83,16 +83,16 @@ impl Prior {
             *z = (scale * f64::from(slope)) as f32;
         }
         self.compute.install(|| {
-            matmul_of_transposed(isa, both, 1, SECOND, logits, second, d_w3);
+            matmul_of_transposed(isa, MatRef::new(logits, both, 1), MatRef::new(second, both, SECOND), d_w3);
             column_sums(logits, d_b3);
             through_relu(second, |row, column| logits[row] * w3[column], SECOND);
             column_sums(second, d_b2);
-            matmul_of_transposed(isa, both, SECOND, FIRST, second, first, d_w2);
-            matmul(isa, both, SECOND, FIRST, second, w2, d_first, false);
+            matmul_of_transposed(isa, MatRef::new(second, both, SECOND), MatRef::new(first, both, FIRST), d_w2);
+            matmul(isa, MatRef::new(second, both, SECOND), MatRef::new(w2, SECOND, FIRST), d_first, false);
             through_relu(first, |row, column| d_first[row * FIRST + column], FIRST);
             column_sums(first, d_b1);
-            matmul_of_transposed(isa, both, FIRST, width, first, input, d_w1);
-            matmul(isa, rows, FIRST, width, &first[..rows * FIRST], w1, d_features, true);
+            matmul_of_transposed(isa, MatRef::new(first, both, FIRST), MatRef::new(input, both, width), d_w1);
+            matmul(isa, MatRef::new(&first[..rows * FIRST], rows, FIRST), MatRef::new(w1, FIRST, width), d_features, true);
         });
         loss * scale
     }

@@ -8,7 +8,7 @@ use crate::Result;
 use crate::heads::classifier::check_rows;
 use crate::heads::split::{parts, parts_mut};
 use relata_model::{Buffers, Compute, ParameterKind, Parameters, ParametersMut};
-use relata_ops::{BatchNorm1d, matmul, matmul_of_transposed, matmul_transposed};
+use relata_ops::{BatchNorm1d, MatRef, matmul, matmul_of_transposed, matmul_transposed};
 use std::ops::Range;
 
 /// PyTorch's defaults for `BatchNorm1d`.
@@ -98,7 +98,9 @@ impl ProjectionHead {
         let ParametersMut { values, norms, .. } = parameters.parts_mut();
         let [weight1, bias1, gamma, beta, weight2, bias2] = parts(&values[self.range.clone()], lengths(self.shape));
         let (h, y) = (&mut self.normalised[..rows * hidden], &mut self.hidden[..rows * hidden]);
-        self.compute.install(|| matmul_transposed(isa, rows, width, hidden, features, weight1, h, false));
+        self.compute.install(|| {
+            matmul_transposed(isa, MatRef::new(features, rows, width), MatRef::new(weight1, hidden, width), h, false)
+        });
 
         self.batch_norm.standardise(h);
         let norm = &mut norms[self.norm];
@@ -110,7 +112,8 @@ impl ProjectionHead {
             }
         }
         let z = &mut self.output[..rows * output];
-        self.compute.install(|| matmul_transposed(isa, rows, hidden, output, y, weight2, z, false));
+        self.compute
+            .install(|| matmul_transposed(isa, MatRef::new(y, rows, hidden), MatRef::new(weight2, output, hidden), z, false));
         for z in z.chunks_exact_mut(output) {
             z.iter_mut().zip(bias2).for_each(|(z, b)| *z += b);
         }
@@ -127,9 +130,9 @@ impl ProjectionHead {
         let [d_weight1, d_bias1, d_gamma, d_beta, d_weight2, d_bias2] = parts_mut(gradients, lengths(self.shape));
         let (normalised, d) = (&self.normalised[..rows * hidden], &mut self.hidden[..rows * hidden]);
         self.compute.install(|| {
-            matmul_of_transposed(isa, rows, output, hidden, d_output, d, d_weight2);
+            matmul_of_transposed(isa, MatRef::new(d_output, rows, output), MatRef::new(d, rows, hidden), d_weight2);
             // From here on `d` is no longer y but its gradient.
-            matmul(isa, rows, output, hidden, d_output, weight2, d, false);
+            matmul(isa, MatRef::new(d_output, rows, output), MatRef::new(weight2, output, hidden), d, false);
         });
         for (column, d) in d_bias2.iter_mut().enumerate() {
             *d = d_output.iter().skip(column).step_by(output).map(|d| f64::from(*d)).sum::<f64>() as f32;
@@ -146,8 +149,8 @@ impl ProjectionHead {
         d_bias1.fill(0.0);
         let d_features = &mut self.d_features[..rows * width];
         self.compute.install(|| {
-            matmul(isa, rows, hidden, width, d, weight1, d_features, false);
-            matmul_of_transposed(isa, rows, hidden, width, d, features, d_weight1);
+            matmul(isa, MatRef::new(d, rows, hidden), MatRef::new(weight1, hidden, width), d_features, false);
+            matmul_of_transposed(isa, MatRef::new(d, rows, hidden), MatRef::new(features, rows, width), d_weight1);
         });
     }
 

@@ -3,7 +3,7 @@ use crate::heads::projection::{ProjectionHead, ProjectionShape};
 use crate::{BatchShape, HeadShape, Method, MethodSettings, MethodSpec, MethodStep, Result};
 use relata_artifact::FigureFacts;
 use relata_model::{Buffers, Compute, Parameters};
-use relata_ops::{BatchNorm1d, matmul, matmul_of_transposed, matmul_transposed};
+use relata_ops::{BatchNorm1d, MatRef, matmul, matmul_of_transposed, matmul_transposed};
 use serde::{Deserialize, Serialize};
 
 /// Added to the variances, as `BatchNorm1d` does.
@@ -117,7 +117,7 @@ impl Barlow {
         let Self { redundancy, width, compute, unit, d_unit, correlation, .. } = self;
         let (p, isa, len, n) = (*width, compute.isa(), images * *width, images as f64);
         let (first, second) = (&unit[v * len..][..len], &unit[w * len..][..len]);
-        compute.install(|| matmul_of_transposed(isa, images, p, p, first, second, correlation));
+        compute.install(|| matmul_of_transposed(isa, MatRef::new(first, images, p), MatRef::new(second, images, p), correlation));
         let (mut on, mut off) = (0.0, 0.0);
         for (i, row) in correlation.chunks_exact_mut(p).enumerate() {
             for (j, c) in row.iter_mut().enumerate() {
@@ -135,8 +135,8 @@ impl Barlow {
         let (before, from_w) = d_unit.split_at_mut(w * len);
         let (d_first, d_second) = (&mut before[v * len..][..len], &mut from_w[..len]);
         compute.install(|| {
-            matmul_transposed(isa, images, p, p, second, correlation, d_first, true);
-            matmul(isa, images, p, p, first, correlation, d_second, true);
+            matmul_transposed(isa, MatRef::new(second, images, p), MatRef::new(correlation, p, p), d_first, true);
+            matmul(isa, MatRef::new(first, images, p), MatRef::new(correlation, p, p), d_second, true);
         });
         (share * on, share * *redundancy * off)
     }

@@ -4,7 +4,7 @@ use crate::{BatchShape, HeadShape, Method, MethodSettings, MethodSpec, MethodSte
 use rayon::prelude::*;
 use relata_artifact::FigureFacts;
 use relata_model::{Buffers, Compute, Parameters};
-use relata_ops::{L2Normalise, matmul, matmul_of_transposed, matmul_transposed};
+use relata_ops::{L2Normalise, MatRef, matmul, matmul_of_transposed, matmul_transposed};
 use serde::{Deserialize, Serialize};
 
 /// Shorter projections count as this long, as in PyTorch's `cosine_similarity`.
@@ -186,7 +186,7 @@ impl Contrast {
         let normalise = L2Normalise { width, shortest: SHORTEST };
         normalise.forward(projections, unit, norms);
         compute.install(|| {
-            matmul_transposed(isa, n, width, n, unit, unit, pairs, false);
+            matmul_transposed(isa, MatRef::new(unit, n, width), MatRef::new(unit, n, width), pairs, false);
             pairs.par_chunks_mut(n).zip(&mut *rows).enumerate().for_each(|(i, (row, outcome))| {
                 *outcome = contrast_row(*loss, *temperature, batch, i, row);
             });
@@ -200,8 +200,8 @@ impl Contrast {
         };
         compute.install(|| {
             // d_u = (G + Gᵀ) · u: a row is similar to others, and others to it.
-            matmul_of_transposed(isa, n, n, width, pairs, unit, d);
-            matmul(isa, n, n, width, pairs, unit, d, true);
+            matmul_of_transposed(isa, MatRef::new(pairs, n, n), MatRef::new(unit, n, width), d);
+            matmul(isa, MatRef::new(pairs, n, n), MatRef::new(unit, n, width), d, true);
         });
         normalise.backward(unit, norms, slope / *temperature, d);
         Contrasted { loss: value, accuracy: right as f64 / n as f64 }

@@ -1,7 +1,7 @@
 //! Views of images: batches as their loader makes them, none of one image alone, and runs that go on with the views they began with.
 
 use crate::{Watcher, folder, last, named, row_views, trainer};
-use relata_augment::{FlipConfig, LoaderConfig, OnReadError, Pipeline, PipelineConfig, ViewLoader};
+use relata_augment::{FlipConfig, LoaderConfig, OnReadError, Pipeline, PipelineConfig, ViewFormat, ViewLoader};
 use relata_data::{Dataset, Shapes, ShapesOptions};
 use relata_model::{Compute, ImageSize, ModelConfig};
 use relata_train::{
@@ -56,8 +56,12 @@ fn a_run_is_not_taken_up_again_with_other_views_of_its_images() {
     image_trainer(relational(), LOADER).run(&run, &mut observer).unwrap();
     let no_flip = PipelineConfig { flip: FlipConfig { p: 0.0 }, ..PipelineConfig::default() };
     let others = [
-        ("pipeline", Pipeline::new(&no_flip, 9, [0.0; 3], [1.0; 3]).unwrap(), LOADER),
-        ("normalisation", Pipeline::new(&PipelineConfig::default(), 9, [0.5; 3], [0.5; 3]).unwrap(), LOADER),
+        ("pipeline", Pipeline::new(&no_flip, ViewFormat::plain(9)).unwrap(), LOADER),
+        (
+            "normalisation",
+            Pipeline::new(&PipelineConfig::default(), ViewFormat { side_px: 9, mean: [0.5; 3], std: [0.5; 3] }).unwrap(),
+            LOADER,
+        ),
         ("views", relational(), LoaderConfig { views: 3, ..LOADER }),
         ("batch size", relational(), LoaderConfig { batch_size: 13, ..LOADER }),
         ("seed", relational(), LoaderConfig { seed: 8, ..LOADER }),

@@ -1,6 +1,6 @@
 //! Recipes x settings x seeds, one after another, and one table of what they reached.
 
-mod entry;
+mod compared_run;
 mod sweep;
 mod table;
 
@@ -15,7 +15,7 @@ use super::train;
 use crate::terminal::format::{counted, shown};
 use crate::terminal::{interrupt, output};
 use crate::{Error, Result};
-use entry::{Entry, State};
+use compared_run::{ComparedRun, RunProgress};
 
 #[derive(Debug, Args)]
 #[command(after_help = crate::terminal::program::help("Examples:
@@ -46,9 +46,9 @@ pub struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let entries = sweep::entries(&arguments.recipes_and_settings, &arguments.seeds, &arguments.out)?;
-    let states = entries.iter().map(Entry::state).collect::<Result<Vec<_>>>()?;
+    let states = entries.iter().map(ComparedRun::state).collect::<Result<Vec<_>>>()?;
     let mut checked = None;
-    for (entry, _) in entries.iter().zip(&states).filter(|(_, state)| **state != State::Done) {
+    for (entry, _) in entries.iter().zip(&states).filter(|(_, state)| **state != RunProgress::Done) {
         // What differs in its seed alone fails by nothing else.
         if checked.replace(&entry.group) != Some(&entry.group) {
             output::note(format!("checking {}", entry.group));
@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let mut failures = Vec::new();
     for (number, (entry, state)) in entries.iter().zip(states).enumerate() {
         let place = format!("{} of {}", number + 1, counted(entries.len(), "run"));
-        if state == State::Done {
+        if state == RunProgress::Done {
             output::note(format!("{place}: {} is done", shown(&entry.out)));
             continue;
         }
@@ -90,7 +90,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// The table, and the page of all runs that there are.
-fn conclude(entries: &[Entry], times: &table::Times, out: &Path) -> Result<()> {
+fn conclude(entries: &[ComparedRun], times: &table::Times, out: &Path) -> Result<()> {
     let rows = table::rows(entries, times)?;
     output::result(table::text(&rows));
     let mut files = vec![(out.join("compare.md"), table::markdown(&rows)), (out.join("compare.json"), table::json(&rows, times))];

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::entry::Entry;
-use crate::config::{Config, Layer};
+use super::compared_run::ComparedRun;
+use crate::config::{Config, SettingsLayer};
 use crate::{Error, Result};
 
 /// A sweep file.
@@ -24,7 +24,7 @@ struct Sweep {
 }
 
 /// All runs: recipe by recipe, the values of the grid, seeds. Every configuration is checked.
-pub(super) fn entries(words: &[String], seeds: &[u64], out: &Path) -> Result<Vec<Entry>> {
+pub(super) fn entries(words: &[String], seeds: &[u64], out: &Path) -> Result<Vec<ComparedRun>> {
     let (settings, files): (Vec<String>, Vec<String>) = words.iter().cloned().partition(|word| word.contains('='));
     let sweep = match &files[..] {
         [] => return Err(usage("expected a recipe or a sweep file".to_owned())),
@@ -51,7 +51,7 @@ pub(super) fn entries(words: &[String], seeds: &[u64], out: &Path) -> Result<Vec
                 words.extend(common.iter().chain(&values).cloned());
                 words.push(format!("seed={seed}"));
                 let out = out.join(format!("{group}-seed{seed}"));
-                entries.push(Entry { group: group.clone(), seed, words, out });
+                entries.push(ComparedRun { group: group.clone(), seed, words, out });
             }
         }
     }
@@ -66,7 +66,7 @@ fn usage(message: String) -> Error {
 /// The file as a sweep; `None` for a recipe, or for what cannot be read, which is then said as of a recipe.
 fn read(file: &str) -> Result<Option<Sweep>> {
     let Ok(text) = std::fs::read_to_string(file) else { return Ok(None) };
-    let layer = Layer::parse(file, &text)?;
+    let layer = SettingsLayer::parse(file, &text)?;
     let is_sweep = ["recipes", "grid", "seeds"].iter().any(|key| layer.table.contains_key(*key));
     if !is_sweep {
         return Ok(None);
@@ -75,8 +75,8 @@ fn read(file: &str) -> Result<Option<Sweep>> {
     let mut sweep: Sweep =
         sweep.map_err(|error: toml::de::Error| usage(format!("{file} is no sweep file: {}", error.message())))?;
     // Keys that have moved, before the command line's settings join them.
-    sweep.settings = Layer::new(file, sweep.settings)?.table;
-    sweep.grid = Layer::new(file, sweep.grid)?.table;
+    sweep.settings = SettingsLayer::new(file, sweep.settings)?.table;
+    sweep.grid = SettingsLayer::new(file, sweep.grid)?.table;
     check(file, &sweep)?;
     Ok(Some(sweep))
 }
@@ -84,9 +84,9 @@ fn read(file: &str) -> Result<Option<Sweep>> {
 /// Whether there are such settings, here, where a message can name the file.
 fn check(file: &str, sweep: &Sweep) -> Result<()> {
     let defaults = Config::default().to_table();
-    Layer { origin: file.to_owned(), table: sweep.settings.clone() }.check(&defaults)?;
+    SettingsLayer { origin: file.to_owned(), table: sweep.settings.clone() }.check(&defaults)?;
     for (_, words) in combinations(sweep.grid.clone())? {
-        Layer { origin: file.to_owned(), ..Layer::from_settings(&words)? }.check(&defaults)?;
+        SettingsLayer { origin: file.to_owned(), ..SettingsLayer::from_settings(&words)? }.check(&defaults)?;
     }
     Ok(())
 }
@@ -109,14 +109,14 @@ fn twice(names: impl Iterator<Item = String>, what: &str) -> Result<()> {
 }
 
 fn words_of(table: Table) -> Vec<String> {
-    let layer = Layer { origin: String::new(), table };
+    let layer = SettingsLayer { origin: String::new(), table };
     layer.settings().into_iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
 /// Every choice of one value a key, with what it adds to a run's name.
 fn combinations(grid: Table) -> Result<Vec<(String, Vec<String>)>> {
     let mut all = vec![(String::new(), Vec::new())];
-    for (key, values) in (Layer { origin: String::new(), table: grid }).settings() {
+    for (key, values) in (SettingsLayer { origin: String::new(), table: grid }).settings() {
         let Some(values) = values.as_array().filter(|values| !values.is_empty()) else {
             return Err(usage(format!("grid.{key} is {values}: expected a list of values, as in {key} = [1, 2]")));
         };

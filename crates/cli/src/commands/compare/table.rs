@@ -7,7 +7,7 @@ use relata_artifact::{ProbeResult, RunFolder, mean_and_deviation, write_atomic};
 use relata_probe::Protocol;
 use serde::Serialize;
 
-use super::entry::Entry;
+use super::compared_run::ComparedRun;
 use crate::terminal::output;
 use crate::{Error, Result};
 
@@ -60,7 +60,7 @@ pub(super) fn write_times(out: &Path, times: &Times) -> Result<()> {
     Ok(write_atomic(&out.join(TIMES), text.as_bytes())?)
 }
 
-pub(super) fn rows(entries: &[Entry], times: &Times) -> Result<Vec<Row>> {
+pub(super) fn rows(entries: &[ComparedRun], times: &Times) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for group in entries.chunk_by(|a, b| a.group == b.group) {
         let mut scores: BTreeMap<String, Score> = BTreeMap::new();

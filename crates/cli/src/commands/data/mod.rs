@@ -14,7 +14,7 @@ use clap::{Args, Subcommand};
 use relata_data::HubSource;
 use relata_data::{ContactSheetOptions, DataConfig};
 
-use crate::config::Layer;
+use crate::config::SettingsLayer;
 use crate::terminal::output;
 use crate::{Config, Result};
 
@@ -150,7 +150,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 
 fn config(name: &str, settings: &[String]) -> Result<Config> {
     let settings: Vec<String> = std::iter::once(format!("data.dataset={name}")).chain(settings.iter().cloned()).collect();
-    let config = Config::from_layers(&[Layer::from_settings(&settings)?])?;
+    let config = Config::from_layers(&[SettingsLayer::from_settings(&settings)?])?;
     config.validate()?;
     Ok(config)
 }

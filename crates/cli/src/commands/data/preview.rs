@@ -11,7 +11,7 @@ use crate::{Config, Result};
 pub(super) fn sheet(config: &Config, columns: usize, rows: usize, out: &Path) -> Result<()> {
     let dataset = images::open_split(&config.data, config.data.split)?;
     // Tiles as large as the images, enlarged by a whole factor: no white around them.
-    let (wished, side_px) = (ContactSheetOptions::default().tile_px, images::looks(config)?.side_px);
+    let (wished, side_px) = (ContactSheetOptions::default().tile_px, images::view_format(config)?.side_px);
     let tile_px = side_px * (wished / side_px).max(1);
     let options = ContactSheetOptions { columns: columns.max(1), rows: rows.max(1), tile_px, ..ContactSheetOptions::default() };
     let ContactSheet { image, rows } = relata_data::contact_sheet(&*dataset, &options)?;
@@ -34,7 +34,7 @@ pub(super) fn views(config: &Config, images: usize, out: &Path) -> Result<()> {
     let dataset = images::open_split(&config.data, config.data.split)?;
     let indices: Vec<usize> = (0..dataset.len().min(images.max(1))).collect();
     let views = config.augment.views.min(picture::MAX_VIEWS);
-    let side_px = images::looks(config)?.side_px;
+    let side_px = images::view_format(config)?.side_px;
     let png = picture::views_png(&*dataset, &indices, &config.augment, side_px, config.seed, views)?;
     write_atomic(out, &png)?;
     let words = config.augment.in_words();

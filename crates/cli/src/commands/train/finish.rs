@@ -4,7 +4,7 @@ use relata_artifact::RunFolder;
 use relata_probe::Protocol;
 
 use super::folder::resume_command;
-use super::plan::Plan;
+use super::plan::RunPlan;
 use crate::scoring::evaluation::{Evaluation, LAST, score_table};
 use crate::terminal::format::shown;
 use crate::terminal::log::Log;
@@ -12,7 +12,7 @@ use crate::terminal::output;
 use crate::{Config, Error, Result};
 
 /// Runs the probes that the run does not have yet by its settings for its weights, and writes the report.
-pub(super) fn finish(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, report: bool) -> Result<()> {
+pub(super) fn finish(run: &RunFolder, config: &Config, plan: &RunPlan, log: &Log, report: bool) -> Result<()> {
     let probed = probes(run, config, plan, log);
     if let Err(error @ Error::Interrupted { .. }) = probed {
         return Err(error);
@@ -29,7 +29,7 @@ pub(super) fn finish(run: &RunFolder, config: &Config, plan: &Plan, log: &Log, r
     Ok(())
 }
 
-fn probes(run: &RunFolder, config: &Config, plan: &Plan, log: &Log) -> Result<()> {
+fn probes(run: &RunFolder, config: &Config, plan: &RunPlan, log: &Log) -> Result<()> {
     if let Some(labelled) = &plan.labelled {
         let (seeds, resume) = (vec![config.probe.seed], resume_command(run));
         let evaluation = Evaluation { run, trained: config, config, checkpoint: LAST, seeds, resume };

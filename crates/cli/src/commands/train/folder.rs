@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use relata_artifact::{Provenance, RunFolder, RunLock, ViewGrid, read_checkpoint_metadata};
 
 use super::arguments::{Arguments, TrainRequest};
-use super::plan::Plan;
+use super::plan::RunPlan;
 use crate::config::{ConfigError, Recipe};
 use crate::data::picture;
 use crate::scoring::evaluation::LAST;
@@ -17,12 +17,12 @@ use crate::{Config, Error, Result};
 const PICTURED_IMAGES: usize = 6;
 
 /// A run that is about to be made or gone on with.
-pub(super) enum Start {
+pub(super) enum RunStart {
     New { config: Box<Config>, out: PathBuf, overwrite: bool },
     Resumed { config: Box<Config>, stored: Box<Config>, run: RunFolder },
 }
 
-impl Start {
+impl RunStart {
     /// Reads what there is and changes nothing.
     pub(super) fn find(out: &Path, arguments: &Arguments, request: &TrainRequest) -> Result<Self> {
         if arguments.resume && !died_before_its_configuration(out) {
@@ -65,7 +65,7 @@ impl Start {
     ///
     /// # Errors
     /// [`relata_artifact::Error::InUse`] where another process trains there, [`Error::OtherData`] where it was trained on other images.
-    pub(super) fn open(&mut self, plan: &Plan) -> Result<(RunFolder, RunLock)> {
+    pub(super) fn open(&mut self, plan: &RunPlan) -> Result<(RunFolder, RunLock)> {
         match self {
             Self::New { config, out, overwrite } => {
                 // First what reads images: a broken one ends the run before there is a folder.
@@ -85,7 +85,7 @@ impl Start {
     }
 
     /// Writes what a resume changes of the run: once the trainer has accepted the checkpoint that is there.
-    pub(super) fn note_resume(&self, plan: &Plan) -> Result<()> {
+    pub(super) fn note_resume(&self, plan: &RunPlan) -> Result<()> {
         let Self::Resumed { config, stored, run } = self else { return Ok(()) };
         run.remove_leftovers()?;
         let mut provenance = run.provenance()?.unwrap_or_else(|| plan.provenance(config));
@@ -147,7 +147,7 @@ fn append(provenance: &mut Provenance, key: &str, text: String) {
 }
 
 /// The picture of views with its captions.
-fn views(config: &Config, plan: &Plan) -> Result<(ViewGrid, Vec<u8>)> {
+fn views(config: &Config, plan: &RunPlan) -> Result<(ViewGrid, Vec<u8>)> {
     let images: Vec<usize> = (0..plan.dataset.len().min(PICTURED_IMAGES)).collect();
     let views = config.augment.views.min(picture::MAX_VIEWS);
     let side_px = plan.pipeline.side_px();

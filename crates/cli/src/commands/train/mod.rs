@@ -15,21 +15,21 @@ use crate::terminal::{interrupt, output};
 use crate::{Config, Error, Result};
 pub(super) use arguments::Arguments;
 use arguments::request_of;
-use folder::{Start, resume_command};
-use plan::Plan;
+use folder::{RunStart, resume_command};
+use plan::RunPlan;
 use progress::TrainingProgress;
 
 /// Everything that is checked before a run of this configuration starts, its folder apart, and nothing more.
 pub(super) fn check(config: &Config) -> Result<()> {
-    Plan::make(config)?.trainer(config).map(drop)
+    RunPlan::make(config)?.trainer(config).map(drop)
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     // What was said of a run before this one, in a comparison, no longer holds.
     interrupt::advise(None);
     let request = request_of(arguments)?;
-    let mut start = Start::find(&request.out, arguments, &request)?;
-    let plan = Plan::make(start.config())?;
+    let mut start = RunStart::find(&request.out, arguments, &request)?;
+    let plan = RunPlan::make(start.config())?;
     if arguments.dry_run {
         output::result(plan.in_words(start.config(), &request.out)?);
         return Ok(());
@@ -61,7 +61,7 @@ fn pick_up(trainer: &mut Trainer, run: &RunFolder, log: &Log) -> Result<()> {
     Ok(())
 }
 
-fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config, plan: &Plan) -> Result<()> {
+fn train(trainer: &mut Trainer, run: &RunFolder, log: &Log, config: &Config, plan: &RunPlan) -> Result<()> {
     if trainer.is_finished() {
         return Ok(());
     }

@@ -18,7 +18,7 @@ use crate::terminal::warnings::{self, Warnings};
 use crate::{Config, Error, Result, network, provenance};
 
 /// A run before its first step.
-pub(super) struct Plan {
+pub(super) struct RunPlan {
     pub(super) dataset: Arc<dyn Dataset>,
     pub(super) pipeline: Pipeline,
     pub(super) compute: Compute,
@@ -33,7 +33,7 @@ pub(super) struct Plan {
     loader: ViewLoader,
 }
 
-impl Plan {
+impl RunPlan {
     /// Opens the data and checks that everything fits. `config` is valid.
     pub(super) fn make(config: &Config) -> Result<Self> {
         let opened = images::open_for_training(&config.data)?;

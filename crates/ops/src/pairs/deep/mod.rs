@@ -9,7 +9,7 @@ use super::rows::RowSums;
 use super::{EPS, PairOutcome, RelationPair, RelationPairs, check_images, check_sizes};
 use crate::loss::PairLoss;
 use crate::{
-    Buffers, Isa, Result, RunningStats, chunk_count, chunk_count_at_most, chunk_images, matmul, matmul_of_transposed,
+    Buffers, Isa, MatRef, Result, RunningStats, chunk_count, chunk_count_at_most, chunk_images, matmul, matmul_of_transposed,
     matmul_transposed,
 };
 use rayon::prelude::*;
@@ -193,7 +193,7 @@ impl DeepPairHead {
         let [weight, bias, gamma, beta] = self.shape.layer(layer).map(|range| &params[range]);
         let x = &mut self.standard[layer][..rows * hidden];
         let (input, inputs) = if layer == 0 { (&self.rows, self.shape.inputs()) } else { (&self.active, hidden) };
-        matmul_transposed(isa, rows, inputs, hidden, input, weight, x, false);
+        matmul_transposed(isa, MatRef::new(input, rows, inputs), MatRef::new(weight, hidden, inputs), x, false);
 
         // Relative to the first row, so that a mean far from zero costs no digits.
         let (origin, piece) = (&x[..hidden], chunk_images(rows) * hidden);
@@ -223,7 +223,13 @@ impl DeepPairHead {
         let output = self.shape.output();
         let bias = params[output.end];
         let (logits, d_logits) = (&mut self.logits[..rows], &mut self.d_logits[..rows]);
-        matmul_transposed(self.isa, rows, self.shape.hidden, 1, &self.active, &params[output], logits, false);
+        matmul_transposed(
+            self.isa,
+            MatRef::new(&self.active, rows, self.shape.hidden),
+            MatRef::new(&params[output], 1, self.shape.hidden),
+            logits,
+            false,
+        );
         logits.iter_mut().for_each(|z| *z += bias);
         let mut sums = RowSums::default();
         let targets = [true, false].into_iter().cycle();
@@ -240,8 +246,13 @@ impl DeepPairHead {
         let piece = chunk_images(rows) * hidden;
         let d_logits = &self.d_logits[..rows];
         grads[output.end] = d_logits.iter().map(|d| f64::from(*d)).sum::<f64>() as f32;
-        matmul_of_transposed(isa, rows, 1, hidden, d_logits, &self.active, &mut grads[output.clone()]);
-        matmul(isa, rows, 1, hidden, d_logits, &params[output], &mut self.d_hidden, false);
+        matmul_of_transposed(
+            isa,
+            MatRef::new(d_logits, rows, 1),
+            MatRef::new(&self.active, rows, hidden),
+            &mut grads[output.clone()],
+        );
+        matmul(isa, MatRef::new(d_logits, rows, 1), MatRef::new(&params[output], 1, hidden), &mut self.d_hidden, false);
         for layer in (0..shape.layers).rev() {
             let ranges = shape.layer(layer);
             let [weight, _, gamma, beta] = ranges.clone().map(|range| &params[range]);
@@ -262,15 +273,37 @@ impl DeepPairHead {
             let d_weight = &mut grads[ranges[0].clone()];
             if layer == 0 {
                 let inputs = shape.inputs();
-                matmul_of_transposed(isa, rows, hidden, inputs, &self.d_hidden, &self.rows, d_weight);
-                matmul(isa, rows, hidden, inputs, &self.d_hidden, weight, &mut self.rows, false);
+                matmul_of_transposed(
+                    isa,
+                    MatRef::new(&self.d_hidden, rows, hidden),
+                    MatRef::new(&self.rows, rows, inputs),
+                    d_weight,
+                );
+                matmul(
+                    isa,
+                    MatRef::new(&self.d_hidden, rows, hidden),
+                    MatRef::new(weight, hidden, inputs),
+                    &mut self.rows,
+                    false,
+                );
             } else {
                 // What the layer read is made again rather than kept.
                 let [_, _, gamma, beta] = shape.layer(layer - 1).map(|range| &params[range]);
                 let pieces = self.standard[layer - 1][..rows * hidden].par_chunks(piece).zip(self.active.par_chunks_mut(piece));
                 pieces.for_each(|(x, y)| kernels::activate(isa, x, gamma, beta, y));
-                matmul_of_transposed(isa, rows, hidden, hidden, &self.d_hidden, &self.active, d_weight);
-                matmul(isa, rows, hidden, hidden, &self.d_hidden, weight, &mut self.active, false);
+                matmul_of_transposed(
+                    isa,
+                    MatRef::new(&self.d_hidden, rows, hidden),
+                    MatRef::new(&self.active, rows, hidden),
+                    d_weight,
+                );
+                matmul(
+                    isa,
+                    MatRef::new(&self.d_hidden, rows, hidden),
+                    MatRef::new(weight, hidden, hidden),
+                    &mut self.active,
+                    false,
+                );
                 std::mem::swap(&mut self.active, &mut self.d_hidden);
             }
         }

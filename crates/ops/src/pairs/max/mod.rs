@@ -8,7 +8,7 @@ use super::aggregate::{maximum, maximum_gradient};
 use super::rows::RowSums;
 use super::{EPS, PairHeadGrads, PairHeadParams, PairOutcome, RelationPair, RelationPairs, check_images, check_sizes};
 use crate::loss::PairLoss;
-use crate::{Buffers, Isa, Result, RunningStats, matmul, matmul_of_transposed, matmul_transposed};
+use crate::{Buffers, Isa, MatRef, Result, RunningStats, matmul, matmul_of_transposed, matmul_transposed};
 use kernels::Normalisation;
 use rayon::prelude::*;
 
@@ -205,7 +205,13 @@ impl MaxPairHead {
                 maximum(isa, &input.features[a * width..][..width], &input.features[c * width..][..width], to);
             }
         });
-        matmul_transposed(isa, rows, width, hidden, aggregated, input.weight, &mut self.h[..rows * hidden], false);
+        matmul_transposed(
+            isa,
+            MatRef::new(aggregated, rows, width),
+            MatRef::new(input.weight, hidden, width),
+            &mut self.h[..rows * hidden],
+            false,
+        );
         rows
     }
 
@@ -299,9 +305,14 @@ impl MaxPairHead {
                 kernels::hidden_gradient(isa, norm, w2, [&*grads.bn_bias, &*grads.bn_weight], share, d_logits, h)
             });
             let d_h = &self.h[..rows * hidden];
-            matmul_of_transposed(isa, rows, hidden, width, d_h, &self.aggregated, &mut self.d_weight_part);
+            matmul_of_transposed(
+                isa,
+                MatRef::new(d_h, rows, hidden),
+                MatRef::new(&self.aggregated, rows, width),
+                &mut self.d_weight_part,
+            );
             d_weight.iter_mut().zip(&self.d_weight_part).for_each(|(to, part)| *to += part);
-            matmul(isa, rows, hidden, width, d_h, input.weight, &mut self.d_aggregated, false);
+            matmul(isa, MatRef::new(d_h, rows, hidden), MatRef::new(input.weight, hidden, width), &mut self.d_aggregated, false);
             let mut from = self.d_aggregated.chunks_exact(width);
             for pair in &self.pairs[block] {
                 for ((a, c), d) in pair.feature_rows().zip(&mut from) {

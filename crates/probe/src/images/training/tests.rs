@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use relata_artifact::RunFolder;
-use relata_augment::Pipeline;
+use relata_augment::{Pipeline, ViewFormat};
 use relata_data::{Dataset, Image};
 use relata_model::backbones::CONV4;
 use relata_model::{Architecture, Backbone, Network, Stem};
@@ -58,7 +58,8 @@ impl Dataset for Halves {
 fn images(classes: usize) -> LabelledImages {
     let names: Vec<String> = (0..classes).map(|c| c.to_string()).collect();
     let data = |len| -> Arc<dyn Dataset> { Arc::new(Halves { len, names: names.clone(), unlabelled: None }) };
-    let augmentation = Pipeline::new(&Supervised::default().augmentation(8), 8, [0.5; 3], [0.25; 3]).unwrap();
+    let augmentation =
+        Pipeline::new(&Supervised::default().augmentation(8), ViewFormat { side_px: 8, mean: [0.5; 3], std: [0.25; 3] }).unwrap();
     LabelledImages { train: data(65), test: data(20), augmentation }
 }
 
@@ -275,7 +276,7 @@ fn fine_tuning_augments_as_its_settings_say_and_the_score_says_so() {
     assert_eq!(finetuned.in_words(), words);
     assert_eq!(config.augmentation(supervised(), 8).unwrap(), SUPERVISED.augmentation(8));
     assert!(matches!(config.augmentation(Protocol::of::<Knn>(), 8), Err(Error::FrozenProtocol { protocol: "knn" })));
-    let augmentation = Pipeline::new(&finetuned, 8, [0.5; 3], [0.25; 3]).unwrap();
+    let augmentation = Pipeline::new(&finetuned, ViewFormat { side_px: 8, mean: [0.5; 3], std: [0.25; 3] }).unwrap();
     let images = LabelledImages { augmentation, ..images(2) };
     let score = train_and_score(finetune(), &config, &mut backbone, &images, &compute, None, &mut |_: EpochDone| {}).unwrap();
     assert_eq!(score.settings["augmentation"], words);

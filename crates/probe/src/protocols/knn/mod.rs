@@ -6,7 +6,7 @@ mod tests;
 use rayon::prelude::*;
 use relata_artifact::BackboneUse;
 use relata_cluster::l2_normalised;
-use relata_ops::{Compute, Isa, matmul_transposed};
+use relata_ops::{Compute, Isa, MatRef, matmul_transposed};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -120,7 +120,7 @@ impl Knn {
             for (block, keys) in keys.chunks(TRAIN_ROWS * width).enumerate() {
                 let columns = keys.len() / width;
                 let similarities = &mut similarities[..rows * columns];
-                matmul_transposed(isa, rows, width, columns, queries, keys, similarities, false);
+                matmul_transposed(isa, MatRef::new(queries, rows, width), MatRef::new(keys, columns, width), similarities, false);
                 let each = nearest.par_iter_mut().zip(similarities.par_chunks_exact(columns));
                 each.for_each(|(nearest, similarities)| nearest.offer(block * TRAIN_ROWS, similarities));
             }

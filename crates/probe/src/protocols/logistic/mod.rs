@@ -6,7 +6,7 @@ mod tests;
 
 use rayon::prelude::*;
 use relata_artifact::BackboneUse;
-use relata_ops::{Compute, Isa, matmul_of_transposed};
+use relata_ops::{Compute, Isa, MatRef, matmul_of_transposed};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -317,7 +317,7 @@ impl Objective<'_> {
             }
         }
         let mut d_weight = vec![0.0; classes * width];
-        matmul_of_transposed(self.isa, rows, classes, width, &residuals, values, &mut d_weight);
+        matmul_of_transposed(self.isa, MatRef::new(&residuals, rows, classes), MatRef::new(values, rows, width), &mut d_weight);
         (loss, d_weight.into_iter().map(f64::from).chain(d_bias).collect())
     }
 }

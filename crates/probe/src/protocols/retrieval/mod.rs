@@ -6,7 +6,7 @@ mod tests;
 use rayon::prelude::*;
 use relata_artifact::BackboneUse;
 use relata_cluster::l2_normalised;
-use relata_ops::{Compute, Isa, matmul_transposed};
+use relata_ops::{Compute, Isa, MatRef, matmul_transposed};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -137,7 +137,7 @@ impl Retrieval {
         for (first, queries) in (0..).step_by(block).zip(queries.chunks(block * width)) {
             let rows = queries.len() / width;
             let similarities = &mut similarities[..rows * columns];
-            matmul_transposed(isa, rows, width, columns, queries, &keys, similarities, false);
+            matmul_transposed(isa, MatRef::new(queries, rows, width), MatRef::new(&keys, columns, width), similarities, false);
             let each = similarities.par_chunks_exact(columns).enumerate();
             found.par_extend(each.map_init(Vec::new, |ranks: &mut Vec<u64>, (row, similarities)| {
                 let query = first + row;

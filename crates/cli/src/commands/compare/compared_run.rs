@@ -10,7 +10,7 @@ use crate::{Config, Error, Result};
 
 /// One run of a comparison.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub(super) struct ComparedRun {
     /// What it has in common with its other seeds.
     pub(super) group: String,
     pub(super) seed: u64,
@@ -21,13 +21,13 @@ pub(super) struct Entry {
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum RunProgress {
     New,
     Interrupted,
     Done,
 }
 
-impl Entry {
+impl ComparedRun {
     pub(super) fn config(&self) -> Result<Config> {
         let config = Config::from_layers(&Recipe::from_arguments(&self.words)?.layers())?;
         config.validate()?;
@@ -42,10 +42,10 @@ impl Entry {
     ///
     /// # Errors
     /// [`Error::Usage`] where it holds a run of other settings.
-    pub(super) fn state(&self) -> Result<State> {
+    pub(super) fn state(&self) -> Result<RunProgress> {
         let config = self.config()?;
         if !self.out.join("config.toml").is_file() {
-            return Ok(if self.out.join("checkpoints").is_dir() { State::Interrupted } else { State::New });
+            return Ok(if self.out.join("checkpoints").is_dir() { RunProgress::Interrupted } else { RunProgress::New });
         }
         let run = RunFolder::open(&self.out)?;
         let stored = Config::from_toml(&run.config_path().display().to_string(), &run.config()?)?;
@@ -55,19 +55,19 @@ impl Entry {
         }
         let last = run.checkpoint_path(LAST)?;
         if !last.exists() {
-            return Ok(State::Interrupted);
+            return Ok(RunProgress::Interrupted);
         }
         let metadata = read_checkpoint_metadata(&last)?;
         let epoch = metadata.get("train.epoch").and_then(|epoch| epoch.parse::<u32>().ok());
         let own: Vec<String> =
             run.probes()?.into_iter().filter(|(_, probe)| probe.differs.is_empty()).map(|(_, probe)| probe.protocol).collect();
         let scored = !config.probe.after_train || config.probe.protocols.iter().all(|p| own.iter().any(|name| name == p.name()));
-        Ok(if epoch >= Some(config.train.epochs) && scored { State::Done } else { State::Interrupted })
+        Ok(if epoch >= Some(config.train.epochs) && scored { RunProgress::Done } else { RunProgress::Interrupted })
     }
 
-    pub(super) fn arguments(&self, state: State) -> train::Arguments {
+    pub(super) fn arguments(&self, state: RunProgress) -> train::Arguments {
         // A run that is there knows its settings.
-        let resume = state != State::New;
+        let resume = state != RunProgress::New;
         let stored = resume && self.out.join("config.toml").is_file();
         let words =
             if stored { self.words.iter().filter(|word| word.contains('=')).cloned().collect() } else { self.words.clone() };
