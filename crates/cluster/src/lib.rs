@@ -19,8 +19,10 @@ mod l2_normalise;
 mod whitening;
 
 mod assignment;
+mod changed_share;
 
 pub use assignment::{contingency, optimal_assignment};
+pub use changed_share::{changed_share, changed_share_bytes};
 pub use covariance::{Covariance, covariance, covariance_bytes};
 pub use kmeans::{Clustering, KMeans, Rows};
 pub use l2_normalise::l2_normalised;

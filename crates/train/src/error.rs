@@ -74,14 +74,6 @@ pub enum Error {
         /// Classes, or clusters.
         classes: usize,
     },
-    /// A batch with more or fewer labels than images.
-    #[error("a batch of {expected} images came with {got} labels")]
-    Labels {
-        /// Images in the batch.
-        expected: usize,
-        /// Labels given.
-        got: usize,
-    },
     /// A step of a method with a target network, without that target's view of the same batch.
     #[error("a step on {expected:?} came with a target of {got:?}; take_target comes before each step, with the same batch")]
     Target {

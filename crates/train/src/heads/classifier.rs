@@ -77,7 +77,8 @@ impl Classifier {
 /// There must be one label for each image of a batch, and each below `classes`.
 pub(crate) fn check_labels(labels: &[usize], images: usize, classes: usize) -> Result<()> {
     if labels.len() != images {
-        return Err(Error::Labels { expected: images, got: labels.len() });
+        let expected = format!("one for each of {images} images");
+        return Err(Error::Size { what: "labels of a batch", expected, got: labels.len().to_string() });
     }
     match labels.iter().position(|&label| label >= classes) {
         Some(image) => {

@@ -6,11 +6,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Normal};
 use relata_artifact::FigureFacts;
-use relata_cluster::{KMeans, Rows, contingency, l2_normalised, optimal_assignment, whiten};
+use relata_cluster::{KMeans, Rows, changed_share, changed_share_bytes, l2_normalised, whiten};
 use relata_model::{Buffers, Compute, Parameters};
 use relata_ops::CrossEntropy;
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
 
 const NEEDS: Needs = Needs { features: true, ..Needs::FEATURES_OF_A_BATCH };
 
@@ -25,9 +24,6 @@ const LAST_LAYER: f32 = 0.01;
 const LAST_LAYER_PART: u64 = 2;
 /// The numbers of clusters travel in checkpoints as `f32`, which holds all whole numbers up to here.
 const MOST_CLUSTERS: usize = 1 << 24;
-/// Of more clusters, old and new are paired by the largest common part first: time and memory of the best pairing go with the third and
-/// the second power of their number.
-const MOST_PAIRED: usize = 1000;
 
 const ASSIGNMENTS: &str = "assignments";
 const CHANGED: &str = "changed_share";
@@ -54,15 +50,11 @@ impl DeepClusterConfig {
     }
 
     /// Bytes that the start of an epoch takes and gives back: features as they are, whitened and at length 1, with k-means' distances
-    /// and sums beside them, and the old and the new clusters' common images.
+    /// and sums beside them, and what the old and the new clusters are compared by.
     fn clustering_bytes(&self, shape: HeadShape) -> usize {
         let of_images = shape.images * (3 * shape.width * size_of::<f32>() + 6 * size_of::<u64>());
         let of_clusters = (self.clusters * shape.width + shape.width * shape.width) * 16 * size_of::<f64>();
-        let pairs = match self.clusters {
-            0..=MOST_PAIRED => 2 * self.clusters * self.clusters * size_of::<u32>(),
-            _ => 5 * size_of::<u64>() * shape.images,
-        };
-        of_images + of_clusters + pairs
+        of_images + of_clusters + changed_share_bytes(shape.images, self.clusters)
     }
 }
 
@@ -261,63 +253,5 @@ impl Method for DeepCluster {
             self.assign(saved.into_iter().map(|cluster| cluster as usize).collect());
         }
         Ok(())
-    }
-}
-
-/// Share of the images whose cluster is not the one that their old cluster became, clusters old and new being paired one to one so that
-/// as few images as possible change: the numbers themselves mean nothing. Of more than [`MOST_PAIRED`] clusters, the two that have the
-/// most images in common are paired first.
-fn changed_share(old: &[usize], new: &[usize], clusters: usize) -> f32 {
-    let stayed = if clusters <= MOST_PAIRED {
-        let counts = contingency(old, new, clusters, clusters);
-        let became = optimal_assignment(&counts);
-        counts.iter().zip(became).filter_map(|(row, new)| new.map(|new| row[new] as usize)).sum()
-    } else {
-        paired_greedily(old, new, clusters)
-    };
-    (1.0 - stayed as f64 / old.len() as f64) as f32
-}
-
-/// Images that stay where clusters are paired one to one, the largest common part first; of equal ones, the clusters of lower numbers.
-fn paired_greedily(old: &[usize], new: &[usize], clusters: usize) -> usize {
-    let mut both: Vec<(usize, usize)> = old.iter().copied().zip(new.iter().copied()).collect();
-    both.sort_unstable();
-    let mut parts: Vec<(usize, (usize, usize))> = both.chunk_by(|a, b| a == b).map(|same| (same.len(), same[0])).collect();
-    parts.sort_unstable_by_key(|&(images, pair)| (Reverse(images), pair));
-    let (mut old_taken, mut new_taken) = (vec![false; clusters], vec![false; clusters]);
-    let mut stayed = 0;
-    for (images, (old, new)) in parts {
-        if !old_taken[old] && !new_taken[new] {
-            (old_taken[old], new_taken[new]) = (true, true);
-            stayed += images;
-        }
-    }
-    stayed
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{MOST_PAIRED, changed_share};
-
-    #[test]
-    fn other_numbers_for_the_same_clusters_are_no_change() {
-        assert_eq!(changed_share(&[0, 0, 1, 1, 2, 2, 2, 3], &[3, 3, 0, 0, 1, 1, 1, 2], 4), 0.0);
-    }
-
-    #[test]
-    fn an_image_that_left_its_cluster_counts_once() {
-        assert_eq!(changed_share(&[0, 0, 0, 1, 1, 1, 1, 1], &[1, 1, 0, 0, 0, 0, 0, 0], 2), 0.125);
-        // Two clusters that became one: the smaller half has changed.
-        assert_eq!(changed_share(&[0, 0, 0, 0, 0, 1, 1, 1], &[2; 8], 3), 0.375);
-    }
-
-    #[test]
-    fn of_many_clusters_the_largest_common_part_is_paired_first() {
-        let many = MOST_PAIRED + 1;
-        let old: Vec<usize> = (0..4 * many).map(|image| image / 4).collect();
-        // Other numbers, and every cluster's last image in the next one.
-        let new: Vec<usize> = (0..4 * many).map(|image| many - 1 - (image + 1) / 4 % many).collect();
-        assert_eq!(changed_share(&old, &old.iter().map(|cluster| many - 1 - cluster).collect::<Vec<_>>(), many), 0.0);
-        assert_eq!(changed_share(&old, &new, many), 0.25);
     }
 }
