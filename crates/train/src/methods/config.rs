@@ -27,7 +27,7 @@ impl MethodConfig {
     /// The method of that name with its defaults.
     ///
     /// # Errors
-    /// [`Error::UnknownMethod`] where there is none.
+    /// [`Error::UnknownName`] where there is none.
     pub fn named(name: &str) -> Result<Self> {
         let entry = entry(name)?;
         Ok(Self { entry, spec: (entry.defaults)(), others: BTreeMap::new() })
