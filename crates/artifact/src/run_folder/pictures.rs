@@ -25,7 +25,7 @@ impl RunFolder {
     /// Writes the picture of images with their views, `figures/views.png`, and its captions, `figures/views.json`.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`](crate::Error::Io).
     pub fn write_views(&self, grid: &ViewGrid, png: &[u8]) -> Result<()> {
         self.write_captioned("views", grid, png)
     }
@@ -33,7 +33,7 @@ impl RunFolder {
     /// The picture of views as PNG bytes, with its captions (empty ones where `views.json` is missing, or another picture's).
     ///
     /// # Errors
-    /// [`Error::Json`], [`Error::Io`].
+    /// [`Error::Json`](crate::Error::Json), [`Error::Io`](crate::Error::Io).
     pub fn views(&self) -> Result<Option<(ViewGrid, Vec<u8>)>> {
         let Some(png) = self.figure("views.png")? else {
             return Ok(None);
@@ -45,7 +45,7 @@ impl RunFolder {
     /// Writes images with their nearest neighbours, the tiles `figures/neighbours.png` and `figures/neighbours.json`.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`](crate::Error::Io).
     pub fn write_neighbours(&self, neighbours: &Neighbours, png: &[u8]) -> Result<()> {
         self.write_captioned("neighbours", neighbours, png)
     }
@@ -54,7 +54,7 @@ impl RunFolder {
     /// each other.
     ///
     /// # Errors
-    /// [`Error::Json`], [`Error::Io`].
+    /// [`Error::Json`](crate::Error::Json), [`Error::Io`](crate::Error::Io).
     pub fn neighbours(&self) -> Result<Option<(Neighbours, Vec<u8>)>> {
         let Some(png) = self.figure("neighbours.png")? else {
             return Ok(None);
